@@ -1,0 +1,81 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+import { ENDINGS, type RequestError, toRequestError } from './errors.ts';
+import type { Metrics } from './metrics.ts';
+import type { Models } from './models.ts';
+import type { ErrorResponse } from './protocol.ts';
+import type { Runner } from './runner.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    isInference?: boolean;
+  }
+}
+
+/** What the HTTP side needs of the rest. */
+export type AppDeps = {
+  readonly models: Models;
+  readonly runner: Runner;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+  readonly bodyLimit: number;
+  readonly isDraining: () => boolean;
+};
+
+/** What the caller named in the path; v1 has its verb behind a colon. */
+export type Target = {
+  readonly model: string;
+  readonly version: string | undefined;
+  readonly verb: string | undefined;
+};
+
+/** Answers with JSON text, exactly `application/json`: some clients of the protocol compare the content type. */
+export function answer({ isDraining }: AppDeps, reply: FastifyReply, status: number, json: string): FastifyReply {
+  if (isDraining()) {
+    reply.header('connection', 'close');
+  }
+  // fastify would add a charset to a string.
+  return reply.code(status).header('content-type', 'application/json').send(Buffer.from(json));
+}
+
+/** Answers whatever was thrown during a request, counts it if it was an inference, logs it if it was our fault. */
+export function answerError(
+  deps: AppDeps,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply {
+  const error = toRequestError(thrown, deps.bodyLimit);
+  const target = targetOf(request);
+  if (request.routeOptions.config?.isInference === true) {
+    deps.metrics.ended(deps.models.labels(target.model, target.version), error.ending);
+  }
+  logError(deps.log, error, request);
+  const ending: { readonly status: number; readonly retryAfter?: number } = ENDINGS[error.ending];
+  if (ending.retryAfter !== undefined) {
+    reply.header('retry-after', ending.retryAfter);
+  }
+  return answer(deps, reply, ending.status, JSON.stringify({ error: error.message } satisfies ErrorResponse));
+}
+
+/** Reads the names in the path of a request; the version of a path without one is undefined. */
+export function targetOf(request: FastifyRequest): Target {
+  const { model = '', version } = (request.params ?? {}) as { readonly model?: string; readonly version?: string };
+  const last = version ?? model;
+  const colon = last.lastIndexOf(':');
+  if (colon < 0 || !request.url.startsWith('/v1/')) {
+    return { model, version, verb: undefined };
+  }
+  const name = last.slice(0, colon);
+  const verb = last.slice(colon + 1);
+  return version === undefined ? { model: name, version, verb } : { model, version: name, verb };
+}
+
+function logError(log: Logger, error: RequestError, request: FastifyRequest): void {
+  const fields = { url: request.url.slice(0, 200), requestId: request.headers['x-request-id'], reason: error.message };
+  if (error.ending === 'internal') {
+    log.error({ ...fields, err: error.cause }, 'request failed for a reason nobody expected');
+  } else if (error.ending === 'run_failed') {
+    log.warn(fields, 'run failed');
+  }
+}

@@ -1,0 +1,43 @@
+import { readFileSync } from 'node:fs';
+import type { Logger } from 'pino';
+
+/** Everything one model server needs to know; only `models` has no default. */
+export type ModelServerSettings = {
+  /** The model repository: `{models}/{model}/{version}/model.onnx`. */
+  readonly models: string;
+  /** What this server is called in the log. */
+  readonly name: string;
+  readonly host: string;
+  /** 0 takes any free port. */
+  readonly port: number;
+  /** Threads of one run. More servers use a machine better than more threads. */
+  readonly threads: number;
+  /** Runs that may wait for their turn; more are refused with 429. */
+  readonly maxQueue: number;
+  /** Largest request body in bytes. */
+  readonly bodyLimit: number;
+  /** How long `close` waits for slow clients before it cuts their connections, in milliseconds. */
+  readonly closeGraceMs: number;
+  readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
+  /** Used in place of a logger of `logLevel` on standard output. */
+  readonly logger: Logger | undefined;
+  /** Called once if the inference thread dies, after its requests were answered; by default the process exits with 1. */
+  readonly onDeath: (error: Error) => void;
+};
+
+/** The settings of a server nobody configured. */
+export const DEFAULT_SETTINGS: Omit<ModelServerSettings, 'models'> = {
+  name: 'model-server',
+  host: '127.0.0.1',
+  port: 9101,
+  threads: 1,
+  maxQueue: 128,
+  bodyLimit: 64 * 1024 * 1024,
+  closeGraceMs: 30_000,
+  logLevel: 'info',
+  logger: undefined,
+  onDeath: () => process.exit(1),
+};
+
+/** The version in package.json, which stands two folders above the compiled file. */
+export const VERSION: string = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')).version;

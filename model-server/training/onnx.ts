@@ -1,0 +1,157 @@
+/**
+ * A writer for ONNX files (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto). Every function answers the encoded
+ * message, so that a model reads like the graph it is; the numbers are the field numbers of onnx.proto.
+ */
+
+/** IR 8 with operator set 17 is the pair of ONNX 1.12 (2022); every runtime of the last years reads it. */
+const IR_VERSION = 8;
+const OPSET_VERSION = 17;
+
+/** TensorProto.DataType, by the protocol's names. */
+const ELEMENT_TYPE = {
+  FP32: 1,
+  UINT8: 2,
+  INT8: 3,
+  UINT16: 4,
+  INT16: 5,
+  INT32: 6,
+  INT64: 7,
+  BYTES: 8,
+  BOOL: 9,
+  FP16: 10,
+  FP64: 11,
+  UINT32: 12,
+  UINT64: 13,
+} as const;
+const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
+
+export type ElementType = keyof typeof ELEMENT_TYPE;
+
+/** One encoded message; the tag keeps, say, a tensor from being passed where a node belongs. */
+export type Encoded<Kind extends string> = { readonly kind: Kind; readonly bytes: Uint8Array };
+
+export type Graph = {
+  readonly name: string;
+  readonly nodes: readonly Encoded<'node'>[];
+  readonly initializers: readonly Encoded<'tensor'>[];
+  readonly inputs: readonly Encoded<'value'>[];
+  readonly outputs: readonly Encoded<'value'>[];
+};
+
+export type ModelInfo = {
+  readonly producer: string;
+  readonly doc: string;
+  /** ONNX's metadata_props: what a tool shows beside the model. */
+  readonly metadata: Readonly<Record<string, string>>;
+};
+
+/** The bytes of a model.onnx. */
+export function model(graphMessage: Encoded<'graph'>, { producer, doc, metadata }: ModelInfo): Uint8Array {
+  return message([
+    integer(1, IR_VERSION),
+    text(2, producer),
+    text(6, doc),
+    bytes(7, graphMessage.bytes),
+    bytes(8, message([text(1, ''), integer(2, OPSET_VERSION)])),
+    ...Object.entries(metadata).map(([key, value]) => bytes(14, message([text(1, key), text(2, value)]))),
+  ]);
+}
+
+export function graph({ name, nodes, initializers, inputs, outputs }: Graph): Encoded<'graph'> {
+  return {
+    kind: 'graph',
+    bytes: message([
+      ...nodes.map((node) => bytes(1, node.bytes)),
+      text(2, name),
+      ...initializers.map((tensor) => bytes(5, tensor.bytes)),
+      ...inputs.map((value) => bytes(11, value.bytes)),
+      ...outputs.map((value) => bytes(12, value.bytes)),
+    ]),
+  };
+}
+
+/** One operator; attributes are whole numbers or lists of them. The node is named after its first output. */
+export function node(
+  operator: string,
+  inputs: readonly string[],
+  outputs: readonly string[],
+  attributes: Readonly<Record<string, number | readonly number[]>> = {},
+): Encoded<'node'> {
+  return {
+    kind: 'node',
+    bytes: message([
+      ...inputs.map((name) => text(1, name)),
+      ...outputs.map((name) => text(2, name)),
+      text(3, outputs[0] ?? ''),
+      text(4, operator),
+      ...Object.entries(attributes).map(([name, value]) => bytes(5, attribute(name, value))),
+    ]),
+  };
+}
+
+/** A constant; `dims` [] is a scalar. The element type follows from the array. */
+export function tensor(name: string, dims: readonly number[], data: Float32Array | BigInt64Array): Encoded<'tensor'> {
+  const expected = dims.reduce((product, dim) => product * dim, 1);
+  if (data.length !== expected)
+    throw new Error(`tensor ${name}: [${dims}] needs ${expected} values, not ${data.length}`);
+  const type: ElementType = data instanceof Float32Array ? 'FP32' : 'INT64';
+  // raw_data is little-endian, as are all processors that onnxruntime-node has binaries for.
+  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return {
+    kind: 'tensor',
+    bytes: message([
+      ...dims.map((dim) => integer(1, dim)),
+      integer(2, ELEMENT_TYPE[type]),
+      text(8, name),
+      bytes(9, raw),
+    ]),
+  };
+}
+
+/** An input or output of the graph; a name in place of a number leaves that dimension open ("batch"). */
+export function value(name: string, type: ElementType, dims: readonly (number | string)[]): Encoded<'value'> {
+  const shape = message(
+    dims.map((dim) => bytes(1, message([typeof dim === 'string' ? text(2, dim) : integer(1, dim)]))),
+  );
+  const tensorType = message([integer(1, ELEMENT_TYPE[type]), bytes(2, shape)]);
+  return { kind: 'value', bytes: message([text(1, name), bytes(2, message([bytes(1, tensorType)]))]) };
+}
+
+function attribute(name: string, content: number | readonly number[]): Uint8Array {
+  return typeof content === 'number'
+    ? message([text(1, name), integer(3, content), integer(20, ATTRIBUTE_TYPE.int)])
+    : message([text(1, name), ...content.map((item) => integer(8, item)), integer(20, ATTRIBUTE_TYPE.ints)]);
+}
+
+// Protobuf's wire format: each field is a varint of (number << 3 | wire type) and its content.
+
+const VARINT = 0;
+const LENGTH_DELIMITED = 2;
+
+function message(fields: readonly Uint8Array[]): Uint8Array {
+  return Buffer.concat(fields);
+}
+
+function text(field: number, content: string): Uint8Array {
+  return bytes(field, Buffer.from(content, 'utf8'));
+}
+
+function bytes(field: number, content: Uint8Array): Uint8Array {
+  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(content.length), content]);
+}
+
+function integer(field: number, content: number): Uint8Array {
+  return Buffer.concat([varint((field << 3) | VARINT), varint(content)]);
+}
+
+/** Seven bits a byte, lowest first; a negative number is its 64-bit two's complement. */
+function varint(content: number): Uint8Array {
+  const encoded: number[] = [];
+  let rest = BigInt.asUintN(64, BigInt(content));
+  while (rest > 0x7fn) {
+    encoded.push(Number(rest & 0x7fn) | 0x80);
+    rest >>= 7n;
+  }
+  encoded.push(Number(rest));
+  return Uint8Array.from(encoded);
+}
