@@ -1,0 +1,32 @@
+// The admin listener's routes. Probes and metrics are open, as kubelet and Prometheus expect; the rest wants the token.
+import type { FastifyInstance } from 'fastify';
+import { SluiceError } from '../errors.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { carriesToken } from './auth.ts';
+
+/** What a caller with an unknown path is told to try. */
+export const ADMIN_PATHS = 'there are /api/status, /metrics, /livez and /readyz';
+
+export type AdminDeps = {
+  readonly token: string | undefined;
+  readonly metrics: Metrics;
+  readonly status: () => unknown;
+  readonly isDraining: () => boolean;
+};
+
+/** Adds every route of the admin listener. */
+export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  app.removeAllContentTypeParsers(); // nothing here takes a body yet, and a form must never be taken for one
+  app.get('/livez', () => ({ live: true }));
+  app.get('/readyz', (_request, reply) =>
+    reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),
+  );
+  app.get('/metrics', async (_request, reply) =>
+    reply.header('content-type', deps.metrics.contentType).send(await deps.metrics.exposition()),
+  );
+  app.get('/api/status', (request) => {
+    if (deps.token !== undefined && !carriesToken(request.headers.authorization, deps.token))
+      throw new SluiceError('UNAUTHORIZED');
+    return deps.status();
+  });
+}

@@ -1,0 +1,30 @@
+import { unitOf } from '../decide/bucket.ts';
+import type { View } from '../decide/view.ts';
+import type { Buckets, ServedModel } from '../policy/policy.ts';
+import { unitText, withoutUnitText } from './policy-text.ts';
+
+/** What a request is sorted by. */
+export type Caller = {
+  /** `header x-user-id` or `body user.id`. */
+  readonly unit: string;
+  /** The value, or the key that stands in for one; undefined when it has neither. */
+  readonly value: string | undefined;
+  /** What the policy says of a request without the unit; undefined when this one has it. */
+  readonly without: string | undefined;
+};
+
+/** Who a request comes from as the experiment and the rollouts of a model see it: each unit once. */
+export function callersOf({ experiment, sorting }: ServedModel, view: View): Caller[] {
+  const all = [experiment?.buckets, sorting].flatMap((buckets) =>
+    buckets === undefined ? [] : [callerOf(buckets, view)],
+  );
+  return all.filter(
+    ({ unit, without }, i) => all.findIndex((other) => other.unit === unit && other.without === without) === i,
+  );
+}
+
+function callerOf({ unit, withoutUnit }: Buckets, view: View): Caller {
+  const own = unitOf({ unit, withoutUnit: 'random' }, view);
+  const value = own ?? unitOf({ unit, withoutUnit }, view);
+  return { unit: unitText(unit), value, without: own === undefined ? withoutUnitText(withoutUnit) : undefined };
+}

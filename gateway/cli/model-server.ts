@@ -1,0 +1,36 @@
+import { RepositoryError } from '../../model-server/errors.ts';
+import { startModelServer } from '../../model-server/main.ts';
+import { MODEL_SERVER_OPTIONS } from '../env.ts';
+import { listenError, UserError } from '../errors.ts';
+import type { Command } from './command.ts';
+import { closeOnSignal, tellParent } from './lifecycle.ts';
+
+/** `sluice model-server`: one model server in the foreground. */
+export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
+  usage: 'sluice model-server [options]',
+  about:
+    'Serves a repository of ONNX models over the Open Inference Protocol v2 and v1 (REST).\nIt listens at once, says it lives, and is ready when its models have loaded.',
+  options: MODEL_SERVER_OPTIONS,
+  async run(values) {
+    const { models, host, port, threads } = values;
+    const server = await startModelServer({
+      models,
+      host,
+      port,
+      threads,
+      maxQueue: values['max-queue'],
+      bodyLimit: values['body-limit'],
+      logLevel: values['log-level'],
+    }).catch(explain(host, port));
+    closeOnSignal(server.close);
+    tellParent({ url: server.url });
+  },
+};
+
+/** A port in use or an empty repository is the user's to mend; anything else is a bug of ours and keeps its stack. */
+function explain(host: string, port: number): (error: unknown) => never {
+  return (error) => {
+    if (error instanceof RepositoryError) throw new UserError(error.message, 1, { cause: error });
+    throw listenError(error, host, port, '--port');
+  };
+}

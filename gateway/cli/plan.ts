@@ -1,0 +1,129 @@
+// What a policy will do over time and to the load, worked out before it runs.
+import { SLOTS } from '../decide/bucket.ts';
+import type { Experiment, Policy, Rollout, ServedModel, Step, TieredModel } from '../policy/policy.ts';
+import type { PolicyFile } from '../policy/schema.ts';
+import { shareOf, unitText } from './policy-text.ts';
+
+export type Plan = {
+  readonly rollouts: readonly RolloutPlan[];
+  readonly shadows: readonly ShadowPlan[];
+  readonly experiments: readonly ExperimentPlan[];
+  readonly ladders: readonly LadderPlan[];
+  /** The longest that a rollback takes, by each way there is. */
+  readonly rollback: { readonly by_edit_ms: number; readonly automatic: 'not built yet' };
+};
+
+/** A step, and the earliest it can start: after bake times and, besides, approvals that take as long as they take. */
+export type StepPlan = Step & { readonly after_ms: number; readonly approvals: number };
+
+export type RolloutPlan = {
+  readonly model: string;
+  readonly id: string;
+  readonly baseline: string;
+  readonly candidate: string;
+  readonly unit: string;
+  /** Where its block of callers starts. */
+  readonly from: number;
+  readonly steps: readonly StepPlan[];
+};
+
+export type ShadowPlan = {
+  readonly model: string;
+  readonly to: string;
+  /** Requests sent besides, as a share of the model's own. */
+  readonly extra: number;
+};
+
+export type ExperimentPlan = {
+  readonly model: string;
+  readonly id: string;
+  readonly unit: string;
+  readonly holdout: number;
+  readonly arms: readonly { readonly version: string; readonly share: number; readonly up_to: number }[];
+  /** The callers in no arm. */
+  readonly rest: number;
+};
+
+export type LadderPlan = {
+  readonly model: string;
+  readonly tiers: readonly { readonly tier: string; readonly model: string }[];
+  readonly rules: number;
+  readonly no_signal?: string;
+};
+
+/** A change of the file is visible to new requests within this time. */
+const RELOAD_MS = 250;
+
+/** The plan of a policy: shadows from the file as written, all else from what it compiles to. */
+export function planOf(written: PolicyFile, policy: Policy): Plan {
+  const models = [...policy.models.values()];
+  const served = models.filter((model): model is ServedModel => model.kind === 'served');
+  const tiered = models.filter((model): model is TieredModel => model.kind === 'tiers');
+  return {
+    rollouts: served.flatMap((model) => model.rollouts.map((rollout) => rolloutPlan(model, rollout))),
+    shadows: shadowPlans(written),
+    experiments: served.flatMap(({ name, experiment }) => (experiment ? [experimentPlan(name, experiment)] : [])),
+    ladders: tiered.map(ladderPlan),
+    rollback: { by_edit_ms: RELOAD_MS, automatic: 'not built yet' },
+  };
+}
+
+/** Each step with the earliest time it can start. */
+export function timed(steps: readonly Step[]): StepPlan[] {
+  let after_ms = 0;
+  let approvals = 0;
+  return steps.map((step) => {
+    const plan = { ...step, after_ms, approvals };
+    if (typeof step.until === 'object') after_ms += step.until.bakeMs;
+    else if (step.until === 'approved') approvals++;
+    return plan;
+  });
+}
+
+function rolloutPlan(model: ServedModel, { id, candidate, buckets, steps, live }: Rollout): RolloutPlan {
+  return {
+    model: model.name,
+    id,
+    baseline: model.baseline.label,
+    candidate: candidate.label,
+    unit: unitText(buckets.unit),
+    from: live.from / SLOTS,
+    steps: timed(steps),
+  };
+}
+
+function shadowPlans({ models }: PolicyFile): ShadowPlan[] {
+  return Object.entries(models).flatMap(([model, written]) => {
+    if ('tiers' in written) return [];
+    return (written.shadow ?? []).map(({ version, model: other, sample }) => ({
+      model,
+      to: version ?? `model ${other}`,
+      extra: sample,
+    }));
+  });
+}
+
+function experimentPlan(model: string, { id, buckets, arms, holdout }: Experiment): ExperimentPlan {
+  return {
+    model,
+    id,
+    unit: unitText(buckets.unit),
+    holdout: shareOf(holdout.live),
+    arms: arms.map(({ version, live, reserved }) => ({
+      version: version.label,
+      share: shareOf(live),
+      up_to: shareOf(reserved),
+    })),
+    // In slots: shares of 1 would leave the noise of their subtraction.
+    rest: arms.reduce((slots, { live }) => slots - (live.to - live.from), SLOTS) / SLOTS,
+  };
+}
+
+function ladderPlan({ name, ladder, rules, noSignal }: TieredModel): LadderPlan {
+  return {
+    model: name,
+    tiers: [...ladder].map(([tier, model]) => ({ tier, model: model.name })),
+    rules: rules.length,
+    ...(noSignal === undefined ? {} : { no_signal: noSignal }),
+  };
+}

@@ -1,0 +1,51 @@
+import { hash } from 'node:crypto';
+import type { Block, Buckets } from '../policy/policy.ts';
+import { valueAt } from './inside.ts';
+import type { View } from './view.ts';
+
+/** Slots of a bucket space: 0.0001 % each. */
+export const SLOTS = 1_000_000;
+
+/**
+ * The slot of a unit, an integer in [0, 1,000,000): the algorithm `sha256-v1`.
+ * slot = floor(u32 * 1e6 / 2^32), where u32 is the first 8 hex digits of SHA-256(utf8("v1:" + salt + ":" + unit)).
+ * The product stays below 2^53, so it is exact. A salt never holds a ":", so the text is unambiguous.
+ */
+export function slotOf(salt: string, unit: string): number {
+  return slotUnder(`v1:${salt}:`, unit);
+}
+
+/** The same with the text before the unit made beforehand. */
+export function slotUnder(prefix: string, unit: string): number {
+  const digest = hash('sha256', prefix + unit, 'hex');
+  return Math.floor((Number.parseInt(digest.slice(0, 8), 16) * SLOTS) / 2 ** 32);
+}
+
+/** Whether a slot lies in a block. */
+export function isIn(block: Block, slot: number): boolean {
+  return slot >= block.from && slot < block.to;
+}
+
+/**
+ * What this request is sorted by: its unit or the key that stands in for one; undefined when it has neither.
+ * An empty value is no unit: it would put strangers in one bucket.
+ */
+export function unitOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUnit'>, view: View): string | undefined {
+  const value = rawUnit(unit, view);
+  if (typeof value === 'string' && value !== '') return value;
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  return typeof withoutUnit === 'object' ? withoutUnit.key : undefined;
+}
+
+function rawUnit(unit: Buckets['unit'], view: View): unknown {
+  if (unit.from === 'random') return undefined;
+  return unit.from === 'header' ? view.header(unit.name) : valueAt(view.inside?.json, unit.path);
+}
+
+/** Three independent slots from one random number in [0, 1): a request without a unit draws for each purpose anew. */
+export function drawSlots(random: number): readonly [number, number, number] {
+  const first = Math.floor(random * SLOTS);
+  const rest = random * SLOTS - first;
+  const second = Math.floor(rest * SLOTS);
+  return [first, second, Math.floor((rest * SLOTS - second) * SLOTS)];
+}

@@ -1,0 +1,117 @@
+// What rules may see inside a request body. Parsed at most once, only for models whose rules look inside, and bounded.
+
+/** Bytes of JSON that are looked at; a longer body is forwarded all the same but gives no signal. */
+const MAX_BYTES = 1024 * 1024;
+const MAX_DEPTH = 64;
+
+/** The readable part of a request. */
+export type Inside = {
+  readonly json: unknown;
+  /** Every text sent for inference, joined by line breaks; undefined when there is none. */
+  readonly text: string | undefined;
+  /** Numbers sent for inference, missing ones included; undefined when there is no tensor of numbers. */
+  readonly elements: number | undefined;
+  /** How many of them are null, NaN or infinite. */
+  readonly missing: number | undefined;
+};
+
+/**
+ * Reads a v2 or v1 request, or any JSON object. `headerLength` is the `Inference-Header-Content-Length` of a binary
+ * request: only that much of the body is JSON. Undefined when nothing can be read; never throws.
+ */
+export function lookInside(body: Buffer, headerLength: string | undefined): Inside | undefined {
+  const bytes = jsonPart(body, headerLength);
+  if (bytes === undefined || bytes.length > MAX_BYTES || isDeep(bytes)) return undefined;
+  const json = parseLeniently(bytes.toString('utf8'));
+  if (typeof json !== 'object' || json === null) return undefined;
+  const sent = new Sent();
+  for (const tensor of tensorsOf(json)) sent.add(tensor);
+  const text = sent.texts.join('\n');
+  return {
+    json,
+    text: text === '' ? undefined : text,
+    elements: sent.elements > 0 ? sent.elements : undefined,
+    missing: sent.elements > 0 ? sent.missing : undefined,
+  };
+}
+
+function jsonPart(body: Buffer, headerLength: string | undefined): Buffer | undefined {
+  if (headerLength === undefined) return body;
+  const length = /^\d{1,9}$/.test(headerLength) ? Number(headerLength) : -1;
+  return length > 0 && length <= body.length ? body.subarray(0, length) : undefined;
+}
+
+/** Nesting deeper than any request needs: JSON.parse would spend seconds on millions of brackets. */
+function isDeep(bytes: Buffer): boolean {
+  let depth = 0;
+  let inString = false;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i];
+    if (byte === QUOTE) inString = !inString;
+    else if (byte === BACKSLASH && inString) i++;
+    else if (inString) continue;
+    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
+    else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
+    if (depth > MAX_DEPTH) return true;
+  }
+  return false;
+}
+
+const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
+
+/**
+ * A string, also one that is never closed: were that no match, the search would start again at every quote inside it and
+ * a body of 1 MiB would take minutes.
+ */
+const STRING_OR_NUMBER = /"(?:[^"\\]|\\[\s\S])*"?|-?\b(?:NaN|Infinity)\b/g;
+
+/** Servers of the protocol take bare NaN and Infinity, which JSON does not have; they are read as null. */
+function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    try {
+      return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (token[0] === '"' ? token : 'null')));
+    } catch {
+      return undefined;
+    }
+  }
+}
+
+/** The data of v2 inputs, or v1's `instances` or `inputs`. A v2 input without data stands in the binary part of the body. */
+function tensorsOf(json: object): unknown[] {
+  const { inputs, instances } = json as { inputs?: unknown; instances?: unknown };
+  if (instances !== undefined) return [instances];
+  if (!Array.isArray(inputs)) return inputs === undefined ? [] : [inputs];
+  return inputs.flatMap((input: unknown) => {
+    if (typeof input !== 'object' || input === null) return [input];
+    if ('data' in input) return [input.data];
+    return 'datatype' in input ? [] : [input];
+  });
+}
+
+/** What was sent, counted over nested lists and objects. */
+class Sent {
+  readonly texts: string[] = [];
+  elements = 0;
+  missing = 0;
+
+  add(value: unknown): void {
+    if (typeof value === 'string') this.texts.push(value);
+    else if (typeof value === 'number' || typeof value === 'boolean' || value === null) {
+      this.elements++;
+      if (value === null || value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY) this.missing++;
+    } else if (Array.isArray(value)) for (const item of value) this.add(item);
+    else if (typeof value === 'object') for (const item of Object.values(value)) this.add(item);
+  }
+}
+
+/** The value at a dotted path such as `parameters.priority` or `instances.0.age`; undefined when there is none. */
+export function valueAt(json: unknown, path: readonly string[]): unknown {
+  let value = json;
+  for (const step of path) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+    value = (value as Record<string, unknown>)[step];
+  }
+  return value;
+}

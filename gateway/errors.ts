@@ -1,0 +1,54 @@
+// Every error the gateway itself raises, in one table: code, status, sentence. The status lives with the error.
+
+const table = {
+  UNKNOWN_PATH: [404, 'no such path'],
+  UNKNOWN_MODEL: [404, 'unknown model'],
+  UNKNOWN_VERSION: [404, 'unknown version'],
+  PIN_NOT_ALLOWED: [403, 'the policy does not let callers choose the version of this model'],
+  NO_UNIT: [400, 'the request lacks what the rollout sorts callers by'],
+  BODY_TOO_LARGE: [413, 'the request body is larger than this gateway accepts'],
+  BAD_REQUEST: [400, 'the request could not be read'],
+  UNAUTHORIZED: [401, 'a bearer token is required'],
+  INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+export type ErrorCode = keyof typeof table;
+
+/** An error with its HTTP status. `detail` follows the table's sentence and must be safe to show to a caller. */
+export class SluiceError extends Error {
+  readonly code: ErrorCode;
+  readonly status: number;
+
+  constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
+    const [status, sentence] = table[code];
+    super(detail === undefined ? sentence : `${sentence}: ${detail}`, options);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+/** A mistake in a setting, a flag or a file, told in one line without a stack; the command exits with `exitCode`. */
+export class UserError extends Error {
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode = 1, options?: ErrorOptions) {
+    super(message, options);
+    this.exitCode = exitCode;
+  }
+}
+
+/** The body of every error answer: `{"error": "..."}`. */
+export function errorBody(message: string): Buffer {
+  return Buffer.from(JSON.stringify({ error: message }));
+}
+
+/** The mistake behind a failure to listen, in one line; any other error as it is. */
+export function listenError(error: unknown, host: string, port: number, flag: string): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException;
+  if (code === 'EADDRINUSE') {
+    const advice = `stop it, or choose another port with ${flag}`;
+    return new UserError(`${host}:${port} is in use by another process; ${advice}`, 1, { cause: error });
+  }
+  const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
+  return isListening ? new UserError(`cannot listen on ${host}:${port} (${code})`, 1, { cause: error }) : error;
+}

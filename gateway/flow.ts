@@ -1,0 +1,75 @@
+// The story of a request, as values: receive makes Facts, decide a Decision, forward an Answer, observe an Outcome.
+// Everything here is plain, readonly data; this file imports nothing of ours, and every folder may import it.
+
+/** What a caller asks for: a prediction by Open Inference Protocol v2 or by v1, or a look at the model. */
+export type Call = 'infer' | 'predict' | 'metadata' | 'ready';
+
+/** One request as received. The body is the bytes as they came: nothing parses it on the way to the server. */
+export type Facts = {
+  /** The caller's `x-request-id`, or one made here. */
+  readonly id: string;
+  /** The model name the application called. */
+  readonly model: string;
+  readonly call: Call;
+  /** The version asked for by path or by `x-sluice-version`. */
+  readonly pin: string | undefined;
+  /** Header values by lower-case name. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** The headers as they stood on the wire: name, value, name, value. */
+  readonly rawHeaders: readonly string[];
+  readonly body: Buffer;
+};
+
+/** Registers what to do when the caller hangs up before its answer; done at once when it has already. */
+export type OnLeave = (abandon: () => void) => void;
+
+/** Which version answers, and why; or why none may. */
+export type Decision =
+  | {
+      readonly kind: 'serve';
+      /** The model that answers: the one called, or the tier's. */
+      readonly model: string;
+      readonly version: string;
+      readonly tier?: string;
+      readonly why: string;
+    }
+  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly why: string };
+
+export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'no_unit';
+
+/** Why the gateway answered in the place of a server. */
+export type Fault =
+  | 'unreachable' // no connection, so the request was never sent
+  | 'broken' // reset, cut short, or not HTTP
+  | 'deadline' // no whole answer within the model's timeout
+  | 'shed' // every server of the version is at its in-flight cap
+  | 'client_left'; // the caller hung up first
+
+/** What goes back to the caller. */
+export type Answer = {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[]>>;
+  readonly body: Buffer;
+  /** The server that was asked; undefined when none was. */
+  readonly server: string | undefined;
+  /** Set when the gateway wrote this answer itself. */
+  readonly fault: Fault | undefined;
+  /** Milliseconds from the decision to the last byte, on a monotonic clock. */
+  readonly latencyMs: number;
+};
+
+/** Whose doing a result was. Only `model_fault` speaks against a version. */
+export type OutcomeClass = 'ok' | 'model_fault' | 'client_fault' | 'shed' | 'client_left';
+
+/** What is remembered of a request. */
+export type Outcome = {
+  readonly id: string;
+  readonly model: string;
+  readonly version: string;
+  readonly why: string;
+  readonly server: string | undefined;
+  readonly status: number;
+  readonly class: OutcomeClass;
+  readonly fault: Fault | undefined;
+  readonly latencyMs: number;
+};

@@ -1,0 +1,68 @@
+// Which headers cross the gateway. Hop-by-hop ones belong to one connection (RFC 9110 section 7.6.1) and never do.
+
+type HeaderValue = string | readonly string[] | undefined;
+
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Ours to set on the request: undici writes its own framing, and a caller must not speak in our name. */
+function isOursToSet(name: string): boolean {
+  return (
+    name === 'host' ||
+    name === 'content-length' ||
+    name === 'expect' ||
+    name === 'x-request-id' ||
+    name.startsWith('x-sluice-')
+  );
+}
+
+/** Ours to set on the answer: the id that our log knows, and what was decided. */
+function isOursToTell(name: string): boolean {
+  return name === 'x-request-id' || name.startsWith('x-sluice-');
+}
+
+/** The headers for the server, as flat name-value pairs: the caller's own, less what must not cross, plus the request id. */
+export function requestHeaders(raw: readonly string[], connection: HeaderValue, id: string): string[] {
+  const named = namedBy(connection);
+  const out = ['x-request-id', id];
+  for (let i = 0; i + 1 < raw.length; i += 2) {
+    const name = (raw[i] as string).toLowerCase();
+    if (HOP_BY_HOP.has(name) || isOursToSet(name) || named?.has(name)) continue;
+    out.push(name, raw[i + 1] as string);
+  }
+  return out;
+}
+
+/** The server's headers for the caller, less what must not cross. */
+export function responseHeaders(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string | string[]> {
+  const named = namedBy(headers.connection);
+  const out: Record<string, string | string[]> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value === undefined || HOP_BY_HOP.has(name) || isOursToTell(name) || named?.has(name)) continue;
+    out[name] = value;
+  }
+  return out;
+}
+
+/** The header names that a Connection header declares hop-by-hop; undefined in the common case of none. */
+function namedBy(connection: HeaderValue): Set<string> | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
+  return new Set(
+    String(connection)
+      .toLowerCase()
+      .split(',')
+      .map((name) => name.trim()),
+  );
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+// The `sluice` command: finds the command asked for, reads its options and runs it.
+import type { AnyCommand } from './cli/command.ts';
+import { helpText } from './cli/help.ts';
+import { fail } from './cli/lifecycle.ts';
+import { parseOptions } from './cli/options.ts';
+import { UserError } from './errors.ts';
+import { VERSION } from './version.ts';
+
+type Entry = { readonly about: string; readonly load: () => Promise<AnyCommand> };
+
+// Loaded on demand, so that the gateway never loads onnxruntime and a command starts fast.
+const COMMANDS: Readonly<Record<string, Entry>> = {
+  start: {
+    about: 'a whole set-up on this machine: the model servers of the policy, and the gateway',
+    load: async () => (await import('./cli/start.ts')).startCommand,
+  },
+  gateway: { about: 'the gateway alone', load: async () => (await import('./cli/gateway.ts')).gatewayCommand },
+  'model-server': {
+    about: 'one model server',
+    load: async () => (await import('./cli/model-server.ts')).modelServerCommand,
+  },
+  demo: {
+    about: 'send real held-out digits through a set-up of its own and report per version',
+    load: async () => (await import('./cli/demo.ts')).demoCommand,
+  },
+  validate: {
+    about: 'check a policy, and say what it will do',
+    load: async () => (await import('./cli/validate.ts')).validateCommand,
+  },
+  explain: {
+    about: 'which version one request gets, and why',
+    load: async () => (await import('./cli/explain.ts')).explainCommand,
+  },
+  diff: {
+    about: 'what changes from one policy to another, and which callers move',
+    load: async () => (await import('./cli/diff.ts')).diffCommand,
+  },
+  schema: {
+    about: 'the JSON Schema of the policy file',
+    load: async () => (await import('./cli/schema.ts')).schemaCommand,
+  },
+};
+
+async function main([name, ...argv]: readonly string[]): Promise<void> {
+  if (name === '--version' || name === '-v') return console.log(VERSION);
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') return console.log(overview());
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (entry === undefined) throw new UserError(`no command "${name}"; sluice --help lists them`, 2);
+  const command = await entry.load();
+  const parsed = parseOptions(argv, command.options, process.env);
+  if (parsed.help) return console.log(helpText(command.usage, command.about, command.options));
+  await command.run(parsed.values);
+}
+
+function overview(): string {
+  const rows = Object.entries(COMMANDS).map(([name, { about }]) => `  ${name.padEnd(14)}${about}`);
+  return `Sluice ${VERSION}: a traffic router and gateway for model versions\n\nUsage: sluice <command> [options]\n\n${rows.join('\n')}\n\nsluice <command> --help tells its options.`;
+}
+
+process.on('uncaughtException', fail);
+process.on('unhandledRejection', fail);
+main(process.argv.slice(2)).catch(fail);

@@ -1,0 +1,114 @@
+// Everything the gateway exports to Prometheus. Label values come from the policy or from tables in the code, never from
+// a request: a caller must not be able to make time series.
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Outcome } from '../flow.ts';
+
+/** Seconds; from a cached answer of a small model to the longest deadline that people set. */
+const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** What a gauge reads of each server when Prometheus asks. */
+export type ServerReading = { readonly name: string; readonly inFlight: number; readonly standing: string };
+
+/** What a gauge reads of the policy. */
+export type PolicyReading = { readonly sha256: string; readonly mistake: string | undefined };
+
+export type Metrics = {
+  readonly record: (outcome: Outcome) => void;
+  readonly refused: (code: string) => void;
+  readonly exposition: () => Promise<string>;
+  readonly contentType: string;
+};
+
+/** The gateway's metrics, in a registry of their own. `servers` is read at every scrape. */
+export function createMetrics(
+  version: string,
+  policy: () => PolicyReading,
+  servers: () => readonly ServerReading[],
+): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  // promtool rejects these: gauges whose names end like counters.
+  for (const name of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${name}_total`);
+
+  const requests = new Counter({
+    name: 'sluice_requests_total',
+    help: 'Requests answered, by the version that was chosen and whose doing the result was.',
+    labelNames: ['model', 'version', 'outcome'],
+    registers,
+  });
+  const latency = new Histogram({
+    name: 'sluice_request_duration_seconds',
+    help: 'From the decision to the last byte of the answer.',
+    labelNames: ['model', 'version'],
+    buckets: LATENCY_BUCKETS,
+    registers,
+  });
+  const serverFaults = new Counter({
+    name: 'sluice_fleet_faults_total',
+    help: 'Requests that a server did not answer, by the kind of fault.',
+    labelNames: ['server', 'fault'],
+    registers,
+  });
+  const refused = new Counter({
+    name: 'sluice_refused_requests_total',
+    help: 'Requests that never reached a model: unknown name, unreadable, too large.',
+    labelNames: ['reason'],
+    registers,
+  });
+  addGauges(registers, version, policy, servers);
+
+  return {
+    record({ model, version, class: outcome, server, fault, latencyMs }) {
+      requests.inc({ model, version, outcome });
+      if (server === undefined) return; // shed: it took no time of any server's
+      latency.observe({ model, version }, latencyMs / 1000);
+      if (fault !== undefined && fault !== 'client_left') serverFaults.inc({ server, fault });
+    },
+    refused: (reason) => refused.inc({ reason }),
+    exposition: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function addGauges(
+  registers: Registry[],
+  version: string,
+  policy: () => PolicyReading,
+  servers: () => readonly ServerReading[],
+): void {
+  new Gauge({ name: 'sluice_build_info', help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
+  new Gauge({
+    name: 'sluice_policy_info',
+    help: 'Always 1; the label is the start of the SHA-256 of the policy in force.',
+    labelNames: ['sha256'],
+    registers,
+    collect() {
+      this.reset();
+      this.set({ sha256: policy().sha256.slice(0, 12) }, 1);
+    },
+  });
+  new Gauge({
+    name: 'sluice_policy_last_reload_ok',
+    help: '0 while the policy file is bad and the last good policy decides.',
+    registers,
+    collect() {
+      this.set(policy().mistake === undefined ? 1 : 0);
+    },
+  });
+  const perServer = (name: string, help: string, read: (server: ServerReading) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['server'],
+      registers,
+      collect() {
+        this.reset();
+        for (const server of servers()) this.set({ server: server.name }, read(server));
+      },
+    });
+  perServer('sluice_fleet_in_flight', 'Requests at a server now.', ({ inFlight }) => inFlight);
+  perServer('sluice_fleet_ejected', '1 while a server is left alone after failures in a row.', ({ standing }) =>
+    standing === 'healthy' ? 0 : 1,
+  );
+}

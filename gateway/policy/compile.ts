@@ -1,0 +1,191 @@
+// From the policy as written to the policy as it runs. The file has passed every check.
+
+import { compileComplexity, compileCondition, compileRule } from './compile-rules.ts';
+import type {
+  Arm,
+  Block,
+  Buckets,
+  Choice,
+  Experiment,
+  Model,
+  Policy,
+  Rollout,
+  ServedModel,
+  ServerSpec,
+  Sorting,
+  TieredModel,
+  Unit,
+  Version,
+} from './policy.ts';
+import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from './schema/model.ts';
+import type { PolicyFile } from './schema.ts';
+import { unbuiltParts } from './unbuilt.ts';
+
+/** Slots of a bucket space: 0.0001 % each. */
+const SLOTS = 1_000_000;
+
+/** The runnable policy. */
+export function compile(file: PolicyFile, sha256: string): Policy {
+  const models = new Map<string, Model>();
+  for (const [name, model] of Object.entries(file.models)) {
+    if (!('tiers' in model)) models.set(name, compileServed(name, model));
+  }
+  // Ladders come last: they lead to models with versions, and those are all there now.
+  for (const [name, model] of Object.entries(file.models)) {
+    if ('tiers' in model) models.set(name, compileTiers(name, model, models));
+  }
+  const fleet = new Map(Object.entries(file.fleet).map(([name, server]) => [name, compileServer(name, server)]));
+  return { fleet, models, sha256, unbuilt: unbuiltParts(file) };
+}
+
+function compileServer(name: string, server: PolicyFile['fleet'][string]): ServerSpec {
+  return { name, origin: new URL(server.url).origin, class: server.class, maxInFlight: server.max_in_flight };
+}
+
+function compileServed(name: string, model: WrittenServed): ServedModel {
+  const versions = new Map(
+    Object.entries(model.versions).map(([label, version]) => [
+      label,
+      compileVersion(name, label, version, model.timeout),
+    ]),
+  );
+  const upstream = Object.entries(model.versions).flatMap(([label, { version }]) =>
+    version === undefined ? [] : [[version, find(versions, label)] as const],
+  );
+  const { rollout } = model;
+  const list = rollout === undefined ? [] : Array.isArray(rollout) ? rollout : [rollout];
+  const rollouts = list.map((each) => compileRollout(name, each, versions));
+  return {
+    // First what every decision reads: with thousands of models it decides how much memory a request touches.
+    kind: 'served',
+    sorting: sortingOf(rollouts),
+    experiment: model.experiment && compileExperiment(name, model.experiment, versions),
+    baselineChoice: choice(name, model.baseline, 'baseline'),
+    name,
+    timeoutMs: model.timeout,
+    versions,
+    pinnable: new Map([...upstream, ...versions]), // where a label and a server's version clash, the label wins
+    pins: typeof model.pins === 'string' ? model.pins : compileCondition({ header: model.pins.header }),
+    baseline: find(versions, model.baseline),
+    rollouts,
+  };
+}
+
+function compileVersion(
+  model: string,
+  label: string,
+  version: WrittenServed['versions'][string],
+  timeoutMs: number,
+): Version {
+  const suffix = version.version === undefined ? '' : `/versions/${version.version}`;
+  const path = `models/${encodeURIComponent(version.model ?? model)}${suffix}`;
+  return {
+    model,
+    label,
+    servers: version.servers,
+    timeoutMs: Math.min(timeoutMs, version.timeout ?? timeoutMs),
+    paths: {
+      infer: `/v2/${path}/infer`,
+      predict: `/v1/${path}:predict`,
+      metadata: `/v2/${path}`,
+      ready: `/v2/${path}/ready`,
+    },
+  };
+}
+
+function compileRollout(model: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
+  const from = rollout.from ?? 0;
+  return {
+    id: rollout.id,
+    candidate: find(versions, rollout.candidate),
+    choice: choice(model, rollout.candidate, `rollout ${rollout.id}`),
+    buckets: buckets(`${model}.canary`, rollout),
+    steps: rollout.steps,
+    live: block(from, rollout.steps[0]?.share ?? 0),
+  };
+}
+
+function sortingOf(rollouts: readonly Rollout[]): Sorting | undefined {
+  const [first] = rollouts;
+  if (first === undefined) return undefined;
+  const { prefix, unit, withoutUnit, salt } = first.buckets;
+  return { prefix, unit, end: Math.max(...rollouts.map(({ live }) => live.to)), withoutUnit, salt };
+}
+
+function compileExperiment(
+  model: string,
+  written: WrittenExperiment,
+  versions: ReadonlyMap<string, Version>,
+): Experiment {
+  let start = 0;
+  const arms = Object.entries(written.arms).map(([label, arm]): Arm => {
+    const { share, up_to } = typeof arm === 'object' ? arm : { share: arm, up_to: arm };
+    const compiled = {
+      version: find(versions, label),
+      choice: choice(model, label, `experiment ${written.id}`),
+      live: block(start, share),
+      reserved: block(start, up_to),
+    };
+    start += up_to;
+    return compiled;
+  });
+  return {
+    id: written.id,
+    buckets: buckets(written.salt ?? `${written.id}.ab`, written),
+    arms,
+    allowReshuffle: written.allow_reshuffle,
+    holdout: { salt: `${model}.holdout`, live: block(0, written.holdout ?? 0) },
+  };
+}
+
+function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMap<string, Model>): TieredModel {
+  const rungs = Object.entries(tiers.ladder).map(([tier, target]) => {
+    const model = models.get(target);
+    if (model?.kind !== 'served') throw new Error(`model ${target} passed the check but is no rung`);
+    return [tier, model] as const;
+  });
+  return {
+    kind: 'tiers',
+    name,
+    ladder: new Map(rungs),
+    rules: tiers.rules.map(compileRule),
+    complexity: tiers.complexity && compileComplexity(tiers.complexity),
+    noSignal: tiers.no_signal,
+  };
+}
+
+function buckets(salt: string, written: Pick<WrittenRollout, 'unit' | 'without_unit'>): Buckets {
+  return { salt, prefix: `v1:${salt}:`, unit: compileUnit(written.unit), withoutUnit: written.without_unit };
+}
+
+function choice(model: string, version: string, why: string): Choice {
+  return { kind: 'serve', model, version, why };
+}
+
+/** The same object for the same text: thousands of models are sorted by the same few units. */
+const units = new Map<string, Unit>();
+
+function compileUnit(text: string): Unit {
+  const known = units.get(text);
+  if (known !== undefined) return known;
+  const [from, rest = ''] = text.split(' ');
+  const unit: Unit =
+    from === 'header'
+      ? { from: 'header', name: rest.toLowerCase() }
+      : from === 'body'
+        ? { from: 'body', path: rest.split('.') }
+        : { from: 'random' };
+  units.set(text, unit);
+  return unit;
+}
+
+function block(from: number, share: number): Block {
+  const start = Math.round(from * SLOTS);
+  return { from: start, to: Math.min(SLOTS, start + Math.round(share * SLOTS)) };
+}
+
+function find(versions: ReadonlyMap<string, Version>, label: string): Version {
+  const version = versions.get(label);
+  if (version === undefined) throw new Error(`version ${label} passed the check but does not exist`);
+  return version;
+}

@@ -1,0 +1,108 @@
+import { hasLastGood, keepLastGood, lastGoodFile } from './last-good.ts';
+import { PolicyError } from './load.ts';
+import { type Loaded, PolicyLoader } from './loader.ts';
+import type { Policy } from './policy.ts';
+import { signatureOf, watchPolicy } from './watch.ts';
+
+export type InForceOptions = {
+  readonly file: string;
+  /** Where the last good copy is kept. */
+  readonly folder: string;
+  /** Hears of a file that is refused, and of a copy that could not be kept. */
+  readonly onTrouble: (message: string) => void;
+};
+
+/** What a person or a probe may want to know of the policy in force. */
+export type PolicyStanding = {
+  readonly file: string;
+  readonly sha256: string;
+  /** ISO time at which it took over. */
+  readonly since: string;
+  /** At a start with a bad file the last good copy takes over. */
+  readonly from: 'file' | 'last good copy';
+  /** What is wrong with the file as it stands; undefined when the file is what is in force. */
+  readonly mistake: string | undefined;
+};
+
+/** The policy that decides now: the file's, or the last good one while the file is bad. */
+export class PolicyInForce {
+  readonly #options: InForceOptions;
+  readonly #loader = new PolicyLoader();
+  #current: { readonly policy: Policy; readonly since: string; readonly from: PolicyStanding['from'] } | undefined;
+  #mistake: string | undefined;
+  /** Of the file before it was first loaded. */
+  #signature = '';
+  #stopWatching: () => void = () => {};
+
+  constructor(options: InForceOptions) {
+    this.#options = options;
+  }
+
+  get policy(): Policy {
+    if (this.#current === undefined) throw new Error('no policy is in force before open() has resolved');
+    return this.#current.policy;
+  }
+
+  get standing(): PolicyStanding {
+    const { since = '', from = 'file' } = this.#current ?? {};
+    return { file: this.#options.file, sha256: this.policy.sha256, since, from, mistake: this.#mistake };
+  }
+
+  /** Loads the file, or the last good copy when the file is bad. Rejects with PolicyError when there is neither. */
+  async open(): Promise<void> {
+    const { file, folder } = this.#options;
+    this.#signature = await signatureOf(file);
+    try {
+      const loaded = await this.#loader.load(file);
+      this.#adopt(loaded);
+      await this.#keep(loaded);
+    } catch (error) {
+      if (!hasLastGood(folder, file)) {
+        this.close();
+        throw error;
+      }
+      const { policy } = await this.#loader.load(lastGoodFile(folder, file));
+      this.#current = { policy, since: new Date().toISOString(), from: 'last good copy' };
+      this.#refuse(error);
+    }
+  }
+
+  /** Follows the file from now on: `onChange` hears of each policy in the moment it takes over. */
+  watch(onChange: (policy: Policy) => void): void {
+    this.#stopWatching = watchPolicy({
+      file: this.#options.file,
+      handled: this.#signature,
+      load: (file) => this.#loader.load(file),
+      onGood: async (loaded) => {
+        const isOther = loaded.policy.sha256 !== this.policy.sha256;
+        this.#adopt(loaded);
+        if (isOther) onChange(loaded.policy);
+        await this.#keep(loaded); // the next load waits for it, so two copies are never written at a time
+      },
+      onBad: (error) => this.#refuse(error),
+    });
+  }
+
+  close(): void {
+    this.#stopWatching();
+    this.#loader.close();
+  }
+
+  #adopt({ policy }: Loaded): void {
+    this.#mistake = undefined;
+    this.#current = { policy, since: new Date().toISOString(), from: 'file' };
+  }
+
+  async #keep({ text }: Loaded): Promise<void> {
+    try {
+      await keepLastGood(this.#options.folder, this.#options.file, text);
+    } catch (error) {
+      this.#options.onTrouble(`the last good copy could not be kept: ${(error as Error).message}`);
+    }
+  }
+
+  #refuse(error: unknown): void {
+    this.#mistake = error instanceof PolicyError ? error.message : String(error);
+    this.#options.onTrouble(this.#mistake);
+  }
+}

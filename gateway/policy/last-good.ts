@@ -1,0 +1,46 @@
+// The last policy that was good, kept on disk for a start that finds a bad one.
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { mkdir, open, rename } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { PolicyError, parseServable, readPolicyText } from './load.ts';
+import type { Policy } from './policy.ts';
+
+/** Where the copy of a policy file lies. Two policies served from one folder do not mix. */
+export function lastGoodFile(folder: string, policyFile: string): string {
+  const id = createHash('sha256').update(resolve(policyFile)).digest('hex').slice(0, 12);
+  return join(folder, `last-good-policy-${id}.yaml`);
+}
+
+/** Keeps a copy: written beside, flushed, renamed, so that a crash leaves the old copy or the new one. */
+export async function keepLastGood(folder: string, policyFile: string, text: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  const file = lastGoodFile(folder, policyFile);
+  const handle = await open(`${file}.tmp`, 'w', 0o600);
+  try {
+    await handle.writeFile(text);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(`${file}.tmp`, file);
+}
+
+/** Whether there is a copy. */
+export function hasLastGood(folder: string, policyFile: string): boolean {
+  return existsSync(lastGoodFile(folder, policyFile));
+}
+
+/** What a gateway that starts now would serve, and what is wrong with the file when that is the copy. Throws PolicyError. */
+export function policyAtStart(
+  folder: string,
+  policyFile: string,
+): { readonly policy: Policy; readonly mistake: string | undefined } {
+  const load = (file: string) => parseServable(readPolicyText(file), file);
+  try {
+    return { policy: load(policyFile), mistake: undefined };
+  } catch (error) {
+    if (!(error instanceof PolicyError) || !hasLastGood(folder, policyFile)) throw error;
+    return { policy: load(lastGoodFile(folder, policyFile)), mistake: error.message };
+  }
+}

@@ -1,0 +1,85 @@
+// YAML text -> checked policy. Every mistake is told as file:line:column, all of them at once.
+import { createHash } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
+import { UserError } from '../errors.ts';
+import { check } from './check.ts';
+import { compile } from './compile.ts';
+import { type Mistake, mistakesOf } from './mistakes.ts';
+import type { Policy } from './policy.ts';
+import { type PolicyFile, PolicySchema } from './schema.ts';
+import { checkTransition } from './transition.ts';
+import { inWords } from './words.ts';
+import { parseYaml, type YamlFile } from './yaml.ts';
+
+const MAX_BYTES = 1024 * 1024;
+
+/** A person mends the first mistakes first; a file of nothing but mistakes would take minutes to tell. */
+const MOST_TOLD = 50;
+
+/** A policy that cannot be used. The message has one `file:line:column path: reason` line a mistake. */
+export class PolicyError extends UserError {}
+
+/** Reads and checks a policy file. Throws PolicyError. */
+export function loadPolicy(file: string): Policy {
+  return parsePolicy(readPolicyText(file), file);
+}
+
+/** Checks policy text, also as the successor of `current`; `file` is only for the messages. Throws PolicyError. */
+export function parsePolicy(text: string, file: string, current?: Policy): Policy {
+  const { policy } = parseWritten(text, file);
+  const moves = current === undefined ? [] : checkTransition(current, policy);
+  if (moves.length > 0) throw refused(moves, parseYaml(text), file);
+  return policy;
+}
+
+/** The same for a policy that is to be served: a part that has no machinery yet is a mistake too. Throws PolicyError. */
+export function parseServable(text: string, file: string, current?: Policy): Policy {
+  const policy = parsePolicy(text, file, current);
+  const mistakes = policy.unbuilt.map(
+    ({ at, what }): Mistake => ({
+      path: at,
+      message: `${what} cannot be served yet by this version of Sluice`,
+      at: 'key',
+    }),
+  );
+  if (mistakes.length > 0) throw refused(mistakes, parseYaml(text), file);
+  return policy;
+}
+
+/** Checks policy text and gives it both as written, with defaults in and units read, and as it runs. Throws PolicyError. */
+export function parseWritten(text: string, file: string): { readonly written: PolicyFile; readonly policy: Policy } {
+  const yaml = parseYaml(text);
+  if (yaml.problems.length > 0) throw refused(yaml.problems, yaml, file);
+  const written = PolicySchema.safeParse(yaml.value, { error: inWords });
+  if (!written.success) throw refused(mistakesOf(written.error.issues, yaml.value), yaml, file);
+  const mistakes = check(written.data);
+  if (mistakes.length > 0) throw refused(mistakes, yaml, file);
+  return { written: written.data, policy: compile(written.data, createHash('sha256').update(text).digest('hex')) };
+}
+
+/** The text of a policy file. Throws PolicyError when it cannot be one. */
+export function readPolicyText(file: string): string {
+  try {
+    const stat = statSync(file);
+    if (!stat.isFile()) throw new PolicyError(`${file}: expected a file`);
+    if (stat.size > MAX_BYTES) throw new PolicyError(`${file}: larger than ${MAX_BYTES} bytes`);
+    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+  } catch (error) {
+    if (error instanceof PolicyError) throw error;
+    const code = (error as NodeJS.ErrnoException).code;
+    const reason =
+      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'not readable' : 'not readable as UTF-8 text';
+    throw new PolicyError(`${file}: ${reason}`, 1, { cause: error });
+  }
+}
+
+function refused(mistakes: readonly Mistake[], yaml: YamlFile, file: string): PolicyError {
+  const told = mistakes.slice(0, MOST_TOLD).map((mistake) => {
+    const { line, column } = yaml.position(mistake);
+    const path = mistake.path.length === 0 ? '' : `${mistake.path.map(String).join('.')}: `;
+    return `${file}:${line}:${column} ${path}${mistake.message}`;
+  });
+  const untold = mistakes.length - told.length;
+  if (untold > 0) told.push(`${file}: and ${untold} more`);
+  return new PolicyError(told.join('\n'));
+}

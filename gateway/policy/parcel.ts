@@ -1,0 +1,51 @@
+// How a policy crosses from the loading thread: piece by piece, because unpacking 10,000 models at once would stop the
+// serving thread for a tenth of a second.
+import type { Model, Policy, ServedModel, TieredModel } from './policy.ts';
+
+/** Models a piece: about a millisecond of the serving thread. */
+const MODELS_A_PIECE = 100;
+
+/** Ladders travel with the names of their models, for the models themselves come in other pieces. */
+type PackedLadder = Omit<TieredModel, 'ladder'> & { readonly ladder: ReadonlyMap<string, string> };
+
+export type Piece =
+  | { readonly kind: 'models'; readonly models: readonly ServedModel[] }
+  | { readonly kind: 'last'; readonly rest: Omit<Policy, 'models'>; readonly ladders: readonly PackedLadder[] };
+
+/** A policy in pieces, the last one marked. */
+export function* pack({ models, ...rest }: Policy): Generator<Piece, void> {
+  const served: ServedModel[] = [];
+  const ladders: PackedLadder[] = [];
+  for (const model of models.values()) {
+    if (model.kind === 'served') served.push(model);
+    else ladders.push({ ...model, ladder: new Map([...model.ladder].map(([tier, { name }]) => [tier, name])) });
+  }
+  for (let i = 0; i < served.length; i += MODELS_A_PIECE)
+    yield { kind: 'models', models: served.slice(i, i + MODELS_A_PIECE) };
+  yield { kind: 'last', rest, ladders };
+}
+
+/** Puts pieces together again, in the order in which they were packed. */
+export class Unpacker {
+  readonly #models = new Map<string, Model>();
+
+  /** Takes a piece; the last one makes the policy. */
+  take(piece: Piece): Policy | undefined {
+    if (piece.kind === 'models') {
+      for (const model of piece.models) this.#models.set(model.name, model);
+      return undefined;
+    }
+    for (const ladder of piece.ladders) this.#models.set(ladder.name, { ...ladder, ladder: this.#link(ladder) });
+    return { ...piece.rest, models: this.#models };
+  }
+
+  #link({ name, ladder }: PackedLadder): ReadonlyMap<string, ServedModel> {
+    return new Map(
+      [...ladder].map(([tier, target]) => {
+        const model = this.#models.get(target);
+        if (model?.kind !== 'served') throw new Error(`ladder ${name} leads to ${target}, which did not come along`);
+        return [tier, model];
+      }),
+    );
+  }
+}

@@ -1,0 +1,155 @@
+// The policy as it runs: names resolved, slots, salts and upstream paths worked out, nothing left to decide per request.
+// All of it is plain data: a worker thread loads it and hands it over.
+
+export type Policy = {
+  readonly fleet: ReadonlyMap<string, ServerSpec>;
+  readonly models: ReadonlyMap<string, Model>;
+  /** SHA-256 of the file's bytes, hex: tells two policies apart in status, metrics and logs. */
+  readonly sha256: string;
+  /** What the file asks for and this version of Sluice cannot do yet: such a policy is checked but never served. */
+  readonly unbuilt: readonly Unbuilt[];
+};
+
+/** A part that is understood but has no machinery yet, such as `models.digits.shadow`. */
+export type Unbuilt = { readonly path: string; readonly at: readonly string[]; readonly what: string };
+
+export type ServerSpec = {
+  readonly name: string;
+  /** Scheme, host and port. */
+  readonly origin: string;
+  readonly class: 'cpu' | 'gpu';
+  readonly maxInFlight: number;
+};
+
+/** What applications call: a model with versions, or a ladder of such models. */
+export type Model = ServedModel | TieredModel;
+
+export type ServedModel = {
+  readonly kind: 'served';
+  readonly name: string;
+  readonly timeoutMs: number;
+  readonly versions: ReadonlyMap<string, Version>;
+  /** Versions by everything a caller may call them: our label and the server's own version. */
+  readonly pinnable: ReadonlyMap<string, Version>;
+  readonly pins: 'none' | 'any' | readonly Condition[];
+  readonly baseline: Version;
+  readonly baselineChoice: Choice;
+  readonly experiment: Experiment | undefined;
+  readonly rollouts: readonly Rollout[];
+  /** How the rollouts sort callers, all in one bucket space; no block reaches beyond `end`. Undefined without a rollout. */
+  readonly sorting: Sorting | undefined;
+};
+
+/** What every request to a model with rollouts needs, in one place: with thousands of models each look-up costs. */
+export type Sorting = Buckets & { readonly end: number };
+
+export type Version = {
+  readonly model: string;
+  readonly label: string;
+  readonly servers: readonly string[];
+  /** Milliseconds for the whole answer: the version's own deadline or the model's, whichever is shorter. */
+  readonly timeoutMs: number;
+  /** The server's path for each call. */
+  readonly paths: {
+    readonly infer: string;
+    readonly predict: string;
+    readonly metadata: string;
+    readonly ready: string;
+  };
+};
+
+/** What callers are sorted by. A body path is where in the JSON the unit stands. */
+export type Unit =
+  | { readonly from: 'random' }
+  | { readonly from: 'header'; readonly name: string }
+  | { readonly from: 'body'; readonly path: readonly string[] };
+
+export type WithoutUnit = 'random' | 'reject' | { readonly key: string };
+
+/** How callers are sorted into slots: 1,000,000 of them, by `sha256-v1`. `prefix` is what is hashed before the unit. */
+export type Buckets = {
+  readonly salt: string;
+  readonly prefix: string;
+  readonly unit: Unit;
+  readonly withoutUnit: WithoutUnit;
+};
+
+/** A decision made at load and shared by every request that it falls to: what flow.ts calls a Decision to serve. */
+export type Choice = { readonly kind: 'serve'; readonly model: string; readonly version: string; readonly why: string };
+
+/** Slots [from, to) of a bucket space. */
+export type Block = { readonly from: number; readonly to: number };
+
+/** A candidate and the block of slots it is live on. The block starts where it always starts, and only its end moves. */
+export type Rollout = {
+  readonly id: string;
+  readonly candidate: Version;
+  readonly choice: Choice;
+  readonly buckets: Buckets;
+  readonly steps: readonly Step[];
+  /** The first step's block. */
+  readonly live: Block;
+};
+
+export type Step = { readonly share: number; readonly until: 'held' | 'approved' | { readonly bakeMs: number } };
+
+export type Experiment = {
+  readonly id: string;
+  readonly buckets: Buckets;
+  readonly arms: readonly Arm[];
+  /** Whether a reload may move callers between arms. */
+  readonly allowReshuffle: boolean;
+  /** Slots of the holdout, in a bucket space of its own; empty when there is none. */
+  readonly holdout: { readonly salt: string; readonly live: Block };
+};
+
+/** `reserved` is the room the arm may grow into. */
+export type Arm = {
+  readonly version: Version;
+  readonly choice: Choice;
+  readonly live: Block;
+  readonly reserved: Block;
+};
+
+export type TieredModel = {
+  readonly kind: 'tiers';
+  readonly name: string;
+  /** Models by tier, from fast to accurate. */
+  readonly ladder: ReadonlyMap<string, ServedModel>;
+  readonly rules: readonly Rule[];
+  readonly complexity: Complexity | undefined;
+  /** The tier when a rule asks for complexity and the request shows none. */
+  readonly noSignal: string | undefined;
+};
+
+export type Rule = { readonly when: readonly Condition[]; readonly use: string };
+
+export type Condition =
+  | { readonly on: 'header'; readonly name: string; readonly match: Match }
+  | { readonly on: 'body'; readonly path: readonly string[]; readonly match: Match }
+  | { readonly on: 'body_bytes' | 'text_length' | 'complexity'; readonly match: Range };
+
+export type Match = Range | { readonly oneOf: readonly (string | number | boolean)[] } | { readonly present: boolean };
+
+/** `below` is exclusive, `atLeast` inclusive. */
+export type Range = { readonly below: number; readonly atLeast: number };
+
+export type Complexity = { readonly features: readonly Feature[] };
+
+/** `field` alone has a path. */
+export type Feature = {
+  readonly kind: FeatureKind | 'field';
+  readonly path: readonly string[];
+  readonly weight: number;
+  readonly low: number;
+  readonly high: number;
+};
+
+export type FeatureKind =
+  | 'bytes'
+  | 'text_length'
+  | 'words'
+  | 'digits_ratio'
+  | 'compression_ratio'
+  | 'elements'
+  | 'missing';

@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { name } from '../units.ts';
+import { mistakeInUrl } from '../url.ts';
+
+const tls = z
+  .strictObject({
+    ca: z.string().min(1).optional().describe('File of certificates to trust in place of the system ones, PEM.'),
+    cert: z.string().min(1).optional().describe("File of the gateway's own certificate, PEM."),
+    key: z.string().min(1).optional().describe('File of its private key, PEM.'),
+    server_name: z.string().min(1).optional().describe('The name that the certificate of the server must carry.'),
+  })
+  .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key belong together')
+  .describe('How https servers are checked and what the gateway shows them. Verification cannot be switched off.');
+
+const server = z
+  .strictObject({
+    url: z
+      .string()
+      .superRefine((text, context) => {
+        const message = mistakeInUrl(text);
+        if (message !== undefined) context.addIssue({ code: 'custom', message });
+      })
+      .describe('Where the server listens: http:// or https://, host and port, nothing behind them.'),
+    class: z.enum(['cpu', 'gpu']).default('cpu').describe('The kind of machine it runs on.'),
+    weight: z.int().min(1).max(1000).default(1).describe('Its share of the load beside servers of the same class.'),
+    max_in_flight: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(128)
+      .describe('Requests at this server at one time; beyond it callers get 429 rather than a queue.'),
+    tls: tls.optional(),
+  })
+  .describe('One model-server process.');
+
+export const fleet = z.record(name, server).describe('The model servers, by name.');

@@ -1,0 +1,97 @@
+import { z } from 'zod';
+import type { Step } from '../policy.ts';
+import { duration, isDuration, name, percentage, ratio, toMilliseconds, toShare } from '../units.ts';
+import { unit, withoutUnit } from './unit.ts';
+
+const STEP = /^(\d{1,3}(?:\.\d{1,4})?%)(?: for (\d{1,12}(?:\.\d{1,6})?(?:ms|s|m|h|d))| until approved)?$/;
+
+/** A share of the callers, and what ends it. */
+export const step = z
+  .string('expected a step such as 5%, 5% for 10m or 5% until approved')
+  .regex(STEP, 'expected a step such as 5%, 5% for 10m or 5% until approved')
+  .transform((text): Step => {
+    const [, share = '', bake] = STEP.exec(text) ?? [];
+    const held = text.endsWith('approved') ? 'approved' : 'held';
+    return { share: toShare(share), until: bake === undefined ? held : { bakeMs: toMilliseconds(bake) } };
+  })
+  .refine(({ share }) => share <= 1, 'expected a percentage of at most 100%')
+  .refine(({ until }) => typeof until === 'string' || isDuration(until.bakeMs), 'expected a time from 1ms to 24d')
+  .meta({
+    title: 'step',
+    description:
+      'A share of the callers, and what ends the step: `5% for 10m` bakes for ten minutes, `5% until approved` waits for a person, `5%` alone is held.',
+  });
+
+const someoneLeft = percentage.refine((share) => share < 1, 'expected less than 100%, which leaves no one');
+
+const rollback = z
+  .strictObject({
+    error_rate: percentage.optional().describe("Ceiling of the candidate's error rate."),
+    latency_p99: duration.optional().describe("Ceiling of the candidate's 99th percentile of latency."),
+    versus_baseline: ratio
+      .optional()
+      .describe('How many times the errors and slow answers of the baseline are tolerated.'),
+    consecutive_failures: z
+      .int()
+      .min(2)
+      .max(1000)
+      .optional()
+      .describe('Failures in a row that end the rollout at once.'),
+    disagreement: percentage
+      .optional()
+      .describe('Ceiling of the disagreement in shadow comparisons above the noise floor.'),
+    false_alarm: percentage.prefault('1%').describe('Chance of rolling a good candidate back over the whole rollout.'),
+  })
+  .describe('What takes the candidate out of service without anyone asking.');
+
+export const rollout = z
+  .strictObject({
+    id: name.describe(
+      'Names this rollout. An id belongs to one candidate for ever; a rolled-back id never comes back.',
+    ),
+    candidate: name.describe('The version that receives the share.'),
+    unit,
+    without_unit: withoutUnit,
+    from: percentage
+      .optional()
+      .describe('Where its block of callers starts. Only in a list of rollouts, where each has a block of its own.'),
+    steps: z.array(step).min(1).max(100).describe("The candidate's share of callers, step by step, never falling."),
+    holdback: someoneLeft.optional().describe('Callers kept on the baseline even at 100 %, as a control.'),
+    max_duration: duration.optional().describe('After this time without a verdict the rollout holds and says so.'),
+    rollback: rollback.optional(),
+  })
+  .describe('A candidate version receiving a share of the callers.');
+
+const arm = z
+  .union(
+    [
+      percentage,
+      z.strictObject({
+        share: percentage.describe('Its share of callers.'),
+        up_to: percentage.describe('Room to raise the share later without moving anyone between arms.'),
+      }),
+    ],
+    'expected a percentage such as 10%, or { share: 10%, up_to: 30% }',
+  )
+  .describe('The share of callers that get this version: a percentage, or these keys.');
+
+export const experiment = z
+  .strictObject({
+    id: name.describe('Names the experiment and salts its buckets.'),
+    unit,
+    without_unit: withoutUnit,
+    salt: z
+      .string()
+      .regex(/^[A-Za-z0-9._-]{1,128}$/, 'expected at most 128 letters, digits, ".", "_" and "-"')
+      .optional()
+      .describe('What the buckets are salted with; `<id>.ab` when left out. Changing it moves everyone.'),
+    holdout: someoneLeft.optional().describe('Callers kept out of the experiment, on the baseline.'),
+    arms: z
+      .record(name, arm)
+      .describe('The versions that are compared, each with its share; the other callers get the rest.'),
+    allow_reshuffle: z
+      .boolean()
+      .default(false)
+      .describe('Lets a reload change unit, salt or block of a running experiment, which moves callers between arms.'),
+  })
+  .describe('A sticky A/B test between versions.');

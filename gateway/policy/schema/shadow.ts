@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { bytes, duration, name, percentage } from '../units.ts';
+import { headerName } from './match.ts';
+
+const CREDENTIALS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
+
+const compare = z
+  .strictObject({
+    as: z
+      .enum(['classification', 'regression', 'ranking', 'embedding', 'text', 'json', 'exact'])
+      .describe('What the output means, and so what counts as a difference.'),
+    output: z.string().min(1).max(128).optional().describe('The output that is compared; the only one when left out.'),
+    tolerance: z.number().min(0).optional().describe('Difference up to which two numbers are the same.'),
+    top: z.int().min(1).max(1000).optional().describe('Places of a ranking or classification that are compared.'),
+    fields: z
+      .array(z.string().min(1).max(256))
+      .min(1)
+      .optional()
+      .describe('JSON fields that are compared; all when left out.'),
+  })
+  .describe('How the answers are compared.');
+
+const budget = z
+  .strictObject({
+    bytes: bytes.prefault('64MiB').describe('Bodies held for this shadow at one time.'),
+    concurrency: z.int().min(1).max(10_000).default(32).describe('Mirrored requests in flight at one time.'),
+    age: duration.prefault('5s').describe('How long one may wait before it is dropped.'),
+  })
+  .describe('What mirroring may cost; beyond it the oldest are dropped and counted.');
+
+const shadow = z
+  .strictObject({
+    name: name.optional().describe('Names the shadow; the version or model it mirrors to when left out.'),
+    version: name.optional().describe('A version of this model.'),
+    model: name.optional().describe('Another model of this policy, in place of a version.'),
+    sample: percentage.describe('Share of requests that are mirrored.'),
+    compare: compare.optional(),
+    budget: budget.optional(),
+    headers: z
+      .array(headerName.refine((header) => !CREDENTIALS.has(header), 'credentials are never mirrored'))
+      .optional()
+      .describe("The caller's headers that are mirrored; credentials never are."),
+  })
+  .refine(({ version, model }) => (version === undefined) !== (model === undefined), 'expected either version or model')
+  .describe('A version that receives copies of requests and answers no one.');
+
+export const shadows = z.array(shadow).min(1).max(16).describe('Where copies of requests go.');

@@ -1,0 +1,110 @@
+import { z } from 'zod';
+import { name, percentage } from '../units.ts';
+import { bodyPath, headerMatches, match, range, score } from './match.ts';
+
+const when = z
+  .strictObject({
+    header: headerMatches.optional().describe('Headers, by name.'),
+    parameter: z
+      .record(z.string().min(1).max(64), match)
+      .refine((wanted) => Object.keys(wanted).length > 0, 'expected at least one parameter')
+      .optional()
+      .describe('Parameters of an Open Inference Protocol request.'),
+    body: z
+      .record(bodyPath, match)
+      .refine((wanted) => Object.keys(wanted).length > 0, 'expected at least one field')
+      .optional()
+      .describe('Fields of a JSON body by path, such as user.plan.'),
+    body_bytes: range.optional().describe('Size of the body in bytes.'),
+    text_length: range.optional().describe('Characters of the text sent for inference.'),
+    complexity: score.optional().describe('The score that `complexity` gives, 0 to 1.'),
+  })
+  .refine(
+    (conditions) => Object.keys(conditions).length > 0,
+    'expected at least one condition; leave `when` out for always',
+  )
+  .describe('Conditions; all of them hold.');
+
+const rule = z
+  .strictObject({
+    when: when.optional(),
+    use: name.describe('The tier that answers when the conditions hold.'),
+  })
+  .describe('The first rule whose conditions hold decides.');
+
+const feature = {
+  weight: z.number().positive().max(1000).default(1).describe('How much it counts beside the others.'),
+  low: z.number().default(0).describe('At or below this it counts as easy, 0.'),
+  high: z.number().describe('At or above this it counts as hard, 1.'),
+};
+/** From a feature's own numbers to 0..1. */
+export const scale = z
+  .strictObject(feature)
+  .refine(({ low, high }) => low < high, 'low must be less than high')
+  .meta({
+    title: 'scale',
+    description:
+      '`{ low: 10, high: 500, weight: 2 }`: at or below `low` (0 when left out) it counts as easy, at or above `high` as hard; `weight` (1) is how much it counts beside the others.',
+  });
+const scaled = (about: string) => scale.optional().describe(about);
+
+const complexity = z
+  .strictObject({
+    bytes: scaled('Size of the body in bytes.'),
+    text_length: scaled('Characters of all texts sent for inference.'),
+    words: scaled('Words of text.'),
+    digits_ratio: scaled('Digits by characters, 0 to 1.'),
+    compression_ratio: scaled(
+      'Compressed by original size of its first 4,096 characters: near 0 repetitive, near 1 dense. Short texts look dense.',
+    ),
+    elements: scaled('Numbers in the JSON tensors; those in the binary part of a request are not seen.'),
+    missing: scaled('Missing values in the tensors: null, NaN, infinite.'),
+    field: z
+      .strictObject({ path: bodyPath.describe('The field of the body, such as meta.difficulty.'), ...feature })
+      .refine(({ low, high }) => low < high, 'low must be less than high')
+      .optional()
+      .describe('A number that the caller sends.'),
+  })
+  .refine((features) => Object.keys(features).length > 0, 'expected at least one feature')
+  .describe(
+    'How hard a request looks, 0 to 1: the weighted mean of these features, each scaled, over those that the request has. With none of them there is no signal.',
+  );
+
+const escalate = z
+  .strictObject({
+    below: z
+      .record(name, z.number().min(0).max(1))
+      .refine((tiers) => Object.keys(tiers).length > 0, 'expected at least one tier')
+      .describe('Confidence under which a tier passes the request on, by tier.'),
+    budget: percentage.describe('Share of requests that may be passed on.'),
+    burst: z.int().min(1).max(10_000).default(10).describe('How many more than that in a moment.'),
+    confidence: z
+      .union(
+        [
+          z.strictObject({
+            output: z.string().min(1).max(128).describe('An output that holds probabilities.'),
+            as: z
+              .enum(['max', 'margin', 'entropy'])
+              .default('max')
+              .describe('Its largest, how far that is from the second, or how unevenly they are spread.'),
+          }),
+          z.strictObject({ field: bodyPath.describe('A number in the body of the answer.') }),
+          z.strictObject({ parameter: z.string().min(1).max(64).describe('A parameter of the answer.') }),
+        ],
+        'expected { output: name }, { field: path } or { parameter: name }',
+      )
+      .describe('Where the confidence of an answer stands: an output, a field or a parameter.'),
+  })
+  .describe('When an unsure answer is asked for again, of the next tier.');
+
+export const tiers = z
+  .strictObject({
+    ladder: z.record(name, name).describe('Models of this policy by tier, from fast to accurate.'),
+    rules: z.array(rule).min(1).max(1000).describe('Which tier a request starts at; the last rule has no conditions.'),
+    complexity: complexity.optional(),
+    no_signal: name
+      .optional()
+      .describe('The tier when a rule asks for complexity and the request shows none. Needed as soon as a rule asks.'),
+    escalate: escalate.optional(),
+  })
+  .describe('A ladder of models, and which of them answers.');

@@ -1,0 +1,56 @@
+// What the language can say and this version of Sluice cannot do yet. Such a policy is checked, explained and compared,
+// but a gateway refuses to serve it: a part that is ignored in silence is worse than one that is missing.
+import type { Unbuilt } from './policy.ts';
+import type { WrittenRollout } from './schema/model.ts';
+import type { PolicyFile } from './schema.ts';
+
+type Part = {
+  /** Where it stands; `*` is any name, and the places of lists are left out. */
+  readonly key: string;
+  readonly what: string;
+  /** Whether this value asks for it; every value when left out. */
+  readonly isAsked?: (value: unknown) => boolean;
+};
+
+/** Every such part of the language. Whoever builds one takes its row out. */
+export const UNBUILT: readonly Part[] = [
+  { key: 'fleet.*.weight', what: 'weights of servers', isAsked: (value) => value !== 1 },
+  { key: 'fleet.*.tls', what: 'TLS settings of servers' },
+  { key: 'models.*.protocol', what: 'protocols other than oip', isAsked: (value) => value !== 'oip' },
+  { key: 'models.*.versions.*.prefer', what: 'preference for a class of servers' },
+  { key: 'models.*.versions.*.max_in_flight', what: 'in-flight caps of versions' },
+  { key: 'models.*.rollout.steps', what: 'steps that follow one another', isAsked: haveAnEnd },
+  { key: 'models.*.rollout.rollback', what: 'automatic rollback' },
+  { key: 'models.*.rollout.holdback', what: 'a holdback' },
+  { key: 'models.*.rollout.max_duration', what: 'a longest duration' },
+  { key: 'models.*.shadow', what: 'shadow traffic' },
+  { key: 'models.*.tiers.escalate', what: 'escalation between tiers' },
+];
+
+/** Every such part of a policy, by its path. */
+export function unbuiltParts(file: PolicyFile): Unbuilt[] {
+  return UNBUILT.flatMap(({ key, what, isAsked = () => true }) =>
+    valuesAt(file, key.split('.')).flatMap(({ path, value }) =>
+      isAsked(value) ? [{ path: path.join('.'), at: path, what }] : [],
+    ),
+  );
+}
+
+type Found = { readonly path: readonly string[]; readonly value: unknown };
+
+function valuesAt(value: unknown, keys: readonly string[], path: readonly string[] = []): Found[] {
+  const [key, ...rest] = keys;
+  if (value === undefined) return [];
+  if (key === undefined) return [{ path, value }];
+  if (typeof value !== 'object' || value === null) return [];
+  const isEach = key === '*' || Array.isArray(value);
+  return Object.entries(value).flatMap(([name, inner]) =>
+    isEach || name === key ? valuesAt(inner, Array.isArray(value) ? keys : rest, [...path, name]) : [],
+  );
+}
+
+/** A single step that is held is all that can be served: there is no clock yet that moves to the next. */
+function haveAnEnd(value: unknown): boolean {
+  const steps = value as WrittenRollout['steps'];
+  return steps.length > 1 || steps[0]?.until !== 'held';
+}

@@ -1,0 +1,84 @@
+// The data listener's routes: Open Inference Protocol v2, the v1 predict call, and the gateway's own health.
+// Specifications: kserve/open-inference-protocol (REST) and TensorFlow Serving's REST API for v1.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { SluiceError } from '../errors.ts';
+import type { Answer, Call, Facts, OnLeave } from '../flow.ts';
+import { factsOf } from './facts.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    sentType?: string | undefined;
+  }
+}
+
+/** Answers one request. */
+export type Serve = (
+  facts: Facts,
+  onLeave: OnLeave,
+) => Promise<{ readonly answer: Answer; readonly marks: Readonly<Record<string, string>> }>;
+
+/** What a caller with an unknown path is told to try. */
+export const DATA_PATHS = 'inference is POST /v2/models/{model}/infer or POST /v1/models/{model}:predict';
+
+export type RouteDeps = {
+  readonly serve: Serve;
+  readonly isDraining: () => boolean;
+  /** Told by server metadata. */
+  readonly version: string;
+};
+
+type Params = { model: string; version?: string };
+
+/** Adds every route of the data listener. */
+export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
+  app.removeAllContentTypeParsers();
+  // Bytes are forwarded as they came, whatever type the caller says they are: nothing may parse them here.
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  // Clients of the protocol send malformed types too, which fastify would refuse. It sees one that it takes while it
+  // reads the body; rules and the server see what was sent.
+  app.decorateRequest('sentType', undefined);
+  app.addHook('onRequest', (request, _reply, done) => {
+    request.sentType = request.headers['content-type'];
+    request.headers['content-type'] = 'application/octet-stream';
+    done();
+  });
+  app.addHook('preHandler', (request, _reply, done) => {
+    if (request.sentType === undefined) delete request.headers['content-type'];
+    else request.headers['content-type'] = request.sentType;
+    done();
+  });
+
+  for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
+    app.post<{ Params: Params }>(`${path}/infer`, handler(deps, 'infer'));
+    app.get<{ Params: Params }>(path, handler(deps, 'metadata'));
+    app.get<{ Params: Params }>(`${path}/ready`, handler(deps, 'ready'));
+  }
+  app.post<{ Params: { target: string } }>('/v1/models/:target', (request, reply) => {
+    const model = /^(.*):predict$/.exec(request.params.target)?.[1];
+    if (model === undefined) throw new SluiceError('UNKNOWN_PATH', DATA_PATHS);
+    return respond(deps, factsOf(request, 'predict', model, undefined), reply);
+  });
+
+  app.get('/v2', () => ({ name: 'sluice', version: deps.version, extensions: [] }));
+  app.get('/v2/health/live', () => ({ live: true }));
+  app.get('/v2/health/ready', (_request, reply) =>
+    reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),
+  );
+}
+
+function handler(deps: RouteDeps, call: Call) {
+  return (request: FastifyRequest<{ Params: Params }>, reply: FastifyReply) =>
+    respond(deps, factsOf(request, call, request.params.model, request.params.version), reply);
+}
+
+async function respond(deps: RouteDeps, facts: Facts, reply: FastifyReply): Promise<FastifyReply> {
+  reply.header('x-request-id', facts.id); // errors thrown below carry it too
+  const {
+    answer: { status, headers, body },
+    marks,
+  } = await deps.serve(facts, (abandon) => {
+    if (reply.raw.destroyed) abandon();
+    else reply.raw.once('close', abandon);
+  });
+  return reply.code(status).headers(headers).headers(marks).send(body);
+}
