@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict';
+import dns from 'node:dns';
+import { type TestContext, test } from 'node:test';
+import { isForbiddenAddress } from '../../../gateway/policy/url.ts';
+import { answering, fakeServer } from '../../support/fake-server.ts';
+import { gateway, infer, policyOf } from '../../support/gateway.ts';
+
+test('link-local, metadata, multicast and unspecified addresses are forbidden, in every notation of IPv6', () => {
+  for (const address of [
+    '169.254.169.254',
+    '169.254.0.1',
+    '100.100.100.200',
+    '0.0.0.0',
+    '224.0.0.1',
+    'fe80::1',
+    'fd00:ec2::254',
+    '::',
+    '::ffff:169.254.169.254',
+    '::ffff:a9fe:a9fe',
+  ])
+    assert.equal(isForbiddenAddress(address), true, address);
+  for (const address of ['127.0.0.1', '10.0.0.1', '192.168.1.1', '::1', 'fd00::1', '2001:db8::1', '::ffff:127.0.0.1'])
+    assert.equal(isForbiddenAddress(address), false, address);
+});
+
+test('a name that leads to a metadata service after the check is never connected to', async (t: TestContext) => {
+  const { url: server } = await fakeServer(t, answering({}));
+  const { port } = new URL(server);
+  const { url } = await gateway(t, policyOf([`http://models.test:${port}`]));
+  // No resolver of this machine gives such an answer, so the system call itself is what is replaced.
+  t.mock.method(dns, 'lookup', (_name: string, options: { all?: boolean }, done: (...found: unknown[]) => void) =>
+    options.all ? done(null, [{ address: '169.254.169.254', family: 4 }]) : done(null, '169.254.169.254', 4),
+  );
+  const response = await infer(url);
+  assert.equal(response.status, 502);
+  assert.doesNotMatch(await response.text(), /169\.254/);
+});

@@ -1,0 +1,132 @@
+// The import table is the architecture (README, "How it is built"): who may import whom, checked on the sources.
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { test } from 'node:test';
+
+const ROOT = process.cwd();
+
+type Rule = {
+  /** Paths this part may import, besides its own folder; `type:` allows types only. */
+  readonly ours: readonly string[];
+  /** Packages and node modules it may import; undefined allows any but those of `NEVER`. */
+  readonly packages?: readonly string[];
+};
+
+const FLOW = ['gateway/flow.ts'];
+const SHARED = [...FLOW, 'gateway/errors.ts', 'gateway/policy/', 'model-server/protocol.ts'];
+const PURE = ['node:crypto', 'node:zlib'];
+const ANYTHING: Rule = { ours: ['gateway/', 'model-server/'] };
+
+/** First match wins, so files stand before the folders that hold them. */
+const TABLE: readonly (readonly [string, Rule])[] = [
+  ['gateway/flow.ts', { ours: [], packages: [] }],
+  ['gateway/errors.ts', { ours: [] }],
+  ['gateway/version.ts', { ours: [] }],
+  ['model-server/protocol.ts', { ours: [], packages: [] }],
+  ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
+  ['gateway/decide/', { ours: [...FLOW, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/judge/', { ours: [...FLOW, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/tune/', { ours: [...FLOW, 'type:gateway/policy/', 'gateway/decide/'], packages: PURE }],
+  ['gateway/receive/', { ours: SHARED }],
+  ['gateway/forward/', { ours: SHARED }],
+  ['gateway/observe/', { ours: SHARED }],
+  ['gateway/admin/', { ours: [...SHARED, 'gateway/decide/', 'gateway/judge/', 'gateway/observe/'] }],
+  ['gateway/cli/', ANYTHING],
+  ['gateway/main.ts', ANYTHING],
+  ['gateway/app.ts', ANYTHING],
+  ['gateway/env.ts', ANYTHING],
+  ['gateway/per-request.ts', ANYTHING],
+  ['gateway/per-tick.ts', ANYTHING],
+  ['model-server/', { ours: ['model-server/'] }],
+];
+
+/** Packages that a whole side never imports, whatever its rule says. */
+const NEVER: readonly (readonly [string, string])[] = [
+  ['gateway/', 'onnxruntime-node'],
+  ['model-server/', 'undici'],
+];
+
+type Import = { readonly from: string; readonly target: string; readonly typeOnly: boolean };
+
+test('every source file has a row in the import table', () => {
+  assert.deepEqual(
+    sources().filter((file) => ruleOf(file) === undefined),
+    [],
+  );
+});
+
+test('every import is allowed by the table', () => {
+  assert.deepEqual(
+    sources()
+      .flatMap(importsOf)
+      .filter((found) => !isAllowed(found))
+      .map(({ from, target }) => `${from} -> ${target}`),
+    [],
+  );
+});
+
+test('the pure folders use no clock, no randomness and no environment', () => {
+  const impure = /\b(Date\.now|new Date\(\)|performance\.|Math\.random|process\.|setTimeout|setInterval|fetch\()/;
+  const pure = sources().filter((file) => /^gateway\/(decide|judge|tune)\//.test(file));
+  assert.ok(pure.length > 0);
+  assert.deepEqual(
+    pure.filter((file) => impure.test(withoutComments(file))),
+    [],
+  );
+});
+
+test('the table refuses what it should', () => {
+  const refused = (from: string, target: string, typeOnly = false) =>
+    assert.equal(isAllowed({ from, target, typeOnly }), false, `${from} -> ${target}`);
+  refused('gateway/decide/decide.ts', 'gateway/forward/send.ts');
+  refused('gateway/decide/decide.ts', 'gateway/policy/load.ts');
+  refused('gateway/decide/decide.ts', 'node:fs');
+  refused('gateway/observe/metrics.ts', 'gateway/decide/decide.ts');
+  refused('gateway/cli/demo.ts', 'onnxruntime-node');
+  refused('model-server/app.ts', 'gateway/errors.ts');
+  assert.equal(
+    isAllowed({ from: 'gateway/decide/decide.ts', target: 'gateway/policy/policy.ts', typeOnly: true }),
+    true,
+  );
+});
+
+function sources(): string[] {
+  return ['gateway', 'model-server'].flatMap((folder) =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => join(folder, file)),
+  );
+}
+
+function importsOf(from: string): Import[] {
+  const statements = withoutComments(from).matchAll(
+    /(?:import|export)\s+(type\s+)?(?:[^'"();]*?\sfrom\s+)?['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g,
+  );
+  return [...statements].map(([, type, named, dynamic]) => {
+    const target = named ?? dynamic ?? '';
+    const resolved = target.startsWith('.') ? relative(ROOT, normalize(join(ROOT, dirname(from), target))) : target;
+    return { from, target: resolved, typeOnly: type !== undefined };
+  });
+}
+
+function withoutComments(file: string): string {
+  return readFileSync(join(ROOT, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, '$1');
+}
+
+function ruleOf(file: string): Rule | undefined {
+  return TABLE.find(([path]) => file === path || (path.endsWith('/') && file.startsWith(path)))?.[1];
+}
+
+function isAllowed({ from, target, typeOnly }: Import): boolean {
+  const rule = ruleOf(from);
+  if (rule === undefined) return false;
+  if (NEVER.some(([side, name]) => from.startsWith(side) && target === name)) return false;
+  if (!target.endsWith('.ts')) return rule.packages === undefined || rule.packages.includes(target);
+  if (dirname(from) !== 'gateway' && target.startsWith(`${from.split('/').slice(0, 2).join('/')}/`)) return true; // its own folder
+  return rule.ours.some((path) => {
+    const isTypeRow = path.startsWith('type:');
+    const allowed = isTypeRow ? path.slice('type:'.length) : path;
+    return (typeOnly || !isTypeRow) && (target === allowed || (allowed.endsWith('/') && target.startsWith(allowed)));
+  });
+}

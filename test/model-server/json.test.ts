@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { RequestError } from '../../model-server/errors.ts';
+import { parseJson } from '../../model-server/json.ts';
+
+test('bare NaN and Infinity are read as numbers, inside strings they stay text', () => {
+  const text = '{"data":[NaN, -Infinity,Infinity,1],"id":"NaN \\" Infinity","Infinity":null}';
+  assert.deepEqual(parseJson(Buffer.from(text)), {
+    data: [Number.NaN, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY, 1],
+    id: 'NaN " Infinity',
+    Infinity: null,
+  });
+});
+
+test('tokens are found between strings that spell them, at any depth', () => {
+  const text = '{"NaN":[[NaN],{"a":Infinity,"b":"-Infinity"}],"\\\\":NaN,"é":["\\"NaN",-Infinity,null,true,"N"]}';
+  assert.deepEqual(parseJson(Buffer.from(text)), {
+    NaN: [[Number.NaN], { a: Number.POSITIVE_INFINITY, b: '-Infinity' }],
+    '\\': Number.NaN,
+    é: ['"NaN', Number.NEGATIVE_INFINITY, null, true, 'N'],
+  });
+});
+
+test('an own __proto__ key stays a key', () => {
+  const body = parseJson(Buffer.from('{"__proto__":{"inputs":[]},"x":NaN}'));
+  assert.ok(typeof body === 'object' && body !== null);
+  assert.equal('inputs' in body, false);
+  assert.equal('inputs' in {}, false);
+});
+
+const broken: readonly [string, Buffer | undefined][] = [
+  ['no body', undefined],
+  ['an empty body', Buffer.alloc(0)],
+  ['half an object', Buffer.from('{"inputs":[')],
+  ['a token that only starts like NaN', Buffer.from('[NaNa]')],
+  ['a number that runs into Infinity', Buffer.from('[1Infinity]')],
+  ['a number that Infinity runs into', Buffer.from('[Infinity5]')],
+  ['NaN as a name without quotes', Buffer.from('{"instances":[{NaN:1}]}')],
+  ['a minus before NaN', Buffer.from('[-NaN]')],
+  ['an open string with NaN', Buffer.from('["NaN')],
+  ['a byte order mark', Buffer.from('\ufeff{}')],
+  ['bytes that are not UTF-8', Buffer.from([0x22, 0xff, 0x22])],
+  ['200,000 open brackets', Buffer.from('['.repeat(200_000))],
+  ['200,000 nested objects', Buffer.from(`${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}`)],
+  ['20,000 nested arrays around NaN', Buffer.from(`${'['.repeat(20_000)}NaN${']'.repeat(20_000)}`)],
+];
+
+for (const [name, body] of broken) {
+  test(`${name} is refused as a bad request`, () => {
+    assert.throws(
+      () => parseJson(body),
+      (error) => error instanceof RequestError && error.ending === 'bad_request',
+    );
+  });
+}
+
+test('a refusal shows what was sent and nothing that stood in for it', () => {
+  for (const text of ['{"instances":[{NaN:1}]}', '[NaN,]', '[1Infinity]']) {
+    assert.throws(() => parseJson(Buffer.from(text)), /^RequestError: the body is not valid JSON: (?!.*[0-9a-f]{8})/);
+  }
+});
+
+test('brackets inside a large string are no nesting', () => {
+  const text = `["${'[\\"{'.repeat(50_000)}"]`;
+  assert.deepEqual(parseJson(Buffer.from(text)), JSON.parse(text));
+});

@@ -1,0 +1,37 @@
+// A version server whose answers a test scripts: real sockets on loopback, port 0, closed when the test ends.
+import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+
+export type FakeServer = {
+  readonly url: string;
+  /** Every request that arrived, whether or not it was answered. */
+  readonly seen: IncomingMessage[];
+};
+
+/** Starts a server that answers with `script`. */
+export async function fakeServer(t: TestContext, script: RequestListener): Promise<FakeServer> {
+  const seen: IncomingMessage[] = [];
+  const server = createServer((request, response) => {
+    seen.push(request);
+    script(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+}
+
+/** A script that answers everything with this JSON. */
+export function answering(body: unknown, status = 200): RequestListener {
+  return (request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    });
+  };
+}
+
+/** A script that reads the request and never answers. */
+export const silent: RequestListener = (request) => void request.resume();
