@@ -40,8 +40,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   await inForce.open();
   const fleet = new Fleet(inForce.policy.fleet.values());
   const apps = createApps(settings, inForce, fleet, log);
-  const { url, adminUrl } = await listenBoth(apps, settings).catch((error: unknown) => {
-    inForce.close();
+  const { url, adminUrl } = await listenBoth(apps, settings).catch(async (error: unknown) => {
+    await inForce.close();
     throw error;
   });
   inForce.watch((policy) => {
@@ -53,7 +53,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     apps.startDraining();
     log.info({ graceMs: settings.drainGraceMs }, 'gateway is draining');
     await sleep(settings.drainGraceMs);
-    inForce.close();
+    await inForce.close();
     // By then everything in flight is answered or past its deadline.
     await closeListener(apps.data, longestTimeout(inForce.policy) + LAST_WRITES_MS);
     await Promise.all([closeListener(apps.admin, LAST_WRITES_MS), fleet.close()]);

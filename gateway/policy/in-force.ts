@@ -2,7 +2,10 @@ import { hasLastGood, keepLastGood, lastGoodFile } from './last-good.ts';
 import { PolicyError } from './load.ts';
 import { type Loaded, PolicyLoader } from './loader.ts';
 import type { Policy } from './policy.ts';
-import { signatureOf, watchPolicy } from './watch.ts';
+import { isStill, signatureOf, watchPolicy } from './watch.ts';
+
+/** How long a start waits for a bad file that keeps changing. */
+const STILL_WITHIN_MS = 2000;
 
 export type InForceOptions = {
   readonly file: string;
@@ -33,6 +36,8 @@ export class PolicyInForce {
   /** Of the file before it was first loaded. */
   #signature = '';
   #stopWatching: () => void = () => {};
+  /** The last copy, until it is written. */
+  #keeping: Promise<void> = Promise.resolve();
 
   constructor(options: InForceOptions) {
     this.#options = options;
@@ -51,14 +56,13 @@ export class PolicyInForce {
   /** Loads the file, or the last good copy when the file is bad. Rejects with PolicyError when there is neither. */
   async open(): Promise<void> {
     const { file, folder } = this.#options;
-    this.#signature = await signatureOf(file);
     try {
-      const loaded = await this.#loader.load(file);
+      const loaded = await this.#loadStill();
       this.#adopt(loaded);
       await this.#keep(loaded);
     } catch (error) {
       if (!hasLastGood(folder, file)) {
-        this.close();
+        await this.close();
         throw error;
       }
       const { policy } = await this.#loader.load(lastGoodFile(folder, file));
@@ -83,9 +87,25 @@ export class PolicyInForce {
     });
   }
 
-  close(): void {
+  /** Stops following the file. A copy that is being written is written to its end. */
+  async close(): Promise<void> {
     this.#stopWatching();
     this.#loader.close();
+    await this.#keeping;
+  }
+
+  /** Loads the file; one that is bad because it is just being written is looked at again until it stands still. */
+  async #loadStill(): Promise<Loaded> {
+    const { file } = this.#options;
+    const giveUpAt = performance.now() + STILL_WITHIN_MS;
+    for (;;) {
+      this.#signature = await signatureOf(file);
+      try {
+        return await this.#loader.load(file);
+      } catch (error) {
+        if (performance.now() > giveUpAt || (await isStill(file, this.#signature))) throw error;
+      }
+    }
   }
 
   #adopt({ policy }: Loaded): void {
@@ -93,12 +113,12 @@ export class PolicyInForce {
     this.#current = { policy, since: new Date().toISOString(), from: 'file' };
   }
 
-  async #keep({ text }: Loaded): Promise<void> {
-    try {
-      await keepLastGood(this.#options.folder, this.#options.file, text);
-    } catch (error) {
-      this.#options.onTrouble(`the last good copy could not be kept: ${(error as Error).message}`);
-    }
+  #keep({ text }: Loaded): Promise<void> {
+    const { folder, file, onTrouble } = this.#options;
+    this.#keeping = keepLastGood(folder, file, text).catch((error: unknown) =>
+      onTrouble(`the last good copy could not be kept: ${(error as Error).message}`),
+    );
+    return this.#keeping;
   }
 
   #refuse(error: unknown): void {

@@ -49,6 +49,12 @@ export async function signatureOf(file: string): Promise<string> {
   }
 }
 
+/** Whether the file still has this signature one look later. */
+export async function isStill(file: string, signature: string): Promise<boolean> {
+  await sleep(LOOK_EVERY_MS);
+  return (await signatureOf(file)) === signature;
+}
+
 function pause(stop: AbortSignal): Promise<boolean> {
   return sleep(LOOK_EVERY_MS, true, { signal: stop, ref: false }).catch(() => false);
 }

@@ -17,6 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gateway } from '../../gateway/app.ts';
 import { answering, type FakeServer, fakeServer } from '../support/fake-server.ts';
 import { gatewayOf, infer, policyOf } from '../support/gateway.ts';
+import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
 /** The promise is 250 ms; a busy machine may take five times as long. */
@@ -35,7 +36,7 @@ async function lastReloadOk({ adminUrl }: Gateway): Promise<string | undefined> 
 
 function folder(t: TestContext): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-reload-'));
-  t.after(() => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  undo(t, () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
   return path;
 }
 

@@ -4,6 +4,7 @@ import { request } from 'node:http';
 import { connect } from 'node:net';
 import { test } from 'node:test';
 import { startModelServer } from '../../model-server/main.ts';
+import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 import { makeRoot, scaleModel, slowModel } from './fixtures/models.ts';
 import { get, post, startServer } from './fixtures/server.ts';
@@ -44,7 +45,7 @@ test('readiness goes off with the first moment of closing', async (t) => {
   const run = post(`${server.url}/v2/models/slow/infer`, slowBody);
   const { hostname, port } = new URL(server.url);
   const socket = connect(Number(port), hostname);
-  t.after(() => socket.destroy());
+  undo(t, () => socket.destroy());
   // Half a request: the connection is in use when closing begins.
   socket.write('GET /v2/health/ready HTTP/1.1\r\nhost: x\r\n');
   await once(socket, 'connect');

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
 import { refuseUnreadable } from '../../model-server/unreadable.ts';
 import { raw } from '../support/raw.ts';
+import { undo } from '../support/undo.ts';
 
 const cases: readonly [string, string, string][] = [
   ['ERR_HTTP_REQUEST_TIMEOUT', '408 Request Timeout', 'the request did not arrive in time'],
@@ -17,7 +18,7 @@ for (const [code, status, reason] of cases) {
     const server = createServer((socket) => {
       refuseUnreadable(Object.assign(new Error('the "parser" said so'), { code }), socket);
     });
-    t.after(() => server.close());
+    undo(t, () => server.close());
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const text = await raw(`http://127.0.0.1:${(server.address() as AddressInfo).port}`, '');
     const body = JSON.stringify({ error: reason });

@@ -12,6 +12,7 @@ import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { freePorts, isFree } from '../support/free-ports.ts';
 import { policyFile } from '../support/gateway.ts';
+import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
 const DIGIT = readFileSync('config/data/digits.json', 'utf8');
@@ -25,7 +26,7 @@ async function setup(t: TestContext, policy = 'config/policy.yaml', grace = '0ms
     ports: 'free',
     gatewayArgs: ['--port', '0', '--admin-port', '0', '--drain-grace', grace],
   });
-  t.after(() => local.stop());
+  undo(t, () => local.stop());
   await local.start();
   assert.ok(local.gateway);
   return { local, url: local.gateway.url, adminUrl: local.gateway.adminUrl ?? '', gateway: local.gateway.child };
@@ -140,7 +141,7 @@ for (const [signal, allowed] of [
     const { local, url, adminUrl, gateway } = await setup(t);
     const [victim] = local.servers;
     assert.ok(victim);
-    t.after(() => victim.child.process.kill('SIGKILL')); // a frozen process cannot end by itself
+    undo(t, () => victim.child.process.kill('SIGKILL')); // a frozen process cannot end by itself
     victim.child.process.kill(signal);
 
     const answers: Answer[] = [];
@@ -224,7 +225,7 @@ test('sluice start prints a curl line that works, and its end is the end of its 
   ];
   for (const signal of ['SIGINT', 'SIGKILL'] as const) {
     const start = new Child(args, { output: 'pipe' });
-    t.after(() => start.process.kill('SIGKILL'));
+    undo(t, () => start.process.kill('SIGKILL'));
     let output = '';
     start.process.stdout?.setEncoding('utf8').on('data', (chunk) => {
       output += chunk;
@@ -246,12 +247,12 @@ test('sluice start prints a curl line that works, and its end is the end of its 
 
 test('stopping ends a frozen server too, and a model server leaves nothing in the home folder', async (t) => {
   const home = mkdtempSync(join(tmpdir(), 'sluice-home-'));
-  t.after(() => rmSync(home, { recursive: true }));
+  undo(t, () => rmSync(home, { recursive: true }));
   const server = new Child(['model-server', '--port', '0'], {
     output: 'pipe',
     env: { HOME: home, SLUICE_LOG_LEVEL: 'silent' },
   });
-  t.after(() => server.signal('SIGKILL'));
+  undo(t, () => server.signal('SIGKILL'));
   const { url } = await server.listening;
   await until(async () => (await fetch(`${url}/v2/health/ready`)).ok, 'it is ready');
   assert.deepEqual(readdirSync(home), []);
@@ -268,7 +269,7 @@ test('sluice start with a file that went bad serves the last good copy, at its a
   const args = ['start', '--policy', file, '--data', join(dirname(file), 'data'), '--port', '0', '--admin-port', '0'];
   const run = async () => {
     const start = new Child(args, { output: 'pipe' });
-    t.after(() => start.signal('SIGKILL'));
+    undo(t, () => start.signal('SIGKILL'));
     let output = '';
     start.process.stdout?.setEncoding('utf8').on('data', (chunk) => {
       output += chunk;
@@ -296,7 +297,7 @@ test('sluice start with a file that went bad serves the last good copy, at its a
 test('a missing or broken policy and a port in use end with one clear line, a code that is not 0, and no orphan', async (t) => {
   const taken = createServer();
   await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
-  t.after(() => taken.close());
+  undo(t, () => taken.close());
   const port = String((taken.address() as { port: number }).port);
   const [a, b] = await freePorts(2);
   const inUse = readFileSync('config/policy.yaml', 'utf8').replace(':9101', `:${a}`).replace(':9102', `:${port}`);

@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { undo } from './undo.ts';
 
 export type FakeServer = {
   readonly url: string;
@@ -17,7 +18,7 @@ export async function fakeServer(t: TestContext, script: RequestListener): Promi
     script(request, response);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  t.after(() => {
+  undo(t, () => {
     server.close();
     server.closeAllConnections();
   });

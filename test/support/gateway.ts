@@ -5,11 +5,12 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Gateway, startGateway } from '../../gateway/app.ts';
 import type { GatewaySettings } from '../../gateway/env.ts';
+import { undo } from './undo.ts';
 
 /** Writes a policy into a folder that goes when the test ends; returns the file. */
 export function policyFile(t: TestContext, text: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  undo(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const file = join(folder, 'policy.yaml');
   writeFileSync(file, text);
   return file;
@@ -39,7 +40,7 @@ export async function gatewayOf(
     logLevel: 'silent',
     ...settings,
   });
-  t.after(() => started.close());
+  undo(t, () => started.close());
   return started;
 }
 

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { undo } from '../../support/undo.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -19,7 +20,7 @@ export function sluice(args: readonly string[], stdin = ''): Promise<Ran> {
 /** A file with this text, gone after the test. */
 export function fileWith(t: TestContext, text: string, name = 'policy.yaml'): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
-  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  undo(t, () => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, name);
   writeFileSync(file, text);
   return file;

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadPolicy, PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { undo } from '../../support/undo.ts';
 
 const GOOD = `apiVersion: sluice/v1
 fleet:
@@ -205,7 +206,7 @@ test('a policy that is cut short, a list or two documents is refused', () => {
 
 test('a file that is missing, a folder, too large or not text is refused in one line', (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  undo(t, () => rmSync(folder, { recursive: true }));
   const file = join(folder, 'policy.yaml');
   assert.throws(() => loadPolicy(file), new PolicyError(`${file}: no such file`));
   assert.throws(() => loadPolicy(folder), new PolicyError(`${folder}: expected a file`));

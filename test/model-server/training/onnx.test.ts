@@ -21,6 +21,7 @@ import {
   TRAINING_README,
 } from '../../../model-server/training/project-files.ts';
 import { wilson, withScoreTable } from '../../../model-server/training/score-table.ts';
+import { undo } from '../../support/undo.ts';
 
 /** Another processor may round the last bit of a sum differently and tip a digit that lies on the fence. */
 const ROUNDING = 3;
@@ -45,7 +46,7 @@ test('onnxruntime loads what the writer wrote and computes it', async (t) => {
     { producer: 'sluice', doc: 'A tïny graph.', metadata: { task: 'test' } },
   );
   const session = await InferenceSession.create(file);
-  t.after(() => session.release());
+  undo(t, () => session.release());
   const [input] = session.inputMetadata;
   assert.deepEqual(input?.isTensor && input.shape, ['batch', 3]);
   const { scores, y } = await session.run({ x: new Tensor('float32', [1, 2, 3, 0, 0, 0], [2, 3]) });
@@ -176,7 +177,7 @@ test('the model files stay small enough to commit', () => {
 
 function temporaryFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-training-'));
-  t.after(() => rmSync(folder, { recursive: true }));
+  undo(t, () => rmSync(folder, { recursive: true }));
   return folder;
 }
 
