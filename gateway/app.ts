@@ -6,19 +6,24 @@ import { requireToken } from './admin/auth.ts';
 import { statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
+import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
+import { ReadinessProbes } from './forward/readiness.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
-import { perRequest } from './per-request.ts';
+import { perRequest, perStream } from './per-request.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
+import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
 const LAST_WRITES_MS = 1000;
+/** How long a start waits for names to be looked up and candidates to be checked. */
+const FIRST_LOOK_MS = 2000;
 
 export type Gateway = {
   /** Where applications call. */
@@ -38,14 +43,18 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
   });
   await inForce.open();
-  const fleet = new Fleet(inForce.policy.fleet.values());
-  const apps = createApps(settings, inForce, fleet, log);
-  const { url, adminUrl } = await listenBoth(apps, settings).catch(async (error: unknown) => {
-    await inForce.close();
-    throw error;
-  });
+  const upstream = openUpstream(inForce.policy, log);
+  const apps = createApps(settings, inForce, upstream, log);
+  const { url, adminUrl } = await upstream
+    .start()
+    .then(() => listenBoth(apps, settings))
+    .catch(async (error: unknown) => {
+      apps.overload.close();
+      await Promise.all([inForce.close(), upstream.close()]);
+      throw error;
+    });
   inForce.watch((policy) => {
-    fleet.update(policy.fleet.values());
+    upstream.update(policy);
     log.info({ policy: settings.policy, sha256: policy.sha256 }, 'a new policy is in force');
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
@@ -54,17 +63,63 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     log.info({ graceMs: settings.drainGraceMs }, 'gateway is draining');
     await sleep(settings.drainGraceMs);
     await inForce.close();
-    // By then everything in flight is answered or past its deadline.
-    await closeListener(apps.data, longestTimeout(inForce.policy) + LAST_WRITES_MS);
-    await Promise.all([closeListener(apps.admin, LAST_WRITES_MS), fleet.close()]);
+    // By then everything in flight is answered or past its deadline; a stream that goes on and on is cut.
+    const longest = Math.min(longestTimeout(inForce.policy), settings.drainTimeoutMs);
+    await closeListener(apps.data, longest + LAST_WRITES_MS);
+    apps.overload.close();
+    await Promise.all([closeListener(apps.admin, LAST_WRITES_MS), upstream.close()]);
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
 }
 
-type Apps = { readonly data: FastifyInstance; readonly admin: FastifyInstance; readonly startDraining: () => void };
+type Upstream = {
+  readonly fleet: Fleet;
+  readonly admission: Admission;
+  readonly start: () => Promise<void>;
+  readonly update: (policy: Policy) => void;
+  readonly close: () => Promise<void>;
+};
 
-function createApps(settings: GatewaySettings, inForce: PolicyInForce, fleet: Fleet, log: Logger): Apps {
+/** The fleet, and what keeps asking it how it is. */
+function openUpstream(policy: Policy, log: Logger): Upstream {
+  const fleet = new Fleet(policy);
+  const admission = new Admission(fleet, policy, ({ model, label }, reason) => {
+    if (reason === undefined) log.info({ model, version: label }, 'a candidate that was withheld may receive traffic');
+    else log.warn({ model, version: label, reason }, 'a candidate is withheld: the baseline answers in its place');
+  });
+  const probes = new ReadinessProbes(fleet, policy);
+  return {
+    fleet,
+    admission,
+    // So that the first callers find their servers and their candidate; not longer, for a fleet may start after us.
+    start: () => Promise.race([fleet.lookUp().then(() => admission.check()), sleep(FIRST_LOOK_MS)]),
+    update: (next) => {
+      fleet.update(next);
+      admission.update(next);
+      probes.update(next);
+    },
+    close: async () => {
+      admission.close();
+      probes.close();
+      await fleet.close();
+    },
+  };
+}
+
+type Apps = {
+  readonly data: FastifyInstance;
+  readonly admin: FastifyInstance;
+  readonly overload: Overload;
+  readonly startDraining: () => void;
+};
+
+function createApps(
+  settings: GatewaySettings,
+  inForce: PolicyInForce,
+  { fleet, admission }: Upstream,
+  log: Logger,
+): Apps {
   const startedAt = new Date().toISOString();
   let draining = false;
   const isDraining = () => draining;
@@ -77,9 +132,20 @@ function createApps(settings: GatewaySettings, inForce: PolicyInForce, fleet: Fl
   };
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log);
+  const overload = new Overload();
+  const deps = () => ({
+    policy: inForce.policy,
+    fleet,
+    withheld: admission.withheld,
+    record,
+    random: Math.random,
+  });
   addRoutes(data, {
-    serve: (facts, onLeave) =>
-      perRequest({ policy: inForce.policy, fleet, record, random: Math.random }, facts, onLeave),
+    serve: (facts, onLeave) => perRequest(deps(), facts, onLeave),
+    stream: (facts, path, streams, onLeave) => perStream(deps(), facts, path, streams, onLeave),
+    prefixes: () => inForce.policy.prefixes,
+    bodyLimit: settings.bodyLimit,
+    overload,
     isDraining,
     version: VERSION,
   });
@@ -92,12 +158,14 @@ function createApps(settings: GatewaySettings, inForce: PolicyInForce, fleet: Fl
       draining,
       policy: inForce.policy,
       standing: inForce.standing,
+      withheld: admission.withheld,
       servers: servers(),
     });
   addAdminRoutes(admin, { token: settings.adminToken, metrics, status, isDraining });
   return {
     data,
     admin,
+    overload,
     startDraining: () => {
       draining = true;
     },

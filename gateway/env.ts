@@ -29,6 +29,12 @@ export const GATEWAY_OPTIONS = {
     default: 5 * SECOND,
     help: 'on SIGTERM, go on serving this long after readiness turned off, so that load balancers notice',
   },
+  'drain-timeout': {
+    kind: 'milliseconds',
+    env: 'SLUICE_DRAIN_TIMEOUT',
+    default: 60 * SECOND,
+    help: 'after the grace time, let requests in flight go on for at most this long',
+  },
   'body-limit': { kind: 'bytes', env: 'SLUICE_BODY_LIMIT', default: 16 * MEBIBYTE, help: 'largest request body' },
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
@@ -74,6 +80,7 @@ export type GatewaySettings = {
   /** From the environment only: a flag would show in the list of processes. */
   readonly adminToken: string | undefined;
   readonly drainGraceMs: number;
+  readonly drainTimeoutMs: number;
   readonly bodyLimit: number;
   readonly logLevel: string;
 };
@@ -89,6 +96,7 @@ export function gatewaySettings(values: Values<typeof GATEWAY_OPTIONS>, env: Nod
     adminPort: values['admin-port'],
     adminToken: env.SLUICE_ADMIN_TOKEN?.trim() || undefined,
     drainGraceMs: values['drain-grace'],
+    drainTimeoutMs: values['drain-timeout'],
     bodyLimit: values['body-limit'],
     logLevel: values['log-level'],
   };

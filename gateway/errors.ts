@@ -8,6 +8,9 @@ const table = {
   NO_UNIT: [400, 'the request lacks what the rollout sorts callers by'],
   BODY_TOO_LARGE: [413, 'the request body is larger than this gateway accepts'],
   BAD_REQUEST: [400, 'the request could not be read'],
+  METHOD_NOT_ALLOWED: [405, 'this path takes another method'],
+  NO_WEBSOCKETS: [501, 'websockets are not passed on; open one to the server itself'],
+  OVERLOADED: [503, 'the gateway has more requests than it can answer in time; try again'],
   UNAUTHORIZED: [401, 'a bearer token is required'],
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;
@@ -18,12 +21,14 @@ export type ErrorCode = keyof typeof table;
 export class SluiceError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
+  readonly detail: string | undefined;
 
   constructor(code: ErrorCode, detail?: string, options?: ErrorOptions) {
     const [status, sentence] = table[code];
     super(detail === undefined ? sentence : `${sentence}: ${detail}`, options);
     this.code = code;
     this.status = status;
+    this.detail = detail;
   }
 }
 

@@ -1,8 +1,8 @@
 // The story of a request, as values: receive makes Facts, decide a Decision, forward an Answer, observe an Outcome.
 // Everything here is plain, readonly data; this file imports nothing of ours, and every folder may import it.
 
-/** What a caller asks for: a prediction by Open Inference Protocol v2 or by v1, or a look at the model. */
-export type Call = 'infer' | 'predict' | 'metadata' | 'ready';
+/** What a caller asks for: a prediction by Open Inference Protocol v2 or by v1, a look at the model, or any HTTP at all. */
+export type Call = 'infer' | 'predict' | 'metadata' | 'ready' | 'opaque';
 
 /** One request as received. The body is the bytes as they came: nothing parses it on the way to the server. */
 export type Facts = {
@@ -42,24 +42,32 @@ export type Fault =
   | 'unreachable' // no connection, so the request was never sent
   | 'broken' // reset, cut short, or not HTTP
   | 'deadline' // no whole answer within the model's timeout
+  | 'too_large' // a streamed body went over the limit
   | 'shed' // every server of the version is at its in-flight cap
-  | 'client_left'; // the caller hung up first
+  | 'client_left'; // the caller hung up before it had the whole answer
+
+/** Whose doing a result was. Only `model_fault` speaks against a version. */
+export type OutcomeClass = 'ok' | 'model_fault' | 'client_fault' | 'shed' | 'client_left';
 
 /** What goes back to the caller. */
 export type Answer = {
   readonly status: number;
   readonly headers: Readonly<Record<string, string | string[]>>;
+  /** Empty when it was streamed to the caller already. */
   readonly body: Buffer;
-  /** The server that was asked; undefined when none was. */
+  readonly isDelivered: boolean;
+  /** The server that was asked last; undefined when none was. */
   readonly server: string | undefined;
+  readonly serverClass: 'cpu' | 'gpu' | undefined;
   /** Set when the gateway wrote this answer itself. */
   readonly fault: Fault | undefined;
+  readonly class: OutcomeClass;
+  /** The class of the first attempt's result: a retry that went well does not make it undone. */
+  readonly firstClass: OutcomeClass;
+  readonly attempts: number;
   /** Milliseconds from the decision to the last byte, on a monotonic clock. */
   readonly latencyMs: number;
 };
-
-/** Whose doing a result was. Only `model_fault` speaks against a version. */
-export type OutcomeClass = 'ok' | 'model_fault' | 'client_fault' | 'shed' | 'client_left';
 
 /** What is remembered of a request. */
 export type Outcome = {
@@ -68,8 +76,11 @@ export type Outcome = {
   readonly version: string;
   readonly why: string;
   readonly server: string | undefined;
+  readonly serverClass: 'cpu' | 'gpu' | undefined;
   readonly status: number;
   readonly class: OutcomeClass;
+  readonly firstClass: OutcomeClass;
+  readonly attempts: number;
   readonly fault: Fault | undefined;
   readonly latencyMs: number;
 };

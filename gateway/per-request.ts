@@ -1,15 +1,16 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
-import { decide } from './decide/decide.ts';
+import { decide, type Withheld } from './decide/decide.ts';
 import { type ErrorCode, SluiceError } from './errors.ts';
 import type { Answer, Decision, Facts, OnLeave, Outcome, Refusal } from './flow.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { send } from './forward/send.ts';
-import { classify } from './observe/outcome.ts';
-import type { Policy } from './policy/policy.ts';
+import { type Streams, stream } from './forward/stream.ts';
+import type { Policy, Version } from './policy/policy.ts';
 
 export type PerRequestDeps = {
   readonly policy: Policy;
   readonly fleet: Fleet;
+  readonly withheld: Withheld;
   readonly record: (outcome: Outcome) => void;
   /** In [0, 1). */
   readonly random: () => number;
@@ -26,24 +27,68 @@ type Served = Extract<Decision, { kind: 'serve' }>;
 /** An answer, and the headers that tell the caller what was decided. */
 export type Marked = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
 
-/** Answers one request. Throws SluiceError when no version may answer it. */
+/** Answers one inference request. Throws SluiceError when no version may answer it. */
 export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: OnLeave): Promise<Marked> {
-  const model = deps.policy.models.get(facts.model);
-  if (model === undefined) throw new SluiceError('UNKNOWN_MODEL', facts.model);
-  const decision = decide(model, facts, deps.random());
-  if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
-  const answering = deps.policy.models.get(decision.model);
-  const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;
-  if (version === undefined) throw new SluiceError('INTERNAL');
-  const answer = await send(deps.fleet, version, facts, onLeave);
+  const { decision, version } = choose(deps, facts);
+  const path = facts.call === 'opaque' ? undefined : version.paths[facts.call];
+  if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
+  const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave);
   // A look at the model is no prediction: it says nothing about how a version does.
   if (facts.call === 'infer' || facts.call === 'predict') deps.record(outcomeOf(facts, decision, answer));
   return { answer, marks: marksOf(decision) };
 }
 
+/** Answers one request of protocol http, streamed. `path` is the server's. Throws SluiceError when no version may answer it. */
+export async function perStream(
+  deps: PerRequestDeps,
+  facts: Facts,
+  path: string,
+  streams: Omit<Streams, 'marks'>,
+  onLeave: OnLeave,
+): Promise<Marked> {
+  const { decision, version } = choose(deps, facts);
+  const marks = marksOf(decision);
+  const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks }, onLeave);
+  deps.record(outcomeOf(facts, decision, answer));
+  return { answer, marks };
+}
+
+function choose(
+  { policy, withheld, random }: PerRequestDeps,
+  facts: Facts,
+): { readonly decision: Served; readonly version: Version } {
+  const model = policy.models.get(facts.model);
+  if (model === undefined) throw new SluiceError('UNKNOWN_MODEL', facts.model);
+  const decision = decide(model, facts, random(), undefined, withheld);
+  if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
+  const answering = policy.models.get(decision.model);
+  const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;
+  if (version === undefined) throw new SluiceError('INTERNAL');
+  return { decision, version };
+}
+
+function hintFor({ model, protocol }: Version): string {
+  return protocol === 'http'
+    ? `model ${model} has protocol http and is reached below its prefix`
+    : `model ${model} speaks v1 alone: POST /v1/models/${model}:predict`;
+}
+
 function outcomeOf(facts: Facts, { model, version, why }: Served, answer: Answer): Outcome {
-  const { server, status, fault, latencyMs } = answer;
-  return { id: facts.id, model, version, why, server, status, class: classify(answer), fault, latencyMs };
+  const { server, serverClass, status, class: outcome, firstClass, attempts, fault, latencyMs } = answer;
+  return {
+    id: facts.id,
+    model,
+    version,
+    why,
+    server,
+    serverClass,
+    status,
+    class: outcome,
+    firstClass,
+    attempts,
+    fault,
+    latencyMs,
+  };
 }
 
 function marksOf({ model, version, tier, why }: Served): Record<string, string> {

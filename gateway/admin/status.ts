@@ -1,7 +1,7 @@
 // What `/api/status` tells: the policy in force, the split, and the fleet's health.
 import { SLOTS } from '../decide/bucket.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
-import type { Block, Model, Policy, Unit } from '../policy/policy.ts';
+import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
 
 export type StatusInput = {
   readonly version: string;
@@ -9,21 +9,26 @@ export type StatusInput = {
   readonly draining: boolean;
   readonly policy: Policy;
   readonly standing: PolicyStanding;
+  /** Candidates that receive no traffic, with the reason. */
+  readonly withheld: ReadonlyMap<Version, string>;
   /** Each with its name and whatever else is known of it. */
-  readonly servers: readonly { readonly name: string }[];
+  readonly servers: readonly { readonly name: string; readonly address: string | undefined }[];
 };
 
 /** The status document, as it goes out in JSON. Shares are fractions of 1. */
-export function statusOf({ policy, standing, servers, ...process }: StatusInput) {
+export function statusOf({ policy, standing, servers, withheld, ...process }: StatusInput) {
   return {
     ...process,
     policy: standing,
-    models: Object.fromEntries([...policy.models].map(([name, model]) => [name, modelStatus(model)])),
-    fleet: Object.fromEntries(servers.map(({ name, ...server }) => [name, server])),
+    models: Object.fromEntries([...policy.models].map(([name, model]) => [name, modelStatus(model, withheld)])),
+    // A name that leads to several addresses is a server at each of them.
+    fleet: Object.fromEntries(
+      servers.map(({ name, ...server }) => [server.address === undefined ? name : `${name}@${server.address}`, server]),
+    ),
   };
 }
 
-function modelStatus(model: Model) {
+function modelStatus(model: Model, withheld: StatusInput['withheld']) {
   if (model.kind === 'tiers')
     return { tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])) };
   return {
@@ -41,6 +46,7 @@ function modelStatus(model: Model) {
       candidate: candidate.label,
       share: shareOf(live),
       unit: unitText(buckets.unit),
+      withheld: withheld.get(candidate),
     })),
     versions: Object.fromEntries([...model.versions.values()].map(({ label, servers }) => [label, { servers }])),
   };

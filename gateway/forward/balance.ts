@@ -1,26 +1,84 @@
-import { type Health, standing } from './health.ts';
-
-/** What choosing a server needs to know of it. */
-export type Load = { readonly inFlight: number; readonly maxInFlight: number; readonly health: Health };
+/** What choosing a server for a request needs to know of each. */
+export type Choosable = {
+  readonly hasRoom: () => boolean;
+  readonly isWell: (now: number) => boolean;
+  readonly isDueForProbe: (now: number) => boolean;
+  readonly cost: (now: number) => number;
+};
 
 /**
- * The server for one request: the less loaded of two drawn at random (Mitzenmacher, "The power of two choices in
- * randomized load balancing", 2001) among the healthy ones; a server due for a probe first gets a single request.
- * When none is healthy, all are tried: ejection must never empty the fleet. Undefined when every one is at its cap.
+ * The server for one request: the cheaper of two drawn at random (Mitzenmacher, "The power of two choices in randomized load
+ * balancing", 2001) among those that are well and have room. `groups` are asked in order, the next only when the one
+ * before has none; one of them that is due for a probe goes first, so that it can come back.
+ *
+ * Leaving servers alone must never empty the pool: once fewer than half of all are well, the others take what those
+ * cannot, the cheapest first. Undefined when there is no room where there should be. `tried` are out in any case.
  */
-export function choose<S extends Load>(servers: readonly S[], now: number, random: () => number): S | undefined {
-  const open = servers.filter((server) => server.inFlight < server.maxInFlight);
-  const probe = open.find((server) => server.inFlight === 0 && standing(server.health, now) === 'probing');
-  if (probe !== undefined) return probe;
-  const isHealthy = ({ health }: Load) => standing(health, now) === 'healthy';
-  // Whether any is healthy is asked of all: a healthy server at its cap must not send its overflow to a broken one.
-  return lessLoaded(servers.some(isHealthy) ? open.filter(isHealthy) : open, random);
+export function choose<S extends Choosable>(
+  groups: readonly (readonly S[])[],
+  now: number,
+  random: () => number,
+  tried: readonly S[] = [],
+): S | undefined {
+  for (const group of groups) {
+    const chosen = drawTwo(group, now, random, tried) ?? scan(group, now, random, tried);
+    if (chosen !== undefined) return chosen;
+  }
+  const all = groups.flat();
+  const well = all.filter((server) => server.isWell(now)).length;
+  if (well * 2 >= all.length) return undefined;
+  return cheapest(
+    shuffledFrom(all, random).filter((server) => server.hasRoom() && !tried.includes(server)),
+    now,
+  );
 }
 
-function lessLoaded<S extends Load>(servers: readonly S[], random: () => number): S | undefined {
-  if (servers.length < 2) return servers[0];
-  const first = Math.floor(random() * servers.length);
-  const other = (first + 1 + Math.floor(random() * (servers.length - 1))) % servers.length;
-  const [a, b] = [servers[first], servers[other]];
-  return a !== undefined && b !== undefined && b.inFlight < a.inFlight ? b : a;
+/** The common case, without looking at all of them; undefined when one of the two drawn is not simply usable. */
+function drawTwo<S extends Choosable>(
+  group: readonly S[],
+  now: number,
+  random: () => number,
+  tried: readonly S[],
+): S | undefined {
+  const isUsable = (server: S) => server.isWell(now) && server.hasRoom() && !tried.includes(server);
+  const first = Math.floor(random() * group.length);
+  const a = group[first];
+  if (a === undefined || !isUsable(a)) return undefined;
+  if (group.length === 1) return a;
+  const b = group[(first + 1 + Math.floor(random() * (group.length - 1))) % group.length] as S;
+  return isUsable(b) ? cheaper(a, b, now) : undefined;
+}
+
+function scan<S extends Choosable>(
+  group: readonly S[],
+  now: number,
+  random: () => number,
+  tried: readonly S[],
+): S | undefined {
+  const open = group.filter((server) => server.hasRoom() && !tried.includes(server));
+  const probe = open.find((server) => server.isDueForProbe(now));
+  if (probe !== undefined) return probe;
+  return drawTwo(
+    open.filter((server) => server.isWell(now)),
+    now,
+    random,
+    tried,
+  );
+}
+
+function cheaper<S extends Choosable>(a: S, b: S, now: number): S {
+  return b.cost(now) < a.cost(now) ? b : a;
+}
+
+function cheapest<S extends Choosable>(servers: readonly S[], now: number): S | undefined {
+  return servers.reduce<S | undefined>(
+    (best, next) => (best === undefined ? next : cheaper(best, next, now)),
+    undefined,
+  );
+}
+
+/** From a random place on, so that equals take turns. */
+function shuffledFrom<S>(servers: readonly S[], random: () => number): readonly S[] {
+  const start = Math.floor(random() * servers.length);
+  return [...servers.slice(start), ...servers.slice(0, start)];
 }

@@ -1,21 +1,30 @@
 import type { Dispatcher } from 'undici';
 import type { Fault } from '../flow.ts';
 
-/** What one server made of one request: a whole response, or the reason there is none. */
+/** What one server made of one request: a whole response, the reason there is none, or nothing anyone still asks for. */
 export type Result =
   | { readonly kind: 'response'; readonly status: number; readonly headers: ResponseHeaders; readonly body: Buffer }
-  | { readonly kind: 'fault'; readonly fault: Fault; readonly reason: string };
+  | {
+      readonly kind: 'fault';
+      readonly fault: Fault;
+      /** Whether the response had begun: then the server has done the work. */
+      readonly isStarted: boolean;
+    }
+  | { readonly kind: 'dropped' };
 
 export type ResponseHeaders = Readonly<Record<string, string | string[] | undefined>>;
+
+/** Why the gateway gives up on a server's answer: too late, unwanted, or another server was faster. */
+export type Abandonment = 'deadline' | 'client_left' | 'outrun';
 
 /** One request at one server. Settles exactly once, whatever arrives first: the whole response, a failure, or `abandon`. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (result: Result) => void;
   readonly #maxBytes: number;
   #controller: Dispatcher.DispatchController | undefined;
-  #abandoned = false;
-  #settled = false;
-  #sent = false;
+  #isAbandoned = false;
+  #isSettled = false;
+  #isSent = false;
   #status = 0;
   #headers: ResponseHeaders = {};
   #chunks: Buffer[] = [];
@@ -26,32 +35,31 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#settle = settle;
   }
 
-  /** Gives up: the result is `fault`, and the server's connection is cut so that it can stop working. */
-  abandon(fault: Fault, reason: string): void {
-    if (this.#settled) return;
-    this.#abandoned = true;
-    this.#finish({ kind: 'fault', fault, reason });
-    this.#controller?.abort(new Error(reason));
+  /** Gives up: the server's connection is cut so that it can stop working. */
+  abandon(why: Abandonment): void {
+    if (this.#isSettled) return;
+    this.#isAbandoned = true;
+    this.#finish(why === 'outrun' ? { kind: 'dropped' } : this.#fault(why));
+    this.#controller?.abort(new Error(why));
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     // Abandoned while still connecting: there was no controller to stop then.
-    if (this.#abandoned) controller.abort(new Error('abandoned'));
+    if (this.#isAbandoned) controller.abort(new Error('abandoned'));
     this.#controller = controller;
-    this.#sent = true;
+    this.#isSent = true;
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     if (status < 200) return; // 1xx: the real one follows
     this.#status = status;
     this.#headers = headers;
-    const reason = whyUnusable(status, headers);
-    if (reason !== undefined) this.#reject(controller, reason);
+    if (whyUnusable(status, headers) !== undefined) this.#reject(controller);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.#bytes += chunk.length;
-    if (this.#bytes > this.#maxBytes) this.#reject(controller, `the response was larger than ${this.#maxBytes} bytes`);
+    if (this.#bytes > this.#maxBytes) this.#reject(controller);
     else this.#chunks.push(chunk);
   }
 
@@ -61,24 +69,28 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'response', status: this.#status, headers: this.#headers, body });
   }
 
-  onResponseError(_controller: unknown, error: Error): void {
-    this.#finish({ kind: 'fault', fault: this.#sent ? 'broken' : 'unreachable', reason: error.message || error.name });
+  onResponseError(): void {
+    this.#finish(this.#fault(this.#isSent ? 'broken' : 'unreachable'));
   }
 
-  #reject(controller: Dispatcher.DispatchController, reason: string): void {
-    this.#finish({ kind: 'fault', fault: 'broken', reason });
-    controller.abort(new Error(reason));
+  #reject(controller: Dispatcher.DispatchController): void {
+    this.#finish(this.#fault('broken'));
+    controller.abort(new Error('the response cannot be passed on'));
+  }
+
+  #fault(fault: Fault): Result {
+    return { kind: 'fault', fault, isStarted: this.#status !== 0 };
   }
 
   #finish(result: Result): void {
-    if (this.#settled) return;
-    this.#settled = true;
+    if (this.#isSettled) return;
+    this.#isSettled = true;
     this.#settle(result);
   }
 }
 
 /** Why a response cannot be passed on, from its head alone. */
-function whyUnusable(status: number, headers: ResponseHeaders): string | undefined {
+export function whyUnusable(status: number, headers: ResponseHeaders): string | undefined {
   if (status > 599) return `the response had status ${status}`;
   // Never followed; passing it on would tell callers an internal address.
   if (status >= 300 && status < 400) return `the response was a redirect (${status})`;

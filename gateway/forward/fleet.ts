@@ -1,97 +1,106 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Pool } from 'undici';
-import type { ServerSpec } from '../policy/policy.ts';
-import { afterFailure, HEALTHY, type Health, type Standing, standing } from './health.ts';
-import { safeLookup } from './resolve.ts';
+import type { Policy, ServerSpec, Version } from '../policy/policy.ts';
+import { Placement } from './placement.ts';
+import { type Address, addressesOf, isNamed } from './resolve.ts';
+import { Server, type ServerReading } from './server.ts';
 
-/** One model server as this gateway sees it: its connections, what is in flight there, and its health. */
-export class Server {
-  readonly spec: ServerSpec;
-  readonly name: string;
-  readonly maxInFlight: number;
-  readonly pool: Pool;
-  inFlight = 0;
-  health: Health = HEALTHY;
+/** How often the names of servers are looked up. */
+const LOOK_UP_EVERY_MS = 5000;
 
-  constructor(spec: ServerSpec) {
-    this.spec = spec;
-    this.name = spec.name;
-    this.maxInFlight = spec.maxInFlight;
-    this.pool = new Pool(spec.origin, {
-      // As many connections as requests may be in flight: undici's own queue is unbounded, and so is never used.
-      connections: spec.maxInFlight,
-      pipelining: 1,
-      connect: { timeout: 1000, lookup: safeLookup },
-      // The deadline is total and counted by us; undici's timers would only add to the cost of a request.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
-  }
+/** A server of the policy, and the processes that its name leads to: one, or one at each address. */
+type Entry = { readonly spec: ServerSpec; servers: readonly Server[] };
 
-  succeeded(): void {
-    if (this.health !== HEALTHY) this.health = HEALTHY;
-  }
-
-  failed(now: number): void {
-    this.health = afterFailure(this.health, now);
-  }
-}
-
-/** What people, probes and metrics see of a server. */
-export type ServerReading = {
-  readonly name: string;
-  readonly origin: string;
-  readonly class: 'cpu' | 'gpu';
-  readonly standing: Standing;
-  readonly failuresInARow: number;
-  readonly inFlight: number;
-  readonly maxInFlight: number;
-};
-
-/** The servers of the policy in force, by name, each with its own pool. */
+/** The servers of the policy in force, and where each version runs on them. */
 export class Fleet {
-  #servers: ReadonlyMap<string, Server>;
-  #byNames = new WeakMap<readonly string[], readonly Server[]>();
+  #entries: ReadonlyMap<string, Entry>;
+  #placements = new Map<string, Placement>();
+  /** The same by the version objects of the policy in force, which do not change. */
+  #byVersion = new WeakMap<Version, Placement>();
+  #lookUps: NodeJS.Timeout;
 
-  constructor(specs: Iterable<ServerSpec>) {
-    this.#servers = new Map([...specs].map((spec) => [spec.name, new Server(spec)]));
+  constructor({ fleet }: Policy) {
+    this.#entries = new Map([...fleet.values()].map((spec) => [spec.name, newEntry(spec)]));
+    this.#lookUps = setInterval(() => void this.lookUp(), LOOK_UP_EVERY_MS).unref();
   }
 
   /** Takes over another policy's servers. One that has not changed keeps its connections, its load and its health. */
-  update(specs: Iterable<ServerSpec>): void {
-    const before = this.#servers;
+  update({ fleet, models }: Policy): void {
+    const before = this.#entries;
     const kept = (spec: ServerSpec) => {
-      const server = before.get(spec.name);
-      return isDeepStrictEqual(server?.spec, spec) ? server : undefined;
+      const entry = before.get(spec.name);
+      return entry !== undefined && isDeepStrictEqual(entry.spec, spec) ? entry : undefined;
     };
-    this.#servers = new Map([...specs].map((spec) => [spec.name, kept(spec) ?? new Server(spec)]));
-    this.#byNames = new WeakMap();
-    const staying = new Set(this.#servers.values());
-    // A pool that is closed answers what is in flight first.
-    for (const server of before.values()) if (!staying.has(server)) void server.pool.close();
+    this.#entries = new Map([...fleet.values()].map((spec) => [spec.name, kept(spec) ?? newEntry(spec)]));
+    const staying = new Set([...this.#entries.values()].flatMap(({ servers }) => servers));
+    for (const { servers } of before.values()) for (const server of servers) if (!staying.has(server)) retire(server);
+    this.#byVersion = new WeakMap();
+    for (const [key, { version }] of this.#placements) {
+      const model = models.get(version.model);
+      if (model?.kind !== 'served' || !model.versions.has(version.label)) this.#placements.delete(key);
+    }
+    void this.lookUp();
   }
 
-  /** The servers of these names; a policy's lists do not change, so each is looked up once. */
-  of(names: readonly string[]): readonly Server[] {
-    const known = this.#byNames.get(names);
+  /** Where a version of the policy in force runs. */
+  placementOf(version: Version): Placement {
+    const known = this.#byVersion.get(version);
     if (known !== undefined) return known;
-    const servers = names.flatMap((name) => this.#servers.get(name) ?? []);
-    this.#byNames.set(names, servers);
-    return servers;
+    const key = `${version.model}/${version.label}`;
+    const placement = this.#placements.get(key) ?? new Placement(version, []);
+    placement.settle(version, this.#serversOf(version));
+    this.#placements.set(key, placement);
+    this.#byVersion.set(version, placement);
+    return placement;
+  }
+
+  /** Looks up every server that is named and not addressed. What cannot be looked up stays as it was. */
+  async lookUp(): Promise<void> {
+    const named = [...this.#entries.values()].filter(({ spec }) => isNamed(spec.origin));
+    const changed = await Promise.all(named.map((entry) => this.#lookUpOne(entry)));
+    if (!changed.includes(true)) return;
+    for (const placement of this.#placements.values())
+      placement.settle(placement.version, this.#serversOf(placement.version));
   }
 
   /** Every server as it stands at `now`. */
   readings(now: number): ServerReading[] {
-    return [...this.#servers.values()].map(({ spec, health, inFlight }) => ({
-      ...spec,
-      standing: standing(health, now),
-      failuresInARow: health.failures,
-      inFlight,
-    }));
+    return [...this.#entries.values()].flatMap(({ servers }) => servers.map((server) => server.reading(now)));
   }
 
   /** Ends every connection once its request is answered. */
   async close(): Promise<void> {
-    await Promise.all([...this.#servers.values()].map(({ pool }) => pool.close()));
+    clearInterval(this.#lookUps);
+    const servers = [...this.#entries.values()].flatMap(({ servers }) => servers);
+    await Promise.all(servers.map(({ pool }) => pool.close()));
   }
+
+  #serversOf({ servers }: Version): readonly Server[] {
+    return servers.flatMap((name) => this.#entries.get(name)?.servers ?? []);
+  }
+
+  /** Whether the name leads elsewhere than before. */
+  async #lookUpOne(entry: Entry): Promise<boolean> {
+    const found = await addressesOf(entry.spec.origin).catch(() => undefined);
+    if (found === undefined || this.#entries.get(entry.spec.name) !== entry) return false;
+    const before = new Map(entry.servers.map((server) => [server.address?.address, server]));
+    const after = found.map((address) => before.get(address.address) ?? newServer(entry.spec, address));
+    const isSame = after.length === entry.servers.length && after.every((server) => entry.servers.includes(server));
+    if (isSame) return false;
+    for (const server of entry.servers) if (!after.includes(server)) retire(server);
+    entry.servers = after;
+    return true;
+  }
+}
+
+function newEntry(spec: ServerSpec): Entry {
+  return { spec, servers: [newServer(spec, undefined)] };
+}
+
+function newServer(spec: ServerSpec, address: Address | undefined): Server {
+  return new Server(spec, address, performance.now());
+}
+
+/** What is in flight is answered first. */
+function retire({ pool }: Server): void {
+  void pool.close();
 }

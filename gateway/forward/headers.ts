@@ -30,6 +30,9 @@ function isOursToTell(name: string): boolean {
   return name === 'x-request-id' || name.startsWith('x-sluice-');
 }
 
+/** Tells a server how many milliseconds are left for its answer when the request is sent. */
+export const DEADLINE_HEADER = 'x-sluice-deadline-ms';
+
 /** The headers for the server, as flat name-value pairs: the caller's own, less what must not cross, plus the request id. */
 export function requestHeaders(raw: readonly string[], connection: HeaderValue, id: string): string[] {
   const named = namedBy(connection);

@@ -1,83 +1,174 @@
-// One request to one server of a version, within the deadline, as an Answer. Never throws: what went wrong is a Fault.
+// One request to a version, within its deadline, as an Answer. Never rejects: what went wrong is a Fault. A request is sent
+// again only to the same version, only while no byte of an answer has come, and only as far as the retry budget goes.
 import { errorBody } from '../errors.ts';
-import type { Answer, Facts, Fault, OnLeave } from '../flow.ts';
-import type { Version } from '../policy/policy.ts';
-import { choose } from './balance.ts';
+import type { Answer, Facts, OnLeave, OutcomeClass } from '../flow.ts';
+import { classOfFault, readAnswer } from './dialect.ts';
 import { Exchange, type Result } from './exchange.ts';
-import type { Fleet, Server } from './fleet.ts';
-import { requestHeaders, responseHeaders } from './headers.ts';
-import { standing } from './health.ts';
+import { FAULTS, statusForCaller } from './faults.ts';
+import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
+import { noteHealth } from './note-health.ts';
+import type { Placement } from './placement.ts';
+import type { Seat } from './seat.ts';
 
 /** Bytes of an answer held at once; beyond it the answer is refused with 502. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-
-/** What a caller is told when the gateway must answer by itself. No server's address is ever in it. */
-const FAULTS: Record<Fault, { readonly status: number; readonly error: string; readonly retryAfter?: string }> = {
-  unreachable: { status: 502, error: 'the model server could not be reached' },
-  broken: { status: 502, error: 'the model server broke off its answer' },
-  deadline: { status: 504, error: 'no answer within the timeout of the model' },
-  shed: { status: 429, error: 'every server of this version is at its limit of requests', retryAfter: '1' },
-  client_left: { status: 499, error: 'the caller left' },
-};
-
-/** Servers answer 500 for a failed run; a 500 of ours would mean a bug of ours, so it goes out as 502 with its body. */
-const STATUS_FOR_CALLER: Readonly<Record<number, number>> = { 500: 502 };
+const MOST_ATTEMPTS = 3;
+/** A repeat waits up to this long, so that those of one broken server do not arrive elsewhere all at once. */
+const JITTER_MS = 10;
 
 /** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
-export async function send(fleet: Fleet, version: Version, facts: Facts, onLeave: OnLeave): Promise<Answer> {
-  const start = performance.now();
-  const server = choose(fleet.of(version.servers), start, Math.random);
-  if (server === undefined)
-    return toAnswer({ kind: 'fault', fault: 'shed', reason: 'all at their cap' }, undefined, start);
-  const result = await exchange(server, version, facts, onLeave);
-  noteHealth(server, result);
-  return toAnswer(result, server, start);
+export function send(placement: Placement, path: string, facts: Facts, onLeave: OnLeave): Promise<Answer> {
+  return new Promise((settle) => new Sending(placement, path, facts, settle).start(onLeave));
 }
 
-async function exchange(server: Server, version: Version, facts: Facts, onLeave: OnLeave): Promise<Result> {
-  const { timeoutMs } = version;
-  const isPost = facts.call === 'infer' || facts.call === 'predict';
-  server.inFlight++;
-  let deadline: NodeJS.Timeout | undefined;
-  try {
-    return await new Promise<Result>((settle) => {
-      const handler = new Exchange(MAX_ANSWER_BYTES, settle);
-      deadline = setTimeout(() => handler.abandon('deadline', `no answer within ${timeoutMs} ms`), timeoutMs);
-      onLeave(() => handler.abandon('client_left', 'the caller left'));
-      server.pool.dispatch(
-        {
-          path: version.paths[facts.call],
-          method: isPost ? 'POST' : 'GET',
-          headers: requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id),
-          body: isPost ? facts.body : null,
-        },
-        handler,
-      );
-    });
-  } finally {
-    clearTimeout(deadline);
-    server.inFlight--;
+type Settled = Exclude<Result, { kind: 'dropped' }>;
+
+class Sending {
+  readonly #placement: Placement;
+  readonly #path: string;
+  readonly #facts: Facts;
+  readonly #settle: (answer: Answer) => void;
+  readonly #start = performance.now();
+  readonly #headers: string[];
+  readonly #tried: Seat[] = [];
+  readonly #open = new Set<Exchange>();
+  #deadline: NodeJS.Timeout | undefined;
+  #next: NodeJS.Timeout | undefined;
+  #firstClass: OutcomeClass | undefined;
+  #isSettled = false;
+
+  constructor(placement: Placement, path: string, facts: Facts, settle: (answer: Answer) => void) {
+    this.#placement = placement;
+    this.#path = path;
+    this.#facts = facts;
+    this.#settle = settle;
+    this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id);
+    this.#headers.push(DEADLINE_HEADER, '');
   }
-}
 
-/** A server is judged by whether it answers, not by what the model says: failing runs must not eject it. */
-function noteHealth(server: Server, result: Result): void {
-  const now = performance.now();
-  if (result.kind === 'fault') {
-    if (result.fault !== 'client_left') server.failed(now);
-  } else if (result.status !== 503) server.succeeded();
-  // 503 is "loading" or "draining": no reason to leave a healthy server alone, none to take a broken one back.
-  else if (standing(server.health, now) !== 'healthy') server.failed(now);
-}
-
-function toAnswer(result: Result, server: Server | undefined, start: number): Answer {
-  const latencyMs = performance.now() - start;
-  if (result.kind === 'response') {
-    const status = STATUS_FOR_CALLER[result.status] ?? result.status;
-    const headers = responseHeaders(result.headers);
-    return { status, headers, body: result.body, server: server?.name, fault: undefined, latencyMs };
+  start(onLeave: OnLeave): void {
+    const { version, budget } = this.#placement;
+    const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
+    if (seat === undefined)
+      return this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
+    budget.deposit();
+    this.#placement.inFlight++;
+    this.#deadline = setTimeout(() => this.#give('deadline'), version.timeoutMs);
+    onLeave(() => this.#give('client_left'));
+    const { hedgeAfterMs } = version.resending;
+    if (hedgeAfterMs !== undefined) this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
+    this.#ask(seat);
   }
-  const { status, error, retryAfter } = FAULTS[result.fault];
-  const headers = { 'content-type': 'application/json', ...(retryAfter && { 'retry-after': retryAfter }) };
-  return { status, headers, body: errorBody(error), server: server?.name, fault: result.fault, latencyMs };
+
+  #ask(seat: Seat): void {
+    const now = performance.now();
+    this.#tried.push(seat);
+    seat.server.inFlight++;
+    const exchange = new Exchange(MAX_ANSWER_BYTES, (result) => this.#heard(exchange, seat, result, now));
+    this.#open.add(exchange);
+    const left = Math.max(1, Math.ceil(this.#placement.version.timeoutMs - (now - this.#start)));
+    this.#headers[this.#headers.length - 1] = String(left);
+    const isPost = this.#facts.call === 'infer' || this.#facts.call === 'predict';
+    seat.server.pool.dispatch(
+      {
+        path: this.#path,
+        method: isPost ? 'POST' : 'GET',
+        headers: this.#headers,
+        body: isPost ? this.#facts.body : null,
+      },
+      exchange,
+    );
+  }
+
+  #heard(exchange: Exchange, seat: Seat, result: Result, since: number): void {
+    this.#open.delete(exchange);
+    seat.server.inFlight--;
+    noteHealth(seat, result, since, this.#placement.version.timeoutMs);
+    this.#firstClass ??= this.#classOf(result, seat);
+    if (this.#isSettled || result.kind === 'dropped') return;
+    const isWanting = this.#isUnanswered(result, seat);
+    if (isWanting && this.#open.size > 0) return; // the other one may still answer
+    const again = isWanting && this.#mayRepeat(result) ? this.#nextSeat(result) : undefined;
+    if (again === undefined) return this.#finish(result, seat);
+    clearTimeout(this.#next);
+    this.#next = setTimeout(() => this.#ask(again), Math.random() * JITTER_MS);
+  }
+
+  /** Whether the server did not do the work, or did not get to tell what came of it. */
+  #isUnanswered(result: Settled, seat: Seat): boolean {
+    if (result.kind === 'fault') return true;
+    return result.status === 429 || readAnswer(seat.server.spec.kind, result.status, result.body).isNotReady;
+  }
+
+  /** Whether one more attempt can do no harm. */
+  #mayRepeat(result: Settled): boolean {
+    if (this.#tried.length >= MOST_ATTEMPTS) return false;
+    if (result.kind === 'response' || result.fault === 'unreachable') return true; // nothing was done
+    return !result.isStarted && this.#placement.version.resending.isIdempotent;
+  }
+
+  /** Another server where there is one; the same one only for a connection that broke, as idle ones do. */
+  #nextSeat(result: Settled): Seat | undefined {
+    const last = this.#tried.at(-1);
+    const same = result.kind === 'fault' && result.fault === 'broken' && last?.hasRoom() ? last : undefined;
+    const chosen = this.#placement.choose(performance.now(), Math.random, this.#tried) ?? same;
+    return chosen !== undefined && this.#placement.budget.withdraw() ? chosen : undefined;
+  }
+
+  /** Nothing has been heard for a while: another server is asked too, and the first answer wins. */
+  #hedge(): void {
+    if (this.#isSettled || this.#open.size === 0 || !this.#placement.version.resending.isIdempotent) return;
+    const seat = this.#placement.choose(performance.now(), Math.random, this.#tried);
+    if (seat !== undefined && this.#placement.budget.withdraw()) this.#ask(seat);
+  }
+
+  /** Ends the whole request: nobody waits any longer. */
+  #give(fault: 'deadline' | 'client_left'): void {
+    if (this.#isSettled) return;
+    const seat = this.#tried.at(-1);
+    const open = [...this.#open];
+    this.#firstClass ??= classOfFault(fault);
+    this.#finish({ kind: 'fault', fault, isStarted: false }, seat);
+    for (const exchange of open) exchange.abandon(fault);
+  }
+
+  #finish(result: Settled, seat: Seat | undefined): void {
+    this.#isSettled = true;
+    clearTimeout(this.#deadline);
+    clearTimeout(this.#next);
+    this.#placement.inFlight--;
+    for (const exchange of this.#open) if (result.kind === 'response') exchange.abandon('outrun');
+    this.#settle(this.#answerTo(result, seat));
+  }
+
+  #classOf(result: Result, seat: Seat): OutcomeClass | undefined {
+    if (result.kind === 'dropped') return undefined;
+    if (result.kind === 'fault') return classOfFault(result.fault);
+    return readAnswer(seat.server.spec.kind, result.status, result.body).class;
+  }
+
+  #answerTo(result: Settled, seat: Seat | undefined): Answer {
+    const outcome = seat === undefined ? 'shed' : (this.#classOf(result, seat) ?? 'client_left');
+    const common = {
+      server: seat?.server.name,
+      serverClass: seat?.server.spec.class,
+      class: outcome,
+      firstClass: this.#firstClass ?? outcome,
+      attempts: this.#tried.length,
+      latencyMs: performance.now() - this.#start,
+      isDelivered: false,
+    };
+    if (result.kind === 'response') {
+      const { status, body } = result;
+      return {
+        status: statusForCaller(status),
+        headers: responseHeaders(result.headers),
+        body,
+        fault: undefined,
+        ...common,
+      };
+    }
+    const { status, error, headers } = FAULTS[result.fault];
+    return { status, headers, body: errorBody(error), fault: result.fault, ...common };
+  }
 }

@@ -50,6 +50,12 @@ export function createMetrics(
     labelNames: ['server', 'fault'],
     registers,
   });
+  const repeats = new Counter({
+    name: 'sluice_repeated_attempts_total',
+    help: 'Attempts beyond the first of a request: retries and hedges.',
+    labelNames: ['model', 'version'],
+    registers,
+  });
   const refused = new Counter({
     name: 'sluice_refused_requests_total',
     help: 'Requests that never reached a model: unknown name, unreadable, too large.',
@@ -59,8 +65,9 @@ export function createMetrics(
   addGauges(registers, version, policy, servers);
 
   return {
-    record({ model, version, class: outcome, server, fault, latencyMs }) {
+    record({ model, version, class: outcome, server, fault, latencyMs, attempts }) {
       requests.inc({ model, version, outcome });
+      if (attempts > 1) repeats.inc({ model, version }, attempts - 1);
       if (server === undefined) return; // shed: it took no time of any server's
       latency.observe({ model, version }, latencyMs / 1000);
       if (fault !== undefined && fault !== 'client_left') serverFaults.inc({ server, fault });
@@ -104,11 +111,11 @@ function addGauges(
       registers,
       collect() {
         this.reset();
-        for (const server of servers()) this.set({ server: server.name }, read(server));
+        for (const server of servers()) this.inc({ server: server.name }, read(server)); // a name may lead to several
       },
     });
   perServer('sluice_fleet_in_flight', 'Requests at a server now.', ({ inFlight }) => inFlight);
-  perServer('sluice_fleet_ejected', '1 while a server is left alone after failures in a row.', ({ standing }) =>
+  perServer('sluice_fleet_ejected', 'Addresses of this server that are left alone after failures.', ({ standing }) =>
     standing === 'healthy' ? 0 : 1,
   );
 }

@@ -25,6 +25,9 @@ function checkRung(path: Path, tier: string, ladder: Readonly<Record<string, str
   if (/^\d+$/.test(tier)) return [{ path, message: 'a tier needs a letter in its name', at: 'key' }];
   const [other] = Object.entries(ladder).find(([, model]) => model === target) ?? [];
   if (other !== undefined && other !== tier) return [{ path, message: `"${target}" is tier "${other}" already` }];
+  const model = Object.hasOwn(file.models, target) ? file.models[target] : undefined;
+  if (model !== undefined && 'protocol' in model && model.protocol === 'http')
+    return [{ path, message: `"${target}" has protocol http; a tier speaks an inference protocol` }];
   return knownServed(path, target, file, 'a ladder is made of models');
 }
 

@@ -75,11 +75,32 @@ function checkServers(path: Path, servers: readonly string[], fleet: readonly st
 }
 
 function checkProtocol(path: Path, model: WrittenServed): Mistake[] {
-  if (model.protocol === 'http' && model.prefix === undefined)
-    return [{ path: [...path, 'protocol'], message: 'protocol http needs a prefix, such as /llm' }];
-  if (model.protocol !== 'http' && model.prefix !== undefined)
-    return [{ path: [...path, 'prefix'], message: 'prefix belongs to protocol http alone' }];
-  return [];
+  const isHttp = model.protocol === 'http';
+  const mistakes: Mistake[] = [];
+  if (isHttp && model.prefix === undefined)
+    mistakes.push({ path: [...path, 'protocol'], message: 'protocol http needs a prefix, such as /llm' });
+  for (const key of ['prefix', 'idle_timeout'] as const)
+    if (!isHttp && model[key] !== undefined)
+      mistakes.push({ path: [...path, key], message: `${key} belongs to protocol http alone` });
+  if (isHttp && model.hedge_after !== undefined)
+    mistakes.push({ path: [...path, 'hedge_after'], message: 'streamed answers cannot be hedged' });
+  return mistakes.concat(isHttp ? checkStreamed(path, model) : []);
+}
+
+/** Bodies of protocol http pass through as they come: nothing may ask what is in them. */
+function checkStreamed(path: Path, { experiment, rollout }: WrittenServed): Mistake[] {
+  const rollouts = Array.isArray(rollout)
+    ? rollout.map((each, i) => ({ unit: each.unit, at: [...path, 'rollout', i] }))
+    : rollout === undefined
+      ? []
+      : [{ unit: rollout.unit, at: [...path, 'rollout'] }];
+  const experiments = experiment === undefined ? [] : [{ unit: experiment.unit, at: [...path, 'experiment'] }];
+  return [...rollouts, ...experiments]
+    .filter(({ unit }) => unit.startsWith('body '))
+    .map(({ at }) => ({
+      path: [...at, 'unit'],
+      message: 'bodies of protocol http are streamed, never read; use a header',
+    }));
 }
 
 /** No path may lie below the prefixes of two models. */

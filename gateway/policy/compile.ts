@@ -23,6 +23,7 @@ import { unbuiltParts } from './unbuilt.ts';
 
 /** Slots of a bucket space: 0.0001 % each. */
 const SLOTS = 1_000_000;
+const DEFAULT_IDLE_MS = 30_000;
 
 /** The runnable policy. */
 export function compile(file: PolicyFile, sha256: string): Policy {
@@ -35,19 +36,33 @@ export function compile(file: PolicyFile, sha256: string): Policy {
     if ('tiers' in model) models.set(name, compileTiers(name, model, models));
   }
   const fleet = new Map(Object.entries(file.fleet).map(([name, server]) => [name, compileServer(name, server)]));
-  return { fleet, models, sha256, unbuilt: unbuiltParts(file) };
+  return { fleet, models, prefixes: prefixesOf(file), sha256, unbuilt: unbuiltParts(file) };
+}
+
+function prefixesOf({ models }: PolicyFile): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(models).flatMap(([name, model]) =>
+      'tiers' in model || model.prefix === undefined ? [] : [[model.prefix, name] as const],
+    ),
+  );
 }
 
 function compileServer(name: string, server: PolicyFile['fleet'][string]): ServerSpec {
-  return { name, origin: new URL(server.url).origin, class: server.class, maxInFlight: server.max_in_flight };
+  const { url, kind, class: serverClass, weight, max_in_flight: maxInFlight, tls } = server;
+  return {
+    name,
+    origin: new URL(url).origin,
+    kind,
+    class: serverClass,
+    weight,
+    maxInFlight,
+    tls: tls && { ca: tls.ca, cert: tls.cert, key: tls.key, serverName: tls.server_name },
+  };
 }
 
 function compileServed(name: string, model: WrittenServed): ServedModel {
   const versions = new Map(
-    Object.entries(model.versions).map(([label, version]) => [
-      label,
-      compileVersion(name, label, version, model.timeout),
-    ]),
+    Object.entries(model.versions).map(([label, version]) => [label, compileVersion(name, label, version, model)]),
   );
   const upstream = Object.entries(model.versions).flatMap(([label, { version }]) =>
     version === undefined ? [] : [[version, find(versions, label)] as const],
@@ -75,22 +90,33 @@ function compileVersion(
   model: string,
   label: string,
   version: WrittenServed['versions'][string],
-  timeoutMs: number,
+  { protocol, timeout, idle_timeout, idempotent, retry_budget, hedge_after }: WrittenServed,
 ): Version {
-  const suffix = version.version === undefined ? '' : `/versions/${version.version}`;
-  const path = `models/${encodeURIComponent(version.model ?? model)}${suffix}`;
   return {
     model,
     label,
     servers: version.servers,
-    timeoutMs: Math.min(timeoutMs, version.timeout ?? timeoutMs),
-    paths: {
-      infer: `/v2/${path}/infer`,
-      predict: `/v1/${path}:predict`,
-      metadata: `/v2/${path}`,
-      ready: `/v2/${path}/ready`,
+    protocol,
+    timeoutMs: Math.min(timeout, version.timeout ?? timeout),
+    idleTimeoutMs: idle_timeout ?? DEFAULT_IDLE_MS,
+    prefer: version.prefer,
+    maxInFlight: version.max_in_flight ?? Number.POSITIVE_INFINITY,
+    resending: {
+      isIdempotent: idempotent ?? protocol !== 'http',
+      budget: retry_budget,
+      hedgeAfterMs: hedge_after,
     },
+    paths: pathsOf(protocol, version.model ?? model, version.version),
   };
+}
+
+function pathsOf(protocol: Version['protocol'], model: string, version: string | undefined): Version['paths'] {
+  const path = `models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${version}`}`;
+  const none = { infer: undefined, predict: undefined, metadata: undefined, ready: undefined };
+  if (protocol === 'http') return none;
+  const predict = `/v1/${path}:predict`;
+  if (protocol === 'v1') return { ...none, predict, ready: `/v1/${path}` };
+  return { infer: `/v2/${path}/infer`, predict, metadata: `/v2/${path}`, ready: `/v2/${path}/ready` };
 }
 
 function compileRollout(model: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {

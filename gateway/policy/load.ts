@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import { UserError } from '../errors.ts';
+import { readCertificates } from './certificates.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import { type Mistake, mistakesOf } from './mistakes.ts';
@@ -32,17 +33,21 @@ export function parsePolicy(text: string, file: string, current?: Policy): Polic
   return policy;
 }
 
-/** The same for a policy that is to be served: a part that has no machinery yet is a mistake too. Throws PolicyError. */
+/**
+ * The same for a policy that is to be served: a part that has no machinery yet is a mistake too, and so is a certificate
+ * file that cannot be used. Throws PolicyError.
+ */
 export function parseServable(text: string, file: string, current?: Policy): Policy {
-  const policy = parsePolicy(text, file, current);
-  const mistakes = policy.unbuilt.map(
+  const checked = parsePolicy(text, file, current);
+  const { policy, mistakes } = readCertificates(checked);
+  const unbuilt = policy.unbuilt.map(
     ({ at, what }): Mistake => ({
       path: at,
       message: `${what} cannot be served yet by this version of Sluice`,
       at: 'key',
     }),
   );
-  if (mistakes.length > 0) throw refused(mistakes, parseYaml(text), file);
+  if (unbuilt.length + mistakes.length > 0) throw refused([...mistakes, ...unbuilt], parseYaml(text), file);
   return policy;
 }
 

@@ -4,6 +4,8 @@
 export type Policy = {
   readonly fleet: ReadonlyMap<string, ServerSpec>;
   readonly models: ReadonlyMap<string, Model>;
+  /** Model names by the path below which everything is theirs: those of protocol http. */
+  readonly prefixes: ReadonlyMap<string, string>;
   /** SHA-256 of the file's bytes, hex: tells two policies apart in status, metrics and logs. */
   readonly sha256: string;
   /** What the file asks for and this version of Sluice cannot do yet: such a policy is checked but never served. */
@@ -17,8 +19,23 @@ export type ServerSpec = {
   readonly name: string;
   /** Scheme, host and port. */
   readonly origin: string;
-  readonly class: 'cpu' | 'gpu';
+  readonly kind: ServerKind;
+  readonly class: ServerClass;
+  /** Its share of the load beside others. */
+  readonly weight: number;
   readonly maxInFlight: number;
+  readonly tls: TlsSpec | undefined;
+};
+
+export type ServerKind = 'sluice' | 'triton' | 'kserve' | 'mlserver' | 'tensorflow-serving';
+export type ServerClass = 'cpu' | 'gpu';
+
+/** Each a PEM text in the policy of a running gateway; where one is only checked, still the name of its file. */
+export type TlsSpec = {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  readonly serverName: string | undefined;
 };
 
 /** What applications call: a model with versions, or a ladder of such models. */
@@ -47,15 +64,32 @@ export type Version = {
   readonly model: string;
   readonly label: string;
   readonly servers: readonly string[];
+  readonly protocol: 'oip' | 'v1' | 'http';
   /** Milliseconds for the whole answer: the version's own deadline or the model's, whichever is shorter. */
   readonly timeoutMs: number;
-  /** The server's path for each call. */
+  /** Milliseconds between two pieces of a streamed answer. */
+  readonly idleTimeoutMs: number;
+  /** The class of server asked first. */
+  readonly prefer: ServerClass | undefined;
+  /** Requests at this version at one time, over all servers. */
+  readonly maxInFlight: number;
+  readonly resending: Resending;
+  /** The server's path for each call; undefined for calls that its protocol does not have. */
   readonly paths: {
-    readonly infer: string;
-    readonly predict: string;
-    readonly metadata: string;
-    readonly ready: string;
+    readonly infer: string | undefined;
+    readonly predict: string | undefined;
+    readonly metadata: string | undefined;
+    readonly ready: string | undefined;
   };
+};
+
+/** When a request is sent more than once. */
+export type Resending = {
+  readonly isIdempotent: boolean;
+  /** Repeats by requests. */
+  readonly budget: number;
+  /** Milliseconds without an answer after which another server is asked too; undefined for never. */
+  readonly hedgeAfterMs: number | undefined;
 };
 
 /** What callers are sorted by. A body path is where in the JSON the unit stands. */

@@ -14,11 +14,6 @@ type Part = {
 
 /** Every such part of the language. Whoever builds one takes its row out. */
 export const UNBUILT: readonly Part[] = [
-  { key: 'fleet.*.weight', what: 'weights of servers', isAsked: (value) => value !== 1 },
-  { key: 'fleet.*.tls', what: 'TLS settings of servers' },
-  { key: 'models.*.protocol', what: 'protocols other than oip', isAsked: (value) => value !== 'oip' },
-  { key: 'models.*.versions.*.prefer', what: 'preference for a class of servers' },
-  { key: 'models.*.versions.*.max_in_flight', what: 'in-flight caps of versions' },
   { key: 'models.*.rollout.steps', what: 'steps that follow one another', isAsked: haveAnEnd },
   { key: 'models.*.rollout.rollback', what: 'automatic rollback' },
   { key: 'models.*.rollout.holdback', what: 'a holdback' },

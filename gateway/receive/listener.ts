@@ -72,6 +72,8 @@ function answerError(options: ListenerOptions, error: FastifyError | SluiceError
   if (known.code === 'INTERNAL') options.onBug(error, requestId);
   else options.onRefused(isGone(error) ? 'client_left' : known.code.toLowerCase());
   if (known.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
+  if (known.code === 'OVERLOADED') reply.header('retry-after', '1');
+  if (known.code === 'METHOD_NOT_ALLOWED') reply.header('allow', known.detail ?? '');
   return reply.code(known.status).header('content-type', 'application/json').send(errorBody(known.message));
 }
 

@@ -1,9 +1,13 @@
-// The data listener's routes: Open Inference Protocol v2, the v1 predict call, and the gateway's own health.
+// The data listener's routes: Open Inference Protocol v2, the v1 predict call, whatever lies below a prefix of protocol http,
+// and the gateway's own health.
 // Specifications: kserve/open-inference-protocol (REST) and TensorFlow Serving's REST API for v1.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { SluiceError } from '../errors.ts';
 import type { Answer, Call, Facts, OnLeave } from '../flow.ts';
+import { onLeaveOf, writeAnswer } from './answer.ts';
 import { factsOf } from './facts.ts';
+import { addOpaqueRoute, type OpaqueDeps } from './opaque.ts';
+import type { Overload } from './overload.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -20,8 +24,9 @@ export type Serve = (
 /** What a caller with an unknown path is told to try. */
 export const DATA_PATHS = 'inference is POST /v2/models/{model}/infer or POST /v1/models/{model}:predict';
 
-export type RouteDeps = {
+export type RouteDeps = OpaqueDeps & {
   readonly serve: Serve;
+  readonly overload: Overload;
   readonly isDraining: () => boolean;
   /** Told by server metadata. */
   readonly version: string;
@@ -48,22 +53,43 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
     done();
   });
 
+  const onRequest = admit(deps.overload);
   for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
-    app.post<{ Params: Params }>(`${path}/infer`, handler(deps, 'infer'));
+    app.post<{ Params: Params }>(`${path}/infer`, { onRequest }, handler(deps, 'infer'));
     app.get<{ Params: Params }>(path, handler(deps, 'metadata'));
     app.get<{ Params: Params }>(`${path}/ready`, handler(deps, 'ready'));
   }
-  app.post<{ Params: { target: string } }>('/v1/models/:target', (request, reply) => {
+  app.post<{ Params: { target: string } }>('/v1/models/:target', { onRequest }, (request, reply) => {
     const model = /^(.*):predict$/.exec(request.params.target)?.[1];
     if (model === undefined) throw new SluiceError('UNKNOWN_PATH', DATA_PATHS);
     return respond(deps, factsOf(request, 'predict', model, undefined), reply);
   });
+  addOpaqueRoute(app, deps, onRequest, refuseOther);
 
   app.get('/v2', () => ({ name: 'sluice', version: deps.version, extensions: [] }));
   app.get('/v2/health/live', () => ({ live: true }));
   app.get('/v2/health/ready', (_request, reply) =>
     reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),
   );
+}
+
+/** Lets a request in, or turns it away before its body is read. */
+function admit(overload: Overload) {
+  return ({ headers }: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
+    if (!overload.enter(headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
+      return done(new SluiceError('OVERLOADED'));
+    raw.once('close', () => overload.leave());
+    done();
+  };
+}
+
+/** What has a POST has no GET, and the other way round. */
+function refuseOther({ raw, method }: FastifyRequest): never {
+  const path = raw.url ?? '';
+  const isPost = /^\/v2\/models\/[^/]+(\/versions\/[^/]+)?\/infer(\?|$)|^\/v1\/models\/[^/]+:predict(\?|$)/.test(path);
+  const isGet = /^\/v2(\/health\/(live|ready)|\/models\/[^/]+(\/versions\/[^/]+)?(\/ready)?)?(\?|$)/.test(path);
+  if (isPost || (isGet && method !== 'GET')) throw new SluiceError('METHOD_NOT_ALLOWED', isPost ? 'POST' : 'GET');
+  throw new SluiceError('UNKNOWN_PATH', DATA_PATHS);
 }
 
 function handler(deps: RouteDeps, call: Call) {
@@ -73,12 +99,6 @@ function handler(deps: RouteDeps, call: Call) {
 
 async function respond(deps: RouteDeps, facts: Facts, reply: FastifyReply): Promise<FastifyReply> {
   reply.header('x-request-id', facts.id); // errors thrown below carry it too
-  const {
-    answer: { status, headers, body },
-    marks,
-  } = await deps.serve(facts, (abandon) => {
-    if (reply.raw.destroyed) abandon();
-    else reply.raw.once('close', abandon);
-  });
-  return reply.code(status).headers(headers).headers(marks).send(body);
+  const { answer, marks } = await deps.serve(facts, onLeaveOf(reply));
+  return writeAnswer(reply, answer, marks);
 }

@@ -6,14 +6,21 @@ import { undo } from './undo.ts';
 
 export type FakeServer = {
   readonly url: string;
-  /** Every request that arrived, whether or not it was answered. */
+  /** Every request that arrived, probes aside, whether or not it was answered. */
   readonly seen: IncomingMessage[];
 };
 
-/** Starts a server that answers with `script`. */
-export async function fakeServer(t: TestContext, script: RequestListener): Promise<FakeServer> {
+/** Starts a server that answers requests with `script`, and readiness probes and looks at its metadata with `probed`. */
+export async function fakeServer(
+  t: TestContext,
+  script: RequestListener,
+  probed?: RequestListener,
+): Promise<FakeServer> {
   const seen: IncomingMessage[] = [];
   const server = createServer((request, response) => {
+    // The gateway's own looks: every version is ready and none is described, unless a test has a word on it.
+    if (request.headers['user-agent'] === 'sluice-probe' && probed === undefined) return void response.end('{}');
+    if (request.headers['user-agent'] === 'sluice-probe') return probed?.(request, response);
     seen.push(request);
     script(request, response);
   });

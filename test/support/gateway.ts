@@ -36,6 +36,7 @@ export async function gatewayOf(
     adminPort: 0,
     adminToken: undefined,
     drainGraceMs: 0,
+    drainTimeoutMs: 10_000,
     bodyLimit: 1024 * 1024,
     logLevel: 'silent',
     ...settings,

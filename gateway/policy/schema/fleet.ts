@@ -4,7 +4,13 @@ import { mistakeInUrl } from '../url.ts';
 
 const tls = z
   .strictObject({
-    ca: z.string().min(1).optional().describe('File of certificates to trust in place of the system ones, PEM.'),
+    ca: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        'File of certificates to trust in place of the system ones, PEM; a relative path starts at the working directory of the gateway.',
+      ),
     cert: z.string().min(1).optional().describe("File of the gateway's own certificate, PEM."),
     key: z.string().min(1).optional().describe('File of its private key, PEM.'),
     server_name: z.string().min(1).optional().describe('The name that the certificate of the server must carry.'),
@@ -20,7 +26,15 @@ const server = z
         const message = mistakeInUrl(text);
         if (message !== undefined) context.addIssue({ code: 'custom', message });
       })
-      .describe('Where the server listens: http:// or https://, host and port, nothing behind them.'),
+      .describe(
+        'Where the server listens: http:// or https://, host and port, nothing behind them. A name that leads to several addresses is a server at each of them, looked up again every few seconds.',
+      ),
+    kind: z
+      .enum(['sluice', 'triton', 'kserve', 'mlserver', 'tensorflow-serving'])
+      .default('sluice')
+      .describe(
+        'The software it runs, whose way of saying "the model failed" is read; the default fits any that says it with a 5xx.',
+      ),
     class: z.enum(['cpu', 'gpu']).default('cpu').describe('The kind of machine it runs on.'),
     weight: z.int().min(1).max(1000).default(1).describe('Its share of the load beside servers of the same class.'),
     max_in_flight: z
@@ -28,7 +42,9 @@ const server = z
       .min(1)
       .max(10_000)
       .default(128)
-      .describe('Requests at this server at one time; beyond it callers get 429 rather than a queue.'),
+      .describe(
+        'Requests at this server at one time, at each of its addresses; beyond it callers get 429 rather than a queue.',
+      ),
     tls: tls.optional(),
   })
   .describe('One model-server process.');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { duration, name } from '../units.ts';
+import { duration, name, percentage } from '../units.ts';
 import { headerMatches } from './match.ts';
 import { experiment, rollout } from './rollout.ts';
 import { shadows } from './shadow.ts';
@@ -26,7 +26,10 @@ const version = z
       .refine(isPathSegment, 'expected a version that can stand in a path: not "." or ".."')
       .optional()
       .describe("The server's own version; left out, the server chooses."),
-    prefer: z.enum(['cpu', 'gpu']).optional().describe('The class of server asked first.'),
+    prefer: z
+      .enum(['cpu', 'gpu'])
+      .optional()
+      .describe('The class of server asked first; the other one takes what it cannot.'),
     timeout: duration.optional().describe("A shorter deadline than the model's, for this version."),
     max_in_flight: z
       .int()
@@ -62,6 +65,23 @@ const served = z
       .optional()
       .describe('With protocol http: the path below which every request is forwarded.'),
     timeout: duration.describe("The caller's whole deadline, answer included."),
+    idle_timeout: duration
+      .optional()
+      .describe('With protocol http: the longest pause between two pieces of a streamed answer; 30s when left out.'),
+    idempotent: z
+      .boolean()
+      .optional()
+      .describe(
+        'Whether a request that may have reached a server may be sent to another. True when left out, with protocol http false.',
+      ),
+    retry_budget: percentage
+      .prefault('20%')
+      .describe('Share of requests that may be sent once more after a server failed to answer; 0% never repeats one.'),
+    hedge_after: duration
+      .optional()
+      .describe(
+        'After this time without an answer another server is asked too and the first answer wins; counts against retry_budget.',
+      ),
     versions: z.record(name, version).describe('The versions, by our label.'),
     baseline: name.describe('The version that answers unless something else decides.'),
     pins,

@@ -1,73 +1,74 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { choose, type Load } from '../../../gateway/forward/balance.ts';
-import { afterFailure, HEALTHY, type Health, standing } from '../../../gateway/forward/health.ts';
+import { type Choosable, choose } from '../../../gateway/forward/balance.ts';
 
-type Named = Load & { readonly name: string };
+type Named = Choosable & { readonly name: string };
+type Traits = { cost?: number; full?: boolean; unwell?: boolean; probing?: boolean };
 
-const server = (name: string, inFlight = 0, health: Health = HEALTHY): Named => ({
+const server = (name: string, { cost = 1, full = false, unwell = false, probing = false }: Traits = {}): Named => ({
   name,
-  inFlight,
-  maxInFlight: 10,
-  health,
+  cost: () => cost,
+  hasRoom: () => !full,
+  isWell: () => !unwell && !probing,
+  isDueForProbe: () => probing,
 });
-const ejectedUntil = (until: number): Health => ({ failures: 3, ejectedUntil: until });
 
 /** How often each server is chosen over an even grid of draws. */
-function shares(servers: readonly Named[], now = 0): Record<string, number> {
+function shares(groups: readonly (readonly Named[])[], tried: readonly Named[] = []): Record<string, number> {
   const counts: Record<string, number> = {};
   for (let i = 0; i < 600; i++) {
-    const draws = [(i % 30) / 30, Math.floor(i / 30) / 20];
-    const name = choose(servers, now, () => draws.shift() ?? 0)?.name ?? 'none';
+    const draws = [(i % 30) / 30, Math.floor(i / 30) / 20, (i % 7) / 7];
+    const name = choose(groups, 0, () => draws.shift() ?? 0, tried)?.name ?? 'none';
     counts[name] = (counts[name] ?? 0) + 1;
   }
   return counts;
 }
 
 test('equal servers share evenly', () => {
-  assert.deepEqual(shares([server('a'), server('b'), server('c')]), { a: 200, b: 200, c: 200 });
+  assert.deepEqual(shares([[server('a'), server('b'), server('c')]]), { a: 200, b: 200, c: 200 });
 });
 
-test('the less loaded of two is chosen, so the most loaded of three gets nothing', () => {
-  assert.equal(shares([server('a', 5), server('b', 1), server('c', 2)]).a, undefined);
+test('the cheaper of two is chosen, so the dearest of three gets nothing', () => {
+  const counts = shares([[server('a', { cost: 9 }), server('b', { cost: 1 }), server('c', { cost: 2 })]]);
+  assert.equal(counts.a, undefined);
+  assert.ok((counts.b ?? 0) > (counts.c ?? 0));
 });
 
 test('a server at its cap is left out, and when all are there is no choice', () => {
-  assert.deepEqual(shares([server('a', 10), server('b', 9)]), { b: 600 });
-  assert.deepEqual(shares([server('a', 10)]), { none: 600 });
+  assert.deepEqual(shares([[server('a', { full: true }), server('b')]]), { b: 600 });
+  assert.deepEqual(shares([[server('a', { full: true })]]), { none: 600 });
 });
 
-test('an ejected server gets nothing until its time is over, then one request at a time', () => {
-  const b = server('b');
-  assert.deepEqual(shares([server('a', 0, ejectedUntil(100)), b], 99), { b: 600 });
-  assert.deepEqual(shares([server('a', 0, ejectedUntil(100)), b], 100), { a: 600 });
-  assert.deepEqual(shares([server('a', 1, ejectedUntil(100)), b], 100), { b: 600 });
+test('an unwell server gets nothing, and one that is due for a probe gets the next request', () => {
+  assert.deepEqual(shares([[server('a', { unwell: true }), server('b')]]), { b: 600 });
+  assert.ok((shares([[server('a', { probing: true }), server('b')]]).a ?? 0) > 500);
 });
 
-test('when every server is ejected all are tried', () => {
-  assert.deepEqual(shares([server('a', 0, ejectedUntil(100)), server('b', 0, ejectedUntil(100))]), { a: 300, b: 300 });
+test('when every server is unwell all are tried in turn', () => {
+  const counts = shares([[server('a', { unwell: true }), server('b', { unwell: true })]]);
+  assert.deepEqual(Object.keys(counts).sort(), ['a', 'b']);
 });
 
-test('when the healthy servers are at their cap there is no choice: a broken one does not get their overflow', () => {
-  assert.deepEqual(shares([server('a', 10), server('b', 1, ejectedUntil(100))]), { none: 600 });
+test('when the well ones are full, the others take the overflow only once they are the majority', () => {
+  const full = server('a', { full: true });
+  assert.deepEqual(shares([[full, server('b', { unwell: true })]]), { none: 600 });
+  assert.deepEqual(
+    shares([[full, server('b', { unwell: true, cost: 5 }), server('c', { unwell: true, cost: 2 })]]),
+    { c: 600 },
+    'and the cheapest of them first',
+  );
 });
 
-test('ejection starts at the third failure in a row, doubles with each failed probe, and stays at most 30 s', () => {
-  let health = HEALTHY;
-  let now = 1000;
-  const lengths = Array.from({ length: 10 }, () => {
-    health = afterFailure(health, now);
-    const length = Math.max(0, health.ejectedUntil - now);
-    now += length;
-    return length;
-  });
-  assert.deepEqual(lengths, [0, 0, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000]);
-  assert.equal(standing(health, now - 1), 'ejected');
-  assert.equal(standing(health, now), 'probing');
+test('the preferred class is asked first, the other one when it is full or gone', () => {
+  const cpu = [server('cpu')];
+  assert.deepEqual(shares([[server('gpu')], cpu]), { gpu: 600 });
+  assert.deepEqual(shares([[server('gpu', { full: true })], cpu]), { cpu: 600 });
+  assert.deepEqual(shares([[server('gpu', { unwell: true })], cpu]), { cpu: 600 });
+  assert.deepEqual(shares([[], cpu]), { cpu: 600 });
 });
 
-test('requests that were in flight when a server was ejected do not lengthen its ejection', () => {
-  let health = HEALTHY;
-  for (let i = 0; i < 10; i++) health = afterFailure(health, 1000 + i);
-  assert.deepEqual(health, { failures: 3, ejectedUntil: 2002 });
+test('what was tried is not chosen again', () => {
+  const [a, b] = [server('a'), server('b')];
+  assert.deepEqual(shares([[a, b]], [a]), { b: 600 });
+  assert.deepEqual(shares([[a, b]], [a, b]), { none: 600 });
 });

@@ -323,8 +323,14 @@ const MODELS: readonly Row[] = [
   [
     'two prefixes of which one lies below the other',
     '  spam-accurate: { timeout',
-    '  spam-accurate: { protocol: http, prefix: /llm/chat, timeout',
-    'p:57:34 models.llm.prefix: lies below the same path as that of model "spam-accurate"',
+    '  llm2: { protocol: http, prefix: /llm/chat, timeout: 1s, versions: { v1: { servers: [cpu-a] } }, baseline: v1 }\n  spam-accurate: { timeout',
+    'p:58:34 models.llm.prefix: lies below the same path as that of model "llm2"',
+  ],
+  [
+    'a tier that speaks no inference protocol',
+    '  spam-accurate: { timeout',
+    '  spam-accurate: { protocol: http, prefix: /accurate, timeout',
+    'p:62:19 models.spam.tiers.ladder.accurate: "spam-accurate" has protocol http; a tier speaks an inference protocol',
   ],
   [
     'a version without servers',

@@ -240,8 +240,11 @@ test('a good policy is compiled: units, upstream paths, slots and salt', () => {
   assert.deepEqual(policy.fleet.get('cpu-b'), {
     name: 'cpu-b',
     origin: 'https://models.test:8443',
+    kind: 'sluice',
     class: 'cpu',
+    weight: 1,
     maxInFlight: 7,
+    tls: undefined,
   });
   assert.equal(policy.fleet.get('cpu-a')?.maxInFlight, 128);
 });

@@ -1,0 +1,115 @@
+// Keeps traffic away from a candidate until its servers have said that it takes the baseline's inputs and gives its outputs.
+import type { Policy, ServedModel, Version } from '../policy/policy.ts';
+import { type Signature, signatureIn, whyIncompatible } from './capability.ts';
+import type { Fleet } from './fleet.ts';
+import { look } from './look.ts';
+
+const NOT_CHECKED = 'its inputs and outputs are not checked yet';
+const AGAIN_MS = 1000;
+const REFRESH_MS = 30_000;
+
+type Pair = { readonly key: string; readonly baseline: Version; readonly candidate: Version };
+/** A text says why not; `admitted` may receive traffic. */
+type Verdict = { readonly why: string | undefined; readonly nextAt: number };
+
+export class Admission {
+  readonly #fleet: Fleet;
+  readonly #onNews: (version: Version, why: string | undefined) => void;
+  readonly #timer: NodeJS.Timeout;
+  #pairs: readonly Pair[] = [];
+  #verdicts = new Map<string, Verdict>();
+  #withheld = new Map<Version, string>();
+  #checking: Promise<void> | undefined;
+
+  /** `onNews` hears when a candidate is turned away, with the reason, or admitted after that. */
+  constructor(fleet: Fleet, policy: Policy, onNews: (version: Version, why: string | undefined) => void) {
+    this.#fleet = fleet;
+    this.#onNews = onNews;
+    this.update(policy);
+    this.#timer = setInterval(() => void this.check(), AGAIN_MS).unref();
+  }
+
+  /** Candidates that may not receive traffic, with the reason. */
+  get withheld(): ReadonlyMap<Version, string> {
+    return this.#withheld;
+  }
+
+  /** Takes over another policy's candidates. What is known of one that has not changed stays known. */
+  update({ models }: Policy): void {
+    this.#pairs = [...models.values()].flatMap((model) => (model.kind === 'served' ? pairsOf(model) : []));
+    const known = this.#verdicts;
+    this.#verdicts = new Map(this.#pairs.map(({ key }) => [key, known.get(key) ?? { why: NOT_CHECKED, nextAt: 0 }]));
+    this.#rebuild();
+    void this.check();
+  }
+
+  /** Asks about every candidate whose time has come; one round at a time. */
+  check(): Promise<void> {
+    this.#checking ??= this.#checkAll().finally(() => {
+      this.#checking = undefined;
+    });
+    return this.#checking;
+  }
+
+  async #checkAll(): Promise<void> {
+    const now = performance.now();
+    const due = this.#pairs.filter(({ key }) => (this.#verdicts.get(key)?.nextAt ?? 0) <= now);
+    await Promise.all(due.map((pair) => this.#checkOne(pair)));
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #checkOne({ key, baseline, candidate }: Pair): Promise<void> {
+    const [was, is] = await Promise.all([this.#signatureOf(baseline), this.#signatureOf(candidate)]);
+    const before = this.#verdicts.get(key);
+    if (before === undefined) return; // another policy is in force
+    const now = performance.now();
+    if (was === 'silent' || is === 'silent') {
+      this.#verdicts.set(key, { ...before, nextAt: now + AGAIN_MS });
+      return;
+    }
+    // A server that does not describe its models cannot be asked; holding its candidates back for ever would help no one.
+    const why = was === 'untold' || is === 'untold' ? undefined : whyIncompatible(was, is);
+    this.#verdicts.set(key, { why, nextAt: now + (why === undefined ? REFRESH_MS : AGAIN_MS) });
+    this.#rebuild();
+    if (why !== before.why && !(why === undefined && before.why === NOT_CHECKED)) this.#onNews(candidate, why);
+  }
+
+  async #signatureOf(version: Version): Promise<Signature | 'untold' | 'silent'> {
+    const { metadata } = version.paths;
+    if (metadata === undefined) return 'untold';
+    for (const seat of this.#fleet.placementOf(version).seats) {
+      const seen = await look(seat.server, metadata);
+      if (seen === undefined || seen.status === 503 || seen.status === 404) continue; // not here, or not yet
+      return (seen.status === 200 ? signatureIn(seen.json) : undefined) ?? 'untold';
+    }
+    return 'silent';
+  }
+
+  #rebuild(): void {
+    this.#withheld = new Map(
+      this.#pairs.flatMap(({ key, candidate }) => {
+        const why = this.#verdicts.get(key)?.why;
+        return why === undefined ? [] : [[candidate, why] as const];
+      }),
+    );
+  }
+}
+
+/** Every version that a rollout or an experiment sends callers of the baseline to. */
+function pairsOf({ rollouts, experiment, baseline }: ServedModel): Pair[] {
+  const candidates = new Set([
+    ...rollouts.map(({ candidate }) => candidate),
+    ...(experiment?.arms ?? []).map(({ version }) => version),
+  ]);
+  candidates.delete(baseline);
+  return [...candidates]
+    .filter(({ protocol }) => protocol === 'oip')
+    .map((candidate) => ({ key: keyOf(baseline, candidate), baseline, candidate }));
+}
+
+function keyOf(...versions: readonly Version[]): string {
+  return JSON.stringify(versions.map(({ model, label, servers, paths }) => [model, label, servers, paths.metadata]));
+}

@@ -1,0 +1,48 @@
+// Whose doing a server's answer is. Status codes alone do not tell: MLServer says 400 when the model raised, Triton may.
+// Sources: kserve/kserve, triton-inference-server (server, core, python_backend), SeldonIO/MLServer mlserver/errors.py,
+// tensorflow/serving util/net_http and the status map of its REST API.
+import type { Fault, OutcomeClass } from '../flow.ts';
+import type { ServerKind } from '../policy/policy.ts';
+
+/** Of an error's text only the beginning is read. */
+const READ_BYTES = 2048;
+
+type Reading = {
+  readonly class: OutcomeClass;
+  /** The version is not loaded there: the answer says nothing about the request, and another server may have it. */
+  readonly isNotReady: boolean;
+};
+
+/** What an answer with this status and body means on this kind of server. */
+export function readAnswer(kind: ServerKind, status: number, body: Buffer): Reading {
+  if (status < 400) return OK;
+  if (status === 503) return NOT_READY;
+  if (status === 404) return { class: 'client_fault', isNotReady: true };
+  if (status === 429) return { class: 'shed', isNotReady: false };
+  if (status === 499) return { class: 'client_left', isNotReady: false }; // TensorFlow Serving's CANCELLED
+  if (status === 501) return CLIENT_FAULT; // an extension that it does not have
+  if (status >= 500) return MODEL_FAULT;
+  return status === 400 ? read400(kind, body) : CLIENT_FAULT;
+}
+
+/** The class of an answer that the gateway had to write itself. */
+export function classOfFault(fault: Fault): OutcomeClass {
+  if (fault === 'too_large') return 'client_fault';
+  return fault === 'shed' || fault === 'client_left' ? fault : 'model_fault';
+}
+
+const OK: Reading = { class: 'ok', isNotReady: false };
+const MODEL_FAULT: Reading = { class: 'model_fault', isNotReady: false };
+const CLIENT_FAULT: Reading = { class: 'client_fault', isNotReady: false };
+const NOT_READY: Reading = { class: 'model_fault', isNotReady: true };
+
+function read400(kind: ServerKind, body: Buffer): Reading {
+  if (kind !== 'triton' && kind !== 'mlserver') return CLIENT_FAULT;
+  const text = body.toString('latin1', 0, READ_BYTES);
+  if (/\bis not ready\b/.test(text)) return NOT_READY;
+  if (kind === 'triton') return /Failed to process the request|in ensemble '/.test(text) ? MODEL_FAULT : CLIENT_FAULT;
+  // MLServer raises one error, with 400, for whatever goes wrong in a model; what it says of the request itself is little.
+  return /Codec not found|Parameters missing|Invalid (input|JSON)|validation error/i.test(text)
+    ? CLIENT_FAULT
+    : MODEL_FAULT;
+}

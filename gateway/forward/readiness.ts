@@ -1,0 +1,86 @@
+// Asks the servers which versions they have ready: per version, for a server that is up may still be loading one.
+import type { Policy, Version } from '../policy/policy.ts';
+import type { Fleet } from './fleet.ts';
+import { look, type Seen } from './look.ts';
+import type { Placement } from './placement.ts';
+import type { Seat } from './seat.ts';
+
+const TICK_MS = 250;
+/** Every seat is asked once in so long; with very many the round takes longer. */
+const ROUND_MS = 5000;
+/** A seat that was not ready is asked again sooner. */
+const AGAIN_MS = 1000;
+const MOST_A_TICK = 25;
+
+/** Probes each version at each of its servers, a few at a time. Stops with `close`. */
+export class ReadinessProbes {
+  readonly #fleet: Fleet;
+  readonly #timer: NodeJS.Timeout;
+  #versions: readonly Version[] = [];
+  #due: Version[] = [];
+  #nextRound = 0;
+  readonly #notReady = new Set<readonly [Placement, Seat]>();
+
+  constructor(fleet: Fleet, policy: Policy) {
+    this.#fleet = fleet;
+    this.update(policy);
+    this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS).unref();
+  }
+
+  update({ models }: Policy): void {
+    this.#versions = [...models.values()].flatMap((model) =>
+      model.kind === 'served' ? [...model.versions.values()] : [],
+    );
+    this.#due = [];
+    this.#notReady.clear();
+    this.#nextRound = 0;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(now: number): void {
+    if (this.#due.length === 0 && now >= this.#nextRound) {
+      this.#due = this.#versions.filter(({ paths }) => paths.ready !== undefined);
+      this.#nextRound = now + ROUND_MS;
+    }
+    let room = MOST_A_TICK;
+    for (const entry of this.#notReady) {
+      const [placement, seat] = entry;
+      if (seat.isReady || !placement.seats.includes(seat)) this.#notReady.delete(entry);
+      else if (now - seat.readyAt >= AGAIN_MS && room-- > 0) void this.#probe(placement, seat);
+    }
+    while (room > 0 && this.#due.length > 0) {
+      const version = this.#due.pop() as Version;
+      const placement = this.#fleet.placementOf(version);
+      for (const seat of placement.seats) void this.#probe(placement, seat);
+      room -= placement.seats.length;
+    }
+  }
+
+  async #probe(placement: Placement, seat: Seat): Promise<void> {
+    const { ready } = placement.version.paths;
+    if (ready === undefined) return;
+    seat.readyAt = performance.now(); // or a slow answer would be asked for again and again
+    const said = readinessIn(await look(seat.server, ready));
+    if (said === undefined) return;
+    seat.noteReady(said, performance.now());
+    if (!said) this.#notReady.add([placement, seat]);
+  }
+}
+
+/**
+ * Whether a server says that a version is ready; undefined when it does not say. Dialects: 200 or 503 with `{"ready"}`
+ * (KServe, ours), 200 or 400 with an empty body (Triton, MLServer), 404 when it has no such version, `model_version_status`
+ * (TensorFlow Serving).
+ */
+export function readinessIn(seen: Seen | undefined): boolean | undefined {
+  if (seen === undefined) return undefined; // whether it answers at all is a matter of its health
+  const { status, json } = seen;
+  if (status === 400 || status === 404 || status === 503) return false;
+  if (status !== 200) return undefined;
+  const { ready, model_version_status: states } = (json ?? {}) as { ready?: unknown; model_version_status?: unknown };
+  if (Array.isArray(states)) return states.some((each: { state?: unknown }) => each?.state === 'AVAILABLE');
+  return ready !== false;
+}

@@ -1,0 +1,53 @@
+import { type Ewma, observe, UNKNOWN, valueAt } from './ewma.ts';
+import type { Server } from './server.ts';
+
+/** What a seat without any answer yet counts as once something is on its way to it, in milliseconds. */
+const PENALTY_MS = 60_000;
+
+/** One version at one server: how fast it answers there, and whether it is loaded. */
+export class Seat {
+  readonly server: Server;
+  /** Whether the server last said that it has this version ready; true until it says otherwise. */
+  isReady = true;
+  /** When that was last asked or learnt. */
+  readyAt = Number.NEGATIVE_INFINITY;
+  #latency: Ewma = UNKNOWN;
+
+  constructor(server: Server) {
+    this.server = server;
+  }
+
+  /** A request took so long here, or failed and counts as if it had. */
+  took(latencyMs: number, now: number): void {
+    this.#latency = observe(this.#latency, latencyMs, now);
+  }
+
+  noteReady(isReady: boolean, now: number): void {
+    this.isReady = isReady;
+    this.readyAt = now;
+  }
+
+  /**
+   * What one more request here would wait, in milliseconds over the server's weight: the expected latency times what is
+   * ahead of it. A server that is new or back counts as smaller than it is.
+   */
+  cost(now: number): number {
+    const { inFlight, spec, health } = this.server;
+    const latency = this.#latency === UNKNOWN ? (inFlight === 0 ? 0 : PENALTY_MS) : valueAt(this.#latency, now);
+    return (latency * (inFlight + 1)) / (spec.weight * health.ramp(now));
+  }
+
+  hasRoom(): boolean {
+    return this.server.inFlight < this.server.spec.maxInFlight;
+  }
+
+  /** Whether requests may be sent here as to any other. */
+  isWell(now: number): boolean {
+    return this.isReady && this.server.health.standing(now) === 'healthy';
+  }
+
+  /** Whether the next request shows if the server is back: one at a time. */
+  isDueForProbe(now: number): boolean {
+    return this.server.inFlight === 0 && this.server.health.standing(now) === 'probing';
+  }
+}

@@ -1,0 +1,19 @@
+import type { FastifyReply } from 'fastify';
+import type { Answer, OnLeave } from '../flow.ts';
+
+/** Sends an answer with what was decided about it. */
+export function writeAnswer(
+  reply: FastifyReply,
+  { status, headers, body }: Answer,
+  marks: Readonly<Record<string, string>>,
+): FastifyReply {
+  return reply.code(status).headers(headers).headers(marks).send(body);
+}
+
+/** How a reply tells that its caller has left. */
+export function onLeaveOf({ raw }: FastifyReply): OnLeave {
+  return (abandon) => {
+    if (raw.destroyed) abandon();
+    else raw.once('close', abandon);
+  };
+}

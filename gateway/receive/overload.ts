@@ -1,0 +1,58 @@
+// Turns requests away before the event loop suffers: when it lags, fewer are let in, and more again when it does not.
+// The limit follows additive increase and multiplicative decrease, as TCP's does (RFC 5681).
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** A request queued behind so much work of others waits noticeably. */
+const LAG_MS = 50;
+const TICK_MS = 100;
+const RESOLUTION_MS = 10;
+const LEAST = 16;
+/** Work that can wait may use this share of what is let in. */
+const BATCH_SHARE = 0.5;
+
+export type Priority = 'live' | 'batch';
+
+/** How many requests may be in the gateway at a time, by the lag of its event loop. */
+export class Overload {
+  readonly #lag: IntervalHistogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  readonly #timer: NodeJS.Timeout;
+  #limit = Number.POSITIVE_INFINITY;
+  #inside = 0;
+
+  constructor() {
+    this.#lag.enable();
+    this.#timer = setInterval(() => {
+      const lagMs = this.#lag.mean / 1e6 - RESOLUTION_MS;
+      this.#lag.reset();
+      this.#limit = nextLimit(this.#limit, this.#inside, lagMs);
+    }, TICK_MS).unref();
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Lets a request in, or not; whoever is let in must leave. */
+  enter(priority: Priority): boolean {
+    if (this.#inside >= this.#limit * (priority === 'batch' ? BATCH_SHARE : 1)) return false;
+    this.#inside++;
+    return true;
+  }
+
+  leave(): void {
+    this.#inside--;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#lag.disable();
+  }
+}
+
+/** The limit after a tick with this many requests inside and this mean lag of the event loop. */
+export function nextLimit(limit: number, inside: number, lagMs: number): number {
+  if (lagMs > LAG_MS) return Math.max(LEAST, Math.floor(Math.min(limit, inside) * 0.7));
+  if (limit === Number.POSITIVE_INFINITY) return limit;
+  const next = limit + Math.max(1, Math.ceil(limit * 0.05));
+  return next > 100_000 ? Number.POSITIVE_INFINITY : next;
+}
