@@ -50,7 +50,7 @@ class Sending {
     const { version, budget } = this.#placement;
     const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
     if (seat === undefined)
-      return this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
+      return void this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
     budget.deposit();
     this.#placement.inFlight++;
     this.#deadline = setTimeout(() => this.#give('deadline'), version.timeoutMs);
@@ -89,7 +89,7 @@ class Sending {
     const isWanting = this.#isUnanswered(result, seat);
     if (isWanting && this.#open.size > 0) return; // the other one may still answer
     const again = isWanting && this.#mayRepeat(result) ? this.#nextSeat(result) : undefined;
-    if (again === undefined) return this.#finish(result, seat);
+    if (again === undefined) return void this.#finish(result, seat);
     clearTimeout(this.#next);
     this.#next = setTimeout(() => this.#ask(again), Math.random() * JITTER_MS);
   }

@@ -62,7 +62,7 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   start(path: string, onLeave: OnLeave): void {
     const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
-    if (seat === undefined) return this.#settle(this.#answer('shed'));
+    if (seat === undefined) return void this.#settle(this.#answer('shed'));
     this.#placement.budget.deposit();
     this.#placement.inFlight++;
     this.#deadline = setTimeout(() => this.#give('deadline'), this.#placement.version.timeoutMs);
@@ -114,12 +114,12 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   onResponseError(): void {
     if (this.#isSettled) return;
-    if (this.#isSent) return this.#give('broken');
+    if (this.#isSent) return void this.#give('broken');
     // Nothing of the request has left: another server may have it, body and all.
     const seat = this.#seat;
     const again = this.#placement.choose(performance.now(), Math.random, this.#tried);
     if (seat === undefined || again === undefined || !this.#placement.budget.withdraw())
-      return this.#give('unreachable');
+      return void this.#give('unreachable');
     seat.server.inFlight--;
     noteHealth(seat, { kind: 'fault', fault: 'unreachable', isStarted: false }, this.#start, this.#timeoutMs);
     this.#ask(again);
