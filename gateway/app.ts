@@ -71,7 +71,8 @@ function createApps(settings: GatewaySettings, inForce: PolicyInForce, fleet: Fl
   const servers = () => fleet.readings(performance.now());
   const metrics = createMetrics(VERSION, () => inForce.standing, servers);
   const common = {
-    bodyLimit: settings.bodyLimit,
+    limits: settings.limits,
+    trustedProxies: settings.trustedProxies,
     isDraining,
     onBug: (error: unknown, requestId: string) => log.error({ err: error, requestId }, 'a bug of the gateway'),
   };

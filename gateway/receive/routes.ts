@@ -31,9 +31,6 @@ type Params = { model: string; version?: string };
 
 /** Adds every route of the data listener. */
 export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
-  app.removeAllContentTypeParsers();
-  // Bytes are forwarded as they came, whatever type the caller says they are: nothing may parse them here.
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   // Clients of the protocol send malformed types too, which fastify would refuse. It sees one that it takes while it
   // reads the body; rules and the server see what was sent.
   app.decorateRequest('sentType', undefined);
