@@ -7,6 +7,7 @@ import { dropClaims, type TrustedProxies } from './claims.ts';
 import { Connections, rawAnswer } from './connections.ts';
 import { holdContinue } from './expect.ts';
 import { refuseFraming } from './framing.ts';
+import { inPieces } from './pieces.ts';
 import { bodyReader } from './uploads.ts';
 
 /** What callers may ask of a listener; every bound holds for one process. */
@@ -73,9 +74,7 @@ export function createListener(options: ListenerOptions): FastifyInstance {
   });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', bodyReader(limits, connections));
-  app.setNotFoundHandler(() => {
-    throw new SluiceError('UNKNOWN_PATH', options.paths);
-  });
+  app.setNotFoundHandler(() => {}); // the guard answers before it
   app.setErrorHandler((error: FastifyError | SluiceError, _request, reply) => refuse(error, reply));
   addGuard(app, options, connections);
   addEnding(app, options, connections);
@@ -83,7 +82,7 @@ export function createListener(options: ListenerOptions): FastifyInstance {
 }
 
 /** First of all hooks: what is refused here is seen by nothing else. */
-function addGuard(app: FastifyInstance, { trustedProxies }: ListenerOptions, connections: Connections): void {
+function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptions, connections: Connections): void {
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     if (connections.isClosing(raw.socket)) return void reply.hijack(); // never answered, so never served either
@@ -96,7 +95,8 @@ function addGuard(app: FastifyInstance, { trustedProxies }: ListenerOptions, con
     // Node's parser drops what came in one packet with it, so what comes after it is no request for sure.
     if (raw.headers.upgrade !== undefined) reply.header('connection', 'close');
     dropClaims(raw, trustedProxies);
-    done();
+    // Said before the body is read.
+    done(request.is404 ? new SluiceError('UNKNOWN_PATH', paths) : undefined);
   });
 }
 
@@ -109,7 +109,10 @@ function addEnding(app: FastifyInstance, { isDraining }: ListenerOptions, connec
     // Callers compare the type exactly; fastify would add a charset.
     if (String(reply.getHeader('content-type')).startsWith('application/json;'))
       reply.header('content-type', 'application/json');
-    done(null, payload);
+    if (!Buffer.isBuffer(payload)) return void done(null, payload);
+    const pieces = inPieces(payload);
+    if (pieces !== payload) reply.header('content-length', payload.length); // fastify knows it of a buffer only
+    done(null, pieces);
   });
 }
 

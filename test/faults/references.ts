@@ -20,7 +20,7 @@ export function startNginx(t: TestContext, backend: string): Promise<string> {
     const config = `daemon off; master_process off; pid ${folder}/pid; error_log ${folder}/error.log;
 events { worker_connections 256; }
 http {
-  access_log off; ${temporary}
+  access_log off; client_header_timeout 2s; client_body_timeout 2s; ${temporary}
   upstream backend { server ${backend}; keepalive 8; }
   server {
     listen 127.0.0.1:${port};
@@ -41,7 +41,7 @@ export function startHaproxy(t: TestContext, backend: string): Promise<string> {
 defaults
   mode http
   timeout connect 2s
-  timeout client 5s
+  timeout client 2s
   timeout server 5s
 listen grid
   bind 127.0.0.1:${port}
