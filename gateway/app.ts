@@ -126,7 +126,8 @@ function createApps(
   const servers = () => fleet.readings(performance.now());
   const metrics = createMetrics(VERSION, () => inForce.standing, servers);
   const common = {
-    bodyLimit: settings.bodyLimit,
+    limits: settings.limits,
+    trustedProxies: settings.trustedProxies,
     isDraining,
     onBug: (error: unknown, requestId: string) => log.error({ err: error, requestId }, 'a bug of the gateway'),
   };
@@ -144,7 +145,7 @@ function createApps(
     serve: (facts, onLeave) => perRequest(deps(), facts, onLeave),
     stream: (facts, path, streams, onLeave) => perStream(deps(), facts, path, streams, onLeave),
     prefixes: () => inForce.policy.prefixes,
-    bodyLimit: settings.bodyLimit,
+    bodyLimit: settings.limits.bodyLimit,
     overload,
     isDraining,
     version: VERSION,

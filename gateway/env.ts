@@ -1,7 +1,11 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
 import type { OptionTable, Values } from './cli/options.ts';
+import { UserError } from './errors.ts';
+import { readTrustedProxies, type TrustedProxies } from './receive/claims.ts';
+import type { Limits } from './receive/listener.ts';
 
 const SECOND = 1000;
+const SHORTEST_TIMEOUT_MS = 100;
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 const MEBIBYTE = 1024 * 1024;
 
@@ -36,6 +40,36 @@ export const GATEWAY_OPTIONS = {
     help: 'after the grace time, let requests in flight go on for at most this long',
   },
   'body-limit': { kind: 'bytes', env: 'SLUICE_BODY_LIMIT', default: 16 * MEBIBYTE, help: 'largest request body' },
+  'upload-memory': {
+    kind: 'bytes',
+    env: 'SLUICE_UPLOAD_MEMORY',
+    default: 256 * MEBIBYTE,
+    help: 'all request bodies held at once, together; beyond it 503',
+  },
+  'max-connections': {
+    kind: 'count',
+    env: 'SLUICE_MAX_CONNECTIONS',
+    default: 10_000,
+    help: 'open connections of callers; beyond it the longest idle one is closed, or else the new one refused',
+  },
+  'request-timeout': {
+    kind: 'milliseconds',
+    env: 'SLUICE_REQUEST_TIMEOUT',
+    default: 25 * SECOND,
+    help: 'a request must be here whole within this time, its head within 10s; otherwise 408',
+  },
+  'answer-timeout': {
+    kind: 'milliseconds',
+    env: 'SLUICE_ANSWER_TIMEOUT',
+    default: 20 * SECOND,
+    help: 'a caller that takes nothing of its answer for this long is cut off',
+  },
+  'trusted-proxies': {
+    kind: 'string',
+    env: 'SLUICE_TRUSTED_PROXIES',
+    default: '',
+    help: 'addresses whose Forwarded and X-Forwarded-* headers are passed on, such as 10.0.0.0/8,::1',
+  },
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
 
@@ -81,7 +115,8 @@ export type GatewaySettings = {
   readonly adminToken: string | undefined;
   readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
-  readonly bodyLimit: number;
+  readonly limits: Limits;
+  readonly trustedProxies: TrustedProxies;
   readonly logLevel: string;
 };
 
@@ -97,7 +132,21 @@ export function gatewaySettings(values: Values<typeof GATEWAY_OPTIONS>, env: Nod
     adminToken: env.SLUICE_ADMIN_TOKEN?.trim() || undefined,
     drainGraceMs: values['drain-grace'],
     drainTimeoutMs: values['drain-timeout'],
-    bodyLimit: values['body-limit'],
+    limits: {
+      bodyLimit: values['body-limit'],
+      uploadMemory: values['upload-memory'],
+      maxConnections: values['max-connections'],
+      requestTimeoutMs: atLeast(values['request-timeout'], '--request-timeout'),
+      answerTimeoutMs: atLeast(values['answer-timeout'], '--answer-timeout'),
+    },
+    trustedProxies: readTrustedProxies(values['trusted-proxies'], '--trusted-proxies'),
     logLevel: values['log-level'],
   };
+}
+
+/** Zero would mean no limit to Node. */
+function atLeast(milliseconds: number, flag: string): number {
+  if (milliseconds < SHORTEST_TIMEOUT_MS)
+    throw new UserError(`${flag}: expected at least ${SHORTEST_TIMEOUT_MS}ms, got ${milliseconds}ms`, 2);
+  return milliseconds;
 }

@@ -11,6 +11,13 @@ const table = {
   METHOD_NOT_ALLOWED: [405, 'this path takes another method'],
   NO_WEBSOCKETS: [501, 'websockets are not passed on; open one to the server itself'],
   OVERLOADED: [503, 'the gateway has more requests than it can answer in time; try again'],
+  TARGET_TOO_LONG: [414, 'the request is for too long a path'],
+  EXPECTATION: [417, 'the expectation cannot be met'],
+  HEADERS_TOO_LARGE: [431, 'the headers are larger than this gateway accepts'],
+  TOO_SLOW: [408, 'the request did not arrive in time'],
+  NOT_IMPLEMENTED: [501, 'not implemented'],
+  HTTP_VERSION: [505, 'only HTTP/1.1 and HTTP/1.0 are spoken here'],
+  UPLOADS_FULL: [503, 'too many request bodies are arriving at once; try again'],
   UNAUTHORIZED: [401, 'a bearer token is required'],
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;

@@ -2,7 +2,7 @@
 // The `sluice` command: finds the command asked for, reads its options and runs it.
 import type { AnyCommand } from './cli/command.ts';
 import { helpText } from './cli/help.ts';
-import { fail } from './cli/lifecycle.ts';
+import { fail, failUncaught } from './cli/lifecycle.ts';
 import { parseOptions } from './cli/options.ts';
 import { UserError } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -58,6 +58,6 @@ function overview(): string {
   return `Sluice ${VERSION}: a traffic router and gateway for model versions\n\nUsage: sluice <command> [options]\n\n${rows.join('\n')}\n\nsluice <command> --help tells its options.`;
 }
 
-process.on('uncaughtException', fail);
-process.on('unhandledRejection', fail);
+process.on('uncaughtException', failUncaught);
+process.on('unhandledRejection', failUncaught);
 main(process.argv.slice(2)).catch(fail);

@@ -9,6 +9,14 @@ export function tellParent(listening: Listening): void {
   process.send?.(listening);
 }
 
+/** The exit code for an error of ours, EX_SOFTWARE of sysexits.h. */
+const INTERNAL = 70;
+/** How long a process that has failed may take to answer what is in flight. */
+const LAST_ANSWERS_MS = 30_000;
+
+/** Begins the end of a server process, with this exit code; there is one once it serves. */
+let beginEnd: ((exitCode: number) => void) | undefined;
+
 /**
  * Runs until SIGTERM, SIGINT or the loss of the parent that started us, then closes and exits 0.
  * A second signal ends the process at once, after `abandon`: SIGKILL, because exiting during a native run would abort it
@@ -16,22 +24,38 @@ export function tellParent(listening: Listening): void {
  */
 export function closeOnSignal(close: () => Promise<void>, abandon: () => void = () => {}): void {
   let closing = false;
+  let exitCode = 0;
   const stop = () => {
     if (closing) {
       abandon();
       process.kill(process.pid, 'SIGKILL');
     }
     closing = true;
-    close().then(() => process.exit(0), fail);
+    close().then(() => process.exit(exitCode), fail);
+  };
+  beginEnd = (code) => {
+    exitCode = code;
+    if (!closing) stop();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   process.on('disconnect', stop);
 }
 
+/**
+ * For an error that nothing caught: nobody knows what state the process is in, so it tells the error, answers what is
+ * in flight within a bound and exits 70, to be started afresh.
+ */
+export function failUncaught(error: unknown): void {
+  if (beginEnd === undefined || error instanceof UserError) fail(error);
+  console.error('sluice: internal error; ending after the answers in flight', error);
+  setTimeout(() => process.exit(INTERNAL), LAST_ANSWERS_MS).unref();
+  beginEnd(INTERNAL);
+}
+
 /** Ends the process: one line for a mistake of the user's, the whole stack for ours. */
 export function fail(error: unknown): never {
   if (error instanceof UserError) console.error(`sluice: ${error.message.replaceAll('\n', '\nsluice: ')}`);
   else console.error('sluice: internal error', error);
-  process.exit(error instanceof UserError ? error.exitCode : 70);
+  process.exit(error instanceof UserError ? error.exitCode : INTERNAL);
 }

@@ -14,6 +14,9 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 
+/** A prediction is no stored thing: no part of it is asked for, and no 304 is an answer (RFC 9110 sections 13.1.2, 14.2). */
+const OF_STORED_THINGS = new Set(['range', 'if-range', 'if-none-match', 'if-modified-since']);
+
 /** Ours to set on the request: undici writes its own framing, and a caller must not speak in our name. */
 function isOursToSet(name: string): boolean {
   return (
@@ -39,7 +42,7 @@ export function requestHeaders(raw: readonly string[], connection: HeaderValue, 
   const out = ['x-request-id', id];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] as string).toLowerCase();
-    if (HOP_BY_HOP.has(name) || isOursToSet(name) || named?.has(name)) continue;
+    if (HOP_BY_HOP.has(name) || OF_STORED_THINGS.has(name) || isOursToSet(name) || named?.has(name)) continue;
     out.push(name, raw[i + 1] as string);
   }
   return out;

@@ -23,6 +23,8 @@ export type Streams = {
   readonly prefix: string;
   /** Bytes of a request body; beyond it the caller is refused. */
   readonly bodyLimit: number;
+  /** Called before the body is read: a caller may wait to be asked for it. */
+  readonly askForBody: () => void;
 };
 
 /** Streams a request to a server of this version and its answer to the caller. Settles when that has ended. */
@@ -150,7 +152,8 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   /** Passes the body on as it comes in, once there is a connection. */
   #send(upload: PassThrough): void {
-    const { request, bodyLimit } = this.#streams;
+    const { request, bodyLimit, askForBody } = this.#streams;
+    askForBody();
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;

@@ -1,10 +1,30 @@
 // A fastify app that answers every mistake as {"error": "..."}, and knows how to drain.
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { errorBody, SluiceError } from '../errors.ts';
+import { dropClaims, type TrustedProxies } from './claims.ts';
+import { Connections, rawAnswer } from './connections.ts';
+import { holdContinue } from './expect.ts';
+import { refuseFraming } from './framing.ts';
+import { inPieces } from './pieces.ts';
+import { bodyReader } from './uploads.ts';
+
+/** What callers may ask of a listener; every bound holds for one process. */
+export type Limits = {
+  readonly bodyLimit: number;
+  /** Of all request bodies held at once, together. */
+  readonly uploadMemory: number;
+  readonly maxConnections: number;
+  /** From the first byte of a request, or the opening of the connection, to the last. */
+  readonly requestTimeoutMs: number;
+  /** How long bytes of an answer may wait for the caller to take them. */
+  readonly answerTimeoutMs: number;
+};
 
 export type ListenerOptions = {
-  readonly bodyLimit: number;
+  readonly limits: Limits;
+  readonly trustedProxies: TrustedProxies;
   readonly isDraining: () => boolean;
   /** What a caller with an unknown path is told to try. */
   readonly paths: string;
@@ -14,48 +34,90 @@ export type ListenerOptions = {
   readonly onRefused: (code: string) => void;
 };
 
-/** A listener's app, without routes. */
+/** A whole head is due earlier than a whole request. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** How often Node looks for requests that are late. */
+const LATENESS_CHECK_MS = 1000;
+
+/** A listener's app, without routes. Request bodies of any type are read into memory as they are. */
 export function createListener(options: ListenerOptions): FastifyInstance {
-  const refuse = (error: FastifyError | SluiceError, reply: FastifyReply) => answerError(options, error, reply);
+  const { limits, onRefused } = options;
+  const connections = new Connections({ ...limits, onCut: onRefused });
+  const refuse = (error: FastifyError | SluiceError, reply: FastifyReply) =>
+    answerError(options, connections, error, reply);
   const app = Fastify({
-    bodyLimit: options.bodyLimit,
-    requestTimeout: 30_000,
+    bodyLimit: limits.bodyLimit,
+    requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: 72_000,
-    http: { headersTimeout: 10_000, connectionsCheckingInterval: 1000, requireHostHeader: false },
+    http: {
+      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, limits.requestTimeoutMs),
+      connectionsCheckingInterval: Math.min(LATENESS_CHECK_MS, limits.requestTimeoutMs),
+      requireHostHeader: false, // the framing guard says more
+      insecureHTTPParser: false, // whatever NODE_OPTIONS say
+      maxHeaderSize: 16 * 1024,
+    },
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     // Names of any length reach the look-up, whose 404 says more than a 414.
     routerOptions: { maxParamLength: 16 * 1024 },
-    frameworkErrors: (error, _request, reply) => void refuse(error, reply),
-    clientErrorHandler: (error, socket) => refuseSocket(options, error, socket),
+    // No hook has seen these requests, so what follows them is not trusted either.
+    frameworkErrors: (error, _request, reply) => void refuse(error, reply.header('connection', 'close')),
+    clientErrorHandler: (error, socket) => refuseSocket(options, connections, error, socket),
   });
-  // Node's limit of headers would drop what is beyond it in silence; the limit of 16 KiB for all of them stays.
+  // Node would drop what is beyond its limit in silence; the guard refuses it.
   app.server.maxHeadersCount = 0;
-  app.server.on('checkExpectation', (_request, response) => {
-    options.onRefused('bad_request');
-    const body = errorBody('only Expect: 100-continue is understood');
-    response
-      .writeHead(417, { 'content-type': 'application/json', 'content-length': body.length, connection: 'close' })
-      .end(body);
+  connections.watch(app.server);
+  holdContinue(app.server);
+  app.server.on('connect', (_request, socket: Socket) => {
+    onRefused('not_implemented');
+    connections.refuse(socket, rawAnswer('501 Not Implemented', 'not implemented: the method CONNECT'));
   });
-  app.setNotFoundHandler(() => {
-    throw new SluiceError('UNKNOWN_PATH', options.paths);
-  });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', bodyReader(limits, connections));
+  app.setNotFoundHandler(() => {}); // the guard answers before it
   app.setErrorHandler((error: FastifyError | SluiceError, _request, reply) => refuse(error, reply));
+  addGuard(app, options, connections);
+  addEnding(app, options, connections);
+  return app;
+}
+
+/** First of all hooks: what is refused here is seen by nothing else. */
+function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptions, connections: Connections): void {
   app.addHook('onRequest', (request, reply, done) => {
-    // RFC 9112 section 3.2. Node would answer this one itself, without a body.
-    const isHostless = request.headers.host === undefined && request.raw.httpVersion === '1.1';
-    if (isHostless) reply.header('connection', 'close');
-    done(isHostless ? new SluiceError('BAD_REQUEST', 'it has no Host header') : undefined);
+    const { raw } = request;
+    if (connections.isClosing(raw.socket)) return void reply.hijack(); // never answered, so never served either
+    const { method = '', url: target = '', httpVersion, rawHeaders } = raw;
+    const refusal = refuseFraming({ method, target, httpVersion, rawHeaders });
+    if (refusal !== undefined) {
+      reply.header('connection', 'close');
+      return void done(new SluiceError(refusal.code, refusal.detail));
+    }
+    // Node's parser drops what came in one packet with it, so what comes after it is no request for sure.
+    if (raw.headers.upgrade !== undefined) reply.header('connection', 'close');
+    dropClaims(raw, trustedProxies);
+    // Said before the body is read.
+    done(request.is404 ? new SluiceError('UNKNOWN_PATH', paths) : undefined);
   });
-  app.addHook('onSend', (_request, reply, payload, done) => {
-    if (options.isDraining()) reply.header('connection', 'close');
+}
+
+/** Last of all hooks: what an answer says of its connection, and that the connection then does so. */
+function addEnding(app: FastifyInstance, { isDraining }: ListenerOptions, connections: Connections): void {
+  app.addHook('onSend', ({ raw }, reply, payload, done) => {
+    const isUnread = !raw.complete && hasBody(raw);
+    if (isDraining() || isUnread) reply.header('connection', 'close');
+    if (reply.getHeader('connection') === 'close') connections.endAfterAnswer(raw.socket, isUnread);
     // Callers compare the type exactly; fastify would add a charset.
     if (String(reply.getHeader('content-type')).startsWith('application/json;'))
       reply.header('content-type', 'application/json');
-    done(null, payload);
+    if (!Buffer.isBuffer(payload)) return void done(null, payload);
+    const pieces = inPieces(payload);
+    if (pieces !== payload) reply.header('content-length', payload.length); // fastify knows it of a buffer only
+    done(null, pieces);
   });
-  return app;
+}
+
+function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Closes a listener: what is in flight is answered, and connections that are still open after `withinMs` are cut. */
@@ -66,41 +128,51 @@ export async function closeListener(app: FastifyInstance, withinMs: number): Pro
   clearTimeout(cut);
 }
 
-function answerError(options: ListenerOptions, error: FastifyError | SluiceError, reply: FastifyReply): FastifyReply {
+function answerError(
+  options: ListenerOptions,
+  connections: Connections,
+  error: FastifyError | SluiceError,
+  reply: FastifyReply,
+): FastifyReply {
   const known = toSluiceError(error);
   const requestId = String(reply.getHeader('x-request-id') ?? '');
+  const isCounted = isGone(error) && connections.isClosing(reply.request.raw.socket);
   if (known.code === 'INTERNAL') options.onBug(error, requestId);
-  else options.onRefused(isGone(error) ? 'client_left' : known.code.toLowerCase());
+  else if (!isCounted) options.onRefused(isGone(error) ? 'client_left' : known.code.toLowerCase());
+  if (known.status === 503) reply.header('retry-after', '1');
   if (known.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
-  if (known.code === 'OVERLOADED') reply.header('retry-after', '1');
   if (known.code === 'METHOD_NOT_ALLOWED') reply.header('allow', known.detail ?? '');
   return reply.code(known.status).header('content-type', 'application/json').send(errorBody(known.message));
 }
 
-/** Whether the caller hung up while its body was on the way. */
+/** Whether the connection ended while its body was on the way. */
 function isGone(error: FastifyError | SluiceError): boolean {
   return error.code === 'ECONNRESET';
 }
 
 function toSluiceError(error: FastifyError | SluiceError): SluiceError {
   if (error instanceof SluiceError) return error;
-  const status = error.statusCode ?? 500;
-  if (status === 413) return new SluiceError('BODY_TOO_LARGE', undefined, { cause: error });
+  const status = isGone(error) ? 400 : (error.statusCode ?? 500);
   if (status < 500) return new SluiceError('BAD_REQUEST', error.message, { cause: error });
   return new SluiceError('INTERNAL', undefined, { cause: error });
 }
 
 /** Bytes that are no HTTP request, or not one in time: there is no reply to send it with, only the socket. */
-function refuseSocket(options: ListenerOptions, error: NodeJS.ErrnoException, socket: Socket): void {
+function refuseSocket(
+  { onRefused }: ListenerOptions,
+  connections: Connections,
+  error: NodeJS.ErrnoException,
+  socket: Socket,
+): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-  options.onRefused('bad_request');
-  const status = SOCKET_STATUS[error.code ?? ''] ?? '400 Bad Request';
-  const body = errorBody(`the request could not be read: ${status.slice(4).toLowerCase()}`);
-  const head = `HTTP/1.1 ${status}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;
-  socket.end(Buffer.concat([Buffer.from(head), body]));
+  // Bytes after a request that said it was the last: it is answered, they are not (RFC 9112 section 9.6).
+  if (error.code === 'HPE_CLOSED_CONNECTION' || connections.isClosing(socket)) return;
+  const { reason, status } = UNREADABLE[error.code ?? ''] ?? { reason: 'bad_request', status: '400 Bad Request' };
+  onRefused(reason);
+  connections.refuse(socket, rawAnswer(status, `the request could not be read: ${status.slice(4).toLowerCase()}`));
 }
 
-const SOCKET_STATUS: Readonly<Record<string, string>> = {
-  HPE_HEADER_OVERFLOW: '431 Request Header Fields Too Large',
-  ERR_HTTP_REQUEST_TIMEOUT: '408 Request Timeout',
+const UNREADABLE: Readonly<Record<string, { readonly reason: string; readonly status: string }>> = {
+  HPE_HEADER_OVERFLOW: { reason: 'headers_too_large', status: '431 Request Header Fields Too Large' },
+  ERR_HTTP_REQUEST_TIMEOUT: { reason: 'too_slow', status: '408 Request Timeout' },
 };

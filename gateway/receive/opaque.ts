@@ -4,12 +4,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunc
 import { SluiceError } from '../errors.ts';
 import type { Answer, Facts, OnLeave } from '../flow.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
+import { sendContinue } from './expect.ts';
 import { factsOf } from './facts.ts';
 
 export type OpaqueDeps = {
   /** Model names by prefix. */
   readonly prefixes: () => ReadonlyMap<string, string>;
   readonly bodyLimit: number;
+  readonly isDraining: () => boolean;
   readonly stream: (facts: Facts, path: string, streams: OpaqueStreams, onLeave: OnLeave) => Promise<Streamed>;
 };
 
@@ -18,6 +20,7 @@ export type OpaqueStreams = {
   readonly response: ServerResponse;
   readonly prefix: string;
   readonly bodyLimit: number;
+  readonly askForBody: () => void;
 };
 
 type Streamed = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
@@ -80,7 +83,14 @@ async function relay(deps: OpaqueDeps, request: FastifyRequest, reply: FastifyRe
   const { prefix, model } = found;
   const facts = factsOf(request, 'opaque', model, undefined);
   reply.header('x-request-id', facts.id);
-  const streams = { request: request.raw, response: reply.raw, prefix, bodyLimit: deps.bodyLimit };
+  if (deps.isDraining()) reply.raw.shouldKeepAlive = false;
+  const streams = {
+    request: request.raw,
+    response: reply.raw,
+    prefix,
+    bodyLimit: deps.bodyLimit,
+    askForBody: () => sendContinue(request.raw),
+  };
   const url = request.raw.url ?? '/';
   const rest = url.slice(prefix.length);
   try {

@@ -27,7 +27,6 @@ export const DATA_PATHS = 'inference is POST /v2/models/{model}/infer or POST /v
 export type RouteDeps = OpaqueDeps & {
   readonly serve: Serve;
   readonly overload: Overload;
-  readonly isDraining: () => boolean;
   /** Told by server metadata. */
   readonly version: string;
 };
@@ -36,9 +35,6 @@ type Params = { model: string; version?: string };
 
 /** Adds every route of the data listener. */
 export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
-  app.removeAllContentTypeParsers();
-  // Bytes are forwarded as they came, whatever type the caller says they are: nothing may parse them here.
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
   // Clients of the protocol send malformed types too, which fastify would refuse. It sees one that it takes while it
   // reads the body; rules and the server see what was sent.
   app.decorateRequest('sentType', undefined);
@@ -77,7 +73,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 function admit(overload: Overload) {
   return ({ headers }: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
     if (!overload.enter(headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
-      return done(new SluiceError('OVERLOADED'));
+      return void done(new SluiceError('OVERLOADED'));
     raw.once('close', () => overload.leave());
     done();
   };

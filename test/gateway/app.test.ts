@@ -195,7 +195,7 @@ test('beyond the in-flight cap callers get 429 with Retry-After at once', async 
 
 test('a body over the limit is 413', async (t) => {
   const { url: server, seen } = await fakeServer(t, answering({}));
-  const { url } = await gateway(t, policyOf([server]), { bodyLimit: 1000 });
+  const { url } = await gateway(t, policyOf([server]), { limits: { bodyLimit: 1000 } });
   const response = await infer(url, { body: 'x'.repeat(1001) });
   assert.equal(response.status, 413);
   assert.match(await errorOf(response), /larger/);

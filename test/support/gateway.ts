@@ -5,7 +5,20 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Gateway, startGateway } from '../../gateway/app.ts';
 import type { GatewaySettings } from '../../gateway/env.ts';
+import { readTrustedProxies } from '../../gateway/receive/claims.ts';
+import type { Limits } from '../../gateway/receive/listener.ts';
 import { undo } from './undo.ts';
+
+/** What differs from the settings that tests run with; of the limits only those that matter. */
+export type TestSettings = Partial<Omit<GatewaySettings, 'limits'> & { readonly limits: Partial<Limits> }>;
+
+const LIMITS: Limits = {
+  bodyLimit: 1024 * 1024,
+  uploadMemory: 64 * 1024 * 1024,
+  maxConnections: 10_000,
+  requestTimeoutMs: 25_000,
+  answerTimeoutMs: 20_000,
+};
 
 /** Writes a policy into a folder that goes when the test ends; returns the file. */
 export function policyFile(t: TestContext, text: string): string {
@@ -17,7 +30,7 @@ export function policyFile(t: TestContext, text: string): string {
 }
 
 /** Starts a gateway with a policy's text and closes it when the test ends. */
-export function gateway(t: TestContext, policy: string, settings: Partial<GatewaySettings> = {}): Promise<Gateway> {
+export function gateway(t: TestContext, policy: string, settings: TestSettings = {}): Promise<Gateway> {
   return gatewayOf(t, policyFile(t, policy), settings);
 }
 
@@ -25,7 +38,7 @@ export function gateway(t: TestContext, policy: string, settings: Partial<Gatewa
 export async function gatewayOf(
   t: TestContext,
   file: string,
-  settings: Partial<GatewaySettings> = {},
+  { limits, ...settings }: TestSettings = {},
 ): Promise<Gateway> {
   const started = await startGateway({
     policy: file,
@@ -37,7 +50,8 @@ export async function gatewayOf(
     adminToken: undefined,
     drainGraceMs: 0,
     drainTimeoutMs: 10_000,
-    bodyLimit: 1024 * 1024,
+    limits: { ...LIMITS, ...limits },
+    trustedProxies: readTrustedProxies('', 'none'),
     logLevel: 'silent',
     ...settings,
   });
