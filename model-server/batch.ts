@@ -47,10 +47,12 @@ export function canBatch({ inputs, outputs }: Signature): boolean {
 }
 
 /** Says whether a model calls that size a batch throughout; an unnamed or otherwise named one may mean anything. */
-export function saysBatch({ inputs, outputs }: Signature): boolean {
-  const names = new Set([...inputs, ...outputs].map(({ shape }) => shape[0]));
+export function saysBatch(signature: Signature): boolean {
+  const names = new Set([...signature.inputs, ...signature.outputs].map(({ shape }) => shape[0]));
   const [name] = names;
-  return names.size === 1 && typeof name === 'string' && /^(batch|batch[_-]?size|n)$/i.test(name);
+  return (
+    canBatch(signature) && names.size === 1 && typeof name === 'string' && /^(batch|batch[_-]?size|n)$/i.test(name)
+  );
 }
 
 /** Equal for requests whose inputs differ in their number of rows at most. */

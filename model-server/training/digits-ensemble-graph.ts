@@ -5,7 +5,7 @@ import { type ModelInfo, node, tensor } from './onnx.ts';
 
 /**
  * Several networks that each look at the digit from several places, up to `reach` pixels away in each direction; the answer
- * is the mean of all their probabilities. The interface is that of every digits model.
+ * is the mean of all their probabilities, in which near places weigh more. The interface is that of every digits model.
  */
 export function ensembleFile(networks: readonly Convolutional[], reach: number, info: ModelInfo): Uint8Array {
   const members = networks.map((network, index) => memberPart(network, `member${index}`));
@@ -63,7 +63,8 @@ function memberPart({ first, second, output }: Convolutional, name: string): Par
 
 /** `logits` [batch, 10]: the logarithm of the mean, whose softmax is the mean itself. */
 function meanPart(members: number, reach: number): Part {
-  const places = BigInt((2 * reach + 1) ** 2);
+  const along = binomial(2 * reach);
+  const weights = Float32Array.from(along.flatMap((down) => along.map((right) => down * right)));
   return {
     nodes: [
       node(
@@ -72,9 +73,24 @@ function meanPart(members: number, reach: number): Part {
         ['of_members'],
       ),
       node('Reshape', ['of_members', 'by_place'], ['all']),
-      node('ReduceMean', ['all'], ['mean'], { axes: [0], keepdims: 0 }),
+      node('Mul', ['all', 'place_weights'], ['weighted']),
+      node('ReduceSum', ['weighted', 'place_axis'], ['mean'], { keepdims: 0 }),
       node('Log', ['mean'], ['logits']),
     ],
-    constants: [tensor('by_place', [3], BigInt64Array.of(places, -1n, 10n))],
+    constants: [
+      tensor('by_place', [3], BigInt64Array.of(BigInt(weights.length), -1n, 10n)),
+      tensor('place_weights', [weights.length, 1, 1], weights),
+      tensor('place_axis', [1], BigInt64Array.of(0n)),
+    ],
   };
+}
+
+/** The shares of 0 to `n` heads among n fair coins: a bell with an end. */
+function binomial(n: number): readonly number[] {
+  const shares = [1];
+  for (let coin = 1; coin <= n; coin++) {
+    shares.push(0);
+    for (let heads = coin; heads >= 0; heads--) shares[heads] = ((shares[heads] ?? 0) + (shares[heads - 1] ?? 0)) / 2;
+  }
+  return shares;
 }
