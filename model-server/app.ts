@@ -1,8 +1,10 @@
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import type { IncomingMessage } from 'node:http';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AppDeps, answer, answerError, type Target, targetOf } from './answer.ts';
 import { describeModel, describeReadiness, describeServer, describeStatistics } from './describe.ts';
 import { RequestError } from './errors.ts';
 import { type Handler, inferV2, predictV1 } from './infer.ts';
+import { receiveBody } from './receive-body.ts';
 import { indexRepository, loadModel, unloadModel } from './repository-api.ts';
 import { refuseExpectation, refuseUnreadable } from './unreadable.ts';
 import { describeV1Metadata, describeV1Status } from './v1-describe.ts';
@@ -30,7 +32,9 @@ export function createApp(deps: AppDeps): FastifyInstance {
   });
   app.server.on('checkExpectation', refuseExpectation);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
+    receiveBody(payload, deps.bodyLimit),
+  );
   app.decorateRequest('arrivedAt', 0);
   app.addHook('onRequest', (request, reply, done) => {
     request.arrivedAt = performance.now();

@@ -50,8 +50,8 @@ export class Instance {
   /** Runs requests together; the memory of their inputs moves to the worker. */
   async run(parts: readonly Part[]): Promise<RunReport> {
     const tensors = parts.flatMap(({ inputs }) => inputs);
-    const memory = tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
-    const report = await this.#order({ kind: 'run', parts }, memory);
+    const memory = new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])));
+    const report = await this.#order({ kind: 'run', parts }, [...memory]);
     if (report.kind === 'ran') {
       return report;
     }

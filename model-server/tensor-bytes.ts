@@ -7,7 +7,7 @@ import { countOf, type Tensor, type TensorData } from './tensors.ts';
 // binaries for is little-endian, the memory of an array is its wire form.
 const LENGTH_BYTES = 4;
 
-/** Reads a tensor of a checked shape from exactly its bytes, into memory of its own. */
+/** Reads a tensor of a checked shape from exactly its bytes, whose memory it takes over if it can and copies if not. */
 export function readBytes(bytes: Buffer, datatype: Datatype, shape: readonly number[], where: string): TensorData {
   const kind = DATATYPES[datatype];
   if (kind.array === undefined) {
@@ -21,8 +21,10 @@ export function readBytes(bytes: Buffer, datatype: Datatype, shape: readonly num
   if (datatype === 'BOOL' && bytes.some((byte) => byte > 1)) {
     throw badRequest(`${where}: BOOL is one byte an element, 0 or 1`);
   }
-  // A copy: the array must be aligned, and its memory moves on to the inference thread.
-  return new kind.array(new Uint8Array(bytes).buffer);
+  // The memory moves on to the inference thread: it must be aligned, and nearly all of it this tensor's.
+  const isOwn = bytes.byteOffset % kind.bytes === 0 && 2 * bytes.length > bytes.buffer.byteLength;
+  const { buffer, byteOffset } = isOwn ? bytes : new Uint8Array(bytes);
+  return new kind.array(buffer as ArrayBuffer, byteOffset, countOf(shape));
 }
 
 /** Writes a tensor as its bytes; numbers are the tensor's own memory, not a copy. */

@@ -24,7 +24,7 @@ const cases: readonly [Datatype, readonly number[], string, TensorData][] = [
 for (const [datatype, shape, hex, data] of cases) {
   test(`${datatype} [${shape}] is ${hex} as bytes, little-endian, both ways`, () => {
     // From an odd position, as a tensor behind JSON mostly stands.
-    const bytes = Buffer.concat([Buffer.from('x'), Buffer.from(hex, 'hex')]).subarray(1);
+    const bytes = Buffer.from(`78${hex}`, 'hex').subarray(1);
     const read = readBytes(bytes, datatype, shape, 'input "x"');
     assert.deepEqual(read, data);
     assert.equal(writeBytes({ name: 'x', datatype, shape, data: read }).toString('hex'), hex);
@@ -33,6 +33,16 @@ for (const [datatype, shape, hex, data] of cases) {
     }
   });
 }
+
+test('aligned bytes that are nearly all of their memory are taken over, others are copied', () => {
+  const read = (memory: ArrayBuffer, start: number) =>
+    readBytes(Buffer.from(memory, start, 16), 'FP32', [4], 'x') as Float32Array;
+  const own = new ArrayBuffer(24);
+  assert.equal(read(own, 8).buffer, own);
+  assert.notEqual(read(own, 3).buffer, own, 'not aligned');
+  const shared = new ArrayBuffer(64);
+  assert.notEqual(read(shared, 8).buffer, shared, 'others live there');
+});
 
 const bad: readonly [string, Datatype, readonly number[], string, RegExp][] = [
   ['too few', 'FP32', [2], '0000803f', /shape \[2\] of FP32 holds 8 bytes, the binary data has 4/],
