@@ -122,6 +122,10 @@ async function checkEntry(home: string, path: string, name: string): Promise<Sta
   if (!status.isFile() && !status.isDirectory()) {
     throw new Error(`${name} is neither a file nor a folder`);
   }
+  if (status.isFile() && status.nlink > 1) {
+    // Its other name may be anywhere, out of sight of the check above.
+    throw new Error(`${name} has a second name (a hard link): put a copy in its place`);
+  }
   return status;
 }
 

@@ -3,13 +3,15 @@
  * message, so that a model reads like the graph it is; the numbers are the field numbers of onnx.proto.
  */
 
+import { bytes, float, integer, message, text } from './protobuf.ts';
+
 /** IR 8 with operator set 17 is the pair of ONNX 1.12 (2022); every runtime of the last years reads it. */
 const NUMBERS_ONLY: Operators = { irVersion: 8, sets: { '': 17 } };
 /** ONNX 1.15 (2023), the first with StringSplit, and onnxruntime's own operators, for the Tokenizer. */
 export const WITH_TEXT: Operators = { irVersion: 9, sets: { '': 20, 'com.microsoft': 1 } };
 
 /** TensorProto.DataType, by the protocol's names. */
-const ELEMENT_TYPE = {
+export const ELEMENT_TYPE = {
   FP32: 1,
   UINT8: 2,
   INT8: 3,
@@ -154,44 +156,4 @@ function attributeFields(content: Attribute): readonly Uint8Array[] {
   const isText = content.some((item) => typeof item === 'string');
   const items = content.map((item) => (typeof item === 'string' ? text(9, item) : integer(8, item)));
   return [...items, integer(20, isText ? ATTRIBUTE_TYPE.strings : ATTRIBUTE_TYPE.ints)];
-}
-
-// Protobuf's wire format: each field is a varint of (number << 3 | wire type) and its content.
-
-const VARINT = 0;
-const LENGTH_DELIMITED = 2;
-const FOUR_BYTES = 5;
-
-function message(fields: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(fields);
-}
-
-function text(field: number, content: string): Uint8Array {
-  return bytes(field, Buffer.from(content, 'utf8'));
-}
-
-function bytes(field: number, content: Uint8Array): Uint8Array {
-  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(content.length), content]);
-}
-
-function integer(field: number, content: number): Uint8Array {
-  return Buffer.concat([varint((field << 3) | VARINT), varint(content)]);
-}
-
-function float(field: number, content: number): Uint8Array {
-  const encoded = Buffer.alloc(4);
-  encoded.writeFloatLE(content);
-  return Buffer.concat([varint((field << 3) | FOUR_BYTES), encoded]);
-}
-
-/** Seven bits a byte, lowest first; a negative number is its 64-bit two's complement. */
-function varint(content: number): Uint8Array {
-  const encoded: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(content));
-  while (rest > 0x7fn) {
-    encoded.push(Number(rest & 0x7fn) | 0x80);
-    rest >>= 7n;
-  }
-  encoded.push(Number(rest));
-  return Uint8Array.from(encoded);
 }
