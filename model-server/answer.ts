@@ -5,6 +5,7 @@ import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { Models } from './models.ts';
 import { type ErrorResponse, JSON_LENGTH_HEADER } from './protocol.ts';
+import type { Reader } from './reader.ts';
 import type { AnswerBody } from './v2-answer.ts';
 
 declare module 'fastify' {
@@ -21,6 +22,7 @@ declare module 'fastify' {
 export type AppDeps = {
   readonly models: Models;
   readonly lifecycle: Lifecycle;
+  readonly reader: Reader;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly bodyLimit: number;

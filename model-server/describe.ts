@@ -74,13 +74,13 @@ export function describeStatistics(
     model === undefined ? models.serving() : asked === undefined ? models.ready(model) : [models.pick(model, asked)];
   return {
     model_stats: versions.map((version) =>
-      version.statistics.toModelStatistics(version.model, version.version, memoryOf(version)),
+      version.statistics.toModelStatistics(version.model, version.version, loadedBytes(version)),
     ),
   };
 }
 
 /** The bytes of a version's files in memory: each instance has weights of its own. */
-export function memoryOf({ files, instances }: ReadyVersion): number {
+export function loadedBytes({ files, instances }: ReadyVersion): number {
   return files.bytes * instances;
 }
 

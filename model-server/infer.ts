@@ -2,35 +2,22 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppDeps, answerBody, targetOf } from './answer.ts';
 import { confidenceOf } from './confidence.ts';
 import { clientLeft, deadlinePassed, inTime, readDeadline, timeLeft } from './deadline.ts';
-import { badRequest, RequestError, tooLarge } from './errors.ts';
-import { parseJson } from './json.ts';
+import { RequestError, tooLarge } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
 import { CONFIDENCE_HEADER, DEADLINE_HEADER, JSON_LENGTH_HEADER } from './protocol.ts';
+import type { Call, Reading } from './read-call.ts';
 import type { RunResult } from './runner.ts';
-import { pickOutputs, takesWholeNumbers } from './signature.ts';
 import type { Tensor } from './tensors.ts';
 import { unpackBody } from './unpack.ts';
-import { readPredictRequest, writePredictResponse } from './v1.ts';
-import { readInferRequest } from './v2.ts';
+import { writePredictResponse } from './v1.ts';
 import { type AnswerBody, writeInferResponse } from './v2-answer.ts';
 
 /** What answers one route. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
 
-/** What one of the two dialects made of a body, and how it writes the answer. */
-type Call = {
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly string[];
-  readonly timeoutMs?: number | undefined;
-  readonly priority?: number | undefined;
-  readonly write: (outputs: readonly Tensor[], confidence: number | undefined) => AnswerBody;
-};
-
-type Read = (body: unknown, version: ReadyVersion, request: FastifyRequest) => Call;
-
 /** Answers `POST /v2/models/{model}[/versions/{version}]/infer`. */
 export function inferV2(deps: AppDeps): Handler {
-  return (request, reply) => infer(deps, request, reply, readV2);
+  return (request, reply) => infer(deps, request, reply, 'v2');
 }
 
 /** Answers `POST /v1/models/{model}[/versions/{version}|/labels/{label}]:predict`. */
@@ -43,25 +30,31 @@ export function predictV1(deps: AppDeps): Handler {
     if (verb !== 'predict') {
       throw new RequestError('not_found', 'the path must end in ":predict", the only v1 verb of this server');
     }
-    return infer(deps, request, reply, readV1);
+    return infer(deps, request, reply, 'v1');
   };
 }
 
 const UNBUILT_VERBS = new Set(['classify', 'regress', 'explain']);
 
-async function infer(deps: AppDeps, request: FastifyRequest, reply: FastifyReply, read: Read): Promise<FastifyReply> {
+async function infer(
+  deps: AppDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dialect: Reading['dialect'],
+): Promise<FastifyReply> {
   const deadlineMs = readDeadline(request.headers[DEADLINE_HEADER]);
   const target = targetOf(request);
   // Before the body is unpacked: nobody waits for an answer about a model that there is not.
   deps.models.pick(target.model, target.version);
   const body = await unpackBody(request, reply, deps.bodyLimit);
-  // The version that serves now; from here to its queue nothing waits, so it cannot be taken away in between.
   const version = deps.models.pick(target.model, target.version);
+  const leave = version.runner.enter();
   try {
-    const call = read(body, version, request);
+    const jsonLength = request.headers[JSON_LENGTH_HEADER]?.toString();
+    const call = await deps.reader.read({ dialect, body, jsonLength, signature: version.signature });
     const result = await run(version, call, request, reply, deadlineMs);
     const confidence = confidenceIn(result, version);
-    const answer = call.write(result.outputs, confidence);
+    const answer = write(version, call, result.outputs, confidence);
     deps.metrics.answered(version, result);
     version.statistics.succeeded(result.queueSeconds, (performance.now() - request.arrivedAt) / 1000);
     if (confidence !== undefined) {
@@ -71,40 +64,22 @@ async function infer(deps: AppDeps, request: FastifyRequest, reply: FastifyReply
   } catch (error) {
     version.statistics.failed((performance.now() - request.arrivedAt) / 1000);
     throw error;
+  } finally {
+    leave();
   }
 }
 
-function readV2(body: unknown, version: ReadyVersion, request: FastifyRequest): Call {
-  const jsonLength = request.headers[JSON_LENGTH_HEADER];
-  const call = readInferRequest(body, jsonLength === undefined ? undefined : String(jsonLength), version.signature);
-  return {
-    ...call,
-    outputs: call.outputs.map(({ name }) => name),
-    write: (outputs, confidence) => writeInferResponse(version, call, outputs, confidence),
-  };
-}
-
-function readV1(body: unknown, { signature }: ReadyVersion): Call {
-  const call = readPredictRequest(parseJson(body, { exact: takesWholeNumbers(signature) }), signature);
-  const outputs = pickOutputs(signature, []);
-  const half = outputs.find(({ datatype }) => datatype === 'FP16');
-  if (half !== undefined) {
-    throw badRequest(`output "${half.name}" is FP16, which has no JSON form: use /v2/.../infer with binary outputs`);
+function write(
+  version: ReadyVersion,
+  call: Call,
+  outputs: readonly Tensor[],
+  confidence: number | undefined,
+): AnswerBody {
+  if (call.dialect === 'v2') {
+    return writeInferResponse(version, call, outputs, confidence);
   }
-  const names = outputs.map(({ name }) => name);
-  return {
-    inputs: call.inputs,
-    outputs: names,
-    write: (results) => ({
-      bytes: Buffer.from(
-        writePredictResponse(
-          call,
-          results.filter(({ name }) => names.includes(name)),
-        ),
-      ),
-      jsonBytes: undefined,
-    }),
-  };
+  const wanted = outputs.filter(({ name }) => call.outputs.includes(name));
+  return { bytes: Buffer.from(writePredictResponse(call, wanted)), jsonBytes: undefined };
 }
 
 function run(
@@ -116,21 +91,26 @@ function run(
 ): Promise<RunResult> {
   refuseLarge(call.inputs, version);
   const { settings } = version;
-  const timeoutMs = settings.queue?.timeout === undefined ? undefined : settings.queue.timeout / 1000;
-  const leftMs = timeLeft(performance.now() - request.arrivedAt, [deadlineMs, call.timeoutMs, timeoutMs]);
+  const queueMs = settings.queue?.timeout === undefined ? undefined : settings.queue.timeout / 1000;
+  const { timeoutMs, priority } = call.dialect === 'v2' ? call : { timeoutMs: undefined, priority: undefined };
+  const leftMs = timeLeft(performance.now() - request.arrivedAt, [deadlineMs, timeoutMs, queueMs]);
   if (leftMs !== undefined && leftMs <= 0) {
     throw deadlinePassed();
   }
   if (request.raw.socket.destroyed) {
     throw clientLeft();
   }
-  const extra = settings.confidence === undefined ? [] : [settings.confidence.output];
-  const outputs = [...new Set([...call.outputs, ...extra])];
-  const ticket = version.runner.submit({ inputs: call.inputs, outputs, priority: call.priority });
+  const ticket = version.runner.submit({ inputs: call.inputs, outputs: outputsToRun(call, version), priority });
   return inTime(ticket, leftMs, (leave) => {
     reply.raw.once('close', leave);
     return () => reply.raw.off('close', leave);
   });
+}
+
+/** What the answer needs: what it shows, and what its confidence is read from. */
+function outputsToRun({ outputs }: Call, { settings: { confidence } }: ReadyVersion): readonly string[] {
+  const names = outputs.map((output) => (typeof output === 'string' ? output : output.name));
+  return [...new Set([...names, ...(confidence === undefined ? [] : [confidence.output])])];
 }
 
 function refuseLarge(inputs: readonly Tensor[], { hasRows, settings }: ReadyVersion): void {

@@ -1,6 +1,7 @@
 import { type ResourceLimits, Worker } from 'node:worker_threads';
 import { cleanReason } from './errors.ts';
 import type { OpenedModel, Opening, Order, Part, Report, RunReport } from './session.ts';
+import { memoryOf } from './tensors.ts';
 
 const SESSION = new URL('./session.js', import.meta.url);
 
@@ -49,9 +50,7 @@ export class Instance {
 
   /** Runs requests together; the memory of their inputs moves to the worker. */
   async run(parts: readonly Part[]): Promise<RunReport> {
-    const tensors = parts.flatMap(({ inputs }) => inputs);
-    const memory = new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])));
-    const report = await this.#order({ kind: 'run', parts }, [...memory]);
+    const report = await this.#order({ kind: 'run', parts }, memoryOf(parts.flatMap(({ inputs }) => inputs)));
     if (report.kind === 'ran') {
       return report;
     }

@@ -7,6 +7,7 @@ import { Lifecycle } from './lifecycle.ts';
 import { createMetrics } from './metrics.ts';
 import { Models } from './models.ts';
 import { pollRepository } from './poll.ts';
+import { Reader } from './reader.ts';
 import { type Scan, scanRepository } from './repository.ts';
 import { DEFAULT_SETTINGS, type ModelServerSettings } from './settings.ts';
 
@@ -55,6 +56,7 @@ export async function startModelServer(
 type Server = {
   readonly app: FastifyInstance;
   readonly lifecycle: Lifecycle;
+  readonly reader: Reader;
   readonly drain: () => void;
   readonly isDraining: () => boolean;
   /** What is to be stopped before the rest is. */
@@ -86,6 +88,7 @@ function assemble(settings: ModelServerSettings, log: Logger, close: () => Promi
   const isExplicit = settings.control === 'explicit';
   const server = {
     lifecycle,
+    reader: new Reader(),
     drain: () => {
       isDraining = true;
     },
@@ -117,7 +120,7 @@ async function load(
 }
 
 async function shutDown(server: Server, { drainGraceMs, closeGraceMs }: ModelServerSettings, log: Logger) {
-  const { app, lifecycle, drain, stops } = server;
+  const { app, lifecycle, reader, drain, stops } = server;
   drain();
   log.info('closing');
   for (const stop of stops) {
@@ -128,7 +131,7 @@ async function shutDown(server: Server, { drainGraceMs, closeGraceMs }: ModelSer
   const cut = setTimeout(() => app.server.closeAllConnections(), closeGraceMs);
   await app.close();
   clearTimeout(cut);
-  await lifecycle.close();
+  await Promise.all([lifecycle.close(), reader.close()]);
   log.info('closed');
 }
 

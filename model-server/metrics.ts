@@ -1,5 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { memoryOf } from './describe.ts';
+import { loadedBytes } from './describe.ts';
 import { ENDINGS, type Ending } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
 import type { Labels, Models } from './models.ts';
@@ -94,7 +94,7 @@ function addGauges(models: Models, registers: Registry[]): void {
     ({ runner }) => runner.waiting + runner.running,
   );
   gauge('sluice_server_instances', 'Inference threads.', ({ instances }) => instances);
-  gauge('sluice_server_model_bytes', 'Bytes of the files in memory, once for each instance.', memoryOf);
+  gauge('sluice_server_model_bytes', 'Bytes of the files in memory, once for each instance.', loadedBytes);
   new Gauge({
     name: 'sluice_server_provider',
     help: 'The execution provider that a version really runs on: always 1.',

@@ -52,6 +52,7 @@ export class Runner {
   // By priority, and in order of arrival within one.
   readonly #line: Waiting[] = [];
   #running = 0;
+  #inside = 0;
   #isClosing = false;
   #failure: RequestError | undefined;
   #stopWaiting: () => void = () => undefined;
@@ -72,13 +73,22 @@ export class Runner {
     return this.#running;
   }
 
+  /** Notes a request that will or may submit a run: until the function it answers is called, the runner does not end. */
+  enter(): () => void {
+    this.#inside++;
+    return () => {
+      this.#inside--;
+      this.#checkIdle();
+    };
+  }
+
   /** Queues a run and starts it when its turn comes; throws at once when too many wait. */
   submit(run: Run): Ticket {
     const { maxQueue, label } = this.#options;
     if (this.#failure !== undefined) {
       throw this.#failure;
     }
-    if (this.#isClosing) {
+    if (this.#isClosing && this.#inside === 0) {
       throw new RequestError('draining', `${label} is being taken out of service; try again`);
     }
     if (this.#line.length >= maxQueue && !this.#instances.some(({ isIdle }) => isIdle)) {
@@ -94,12 +104,12 @@ export class Runner {
     return { result: promise, cancel: (reason) => this.#cancel(waiting, reason) };
   }
 
-  /** Takes no more runs, lets those in the line and in flight finish, then lets the instances end. */
+  /** Takes no more requests, lets those inside, in the line and in flight finish, then lets the instances end. */
   async close(): Promise<void> {
     this.#isClosing = true;
     // Nobody joins the last ones any more.
     this.#startNext();
-    if (this.#running > 0 || this.#line.length > 0) {
+    if (this.#isBusy()) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
@@ -195,9 +205,13 @@ export class Runner {
   }
 
   #checkIdle(): void {
-    if (this.#running === 0 && this.#line.length === 0) {
+    if (!this.#isBusy()) {
       this.#whenIdle?.();
     }
+  }
+
+  #isBusy(): boolean {
+    return this.#running > 0 || this.#line.length > 0 || this.#inside > 0;
   }
 }
 

@@ -6,7 +6,7 @@ import { messageOf } from './errors.ts';
 import type { Datatype } from './protocol.ts';
 import { openWithFirst, type Provider } from './providers.ts';
 import type { Port, Signature } from './signature.ts';
-import type { Tensor, TensorData } from './tensors.ts';
+import { memoryOf, type Tensor, type TensorData } from './tensors.ts';
 
 /** How a model is to be opened. */
 export type Opening = {
@@ -90,7 +90,7 @@ function serve(port: MessagePort): void {
 async function obey(port: MessagePort, order: Exclude<Order, { kind: 'close' }>): Promise<void> {
   try {
     const report = await (order.kind === 'open' ? open(order.opening) : run(order.parts));
-    port.postMessage(report, report.kind === 'ran' ? buffersOf(report.results) : []);
+    port.postMessage(report, report.kind === 'ran' ? memoryOf(tensorsOf(report.results)) : []);
   } catch (error) {
     port.postMessage({ kind: 'failed', message: messageOf(error) } satisfies Report);
   }
@@ -233,7 +233,6 @@ function toPort(value: InferenceSession.ValueMetadata): Port {
   return { name: value.name, datatype, shape: value.shape };
 }
 
-function buffersOf(results: readonly PartResult[]): ArrayBuffer[] {
-  const tensors = results.flatMap((result) => ('outputs' in result ? result.outputs : []));
-  return [...new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])))];
+function tensorsOf(results: readonly PartResult[]): readonly Tensor[] {
+  return results.flatMap((result) => ('outputs' in result ? result.outputs : []));
 }

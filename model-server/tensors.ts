@@ -46,6 +46,11 @@ export function countOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
+/** The memory of some tensors, each once, to be moved to another thread. */
+export function memoryOf(tensors: readonly Tensor[]): ArrayBuffer[] {
+  return [...new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])))];
+}
+
 /** The shape that nested arrays seem to have, going by the first element of each. */
 export function shapeOf(value: unknown, where: string): readonly number[] {
   const shape: number[] = [];

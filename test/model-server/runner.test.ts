@@ -214,6 +214,21 @@ test('a closing runner refuses new runs, runs the waiting ones without delay and
   await closed;
 });
 
+test('a request that entered before the end may still submit its run', async (t) => {
+  const { runner } = await openRunner(t, scaleModel(2));
+  const leave = runner.enter();
+  let isClosed = false;
+  const closed = runner.close().then(() => {
+    isClosed = true;
+  });
+  const { outputs } = await runner.submit({ inputs: pairs(1, 1), outputs: ['y'] }).result;
+  assert.equal(outputs[0]?.data[0], 2);
+  assert.equal(isClosed, false);
+  leave();
+  await closed;
+  assert.throws(() => runner.submit({ inputs: pairs(1, 1), outputs: ['y'] }), { ending: 'draining' });
+});
+
 test('a worker that dies fails what it held, and the runner refuses the rest', async (t) => {
   const root = await makeRoot(t, { 'model.onnx': echoModel('BYTES') });
   const deaths: string[] = [];
