@@ -75,6 +75,9 @@ export class Lifecycle {
   /** Loads every version of a model anew unless its files are unchanged; rejects if one fails, which then still serves. */
   load(model: string): Promise<void> {
     return this.#inTurn(async () => {
+      if (this.#isClosing) {
+        throw new RequestError('draining', 'this server is shutting down');
+      }
       const { versions } = await scanRepository(this.#options.root);
       const wanted = versions.filter((folder) => folder.model === model);
       if (wanted.length === 0) {

@@ -96,17 +96,7 @@ async function prepare(
   }
   const statistics = new Statistics();
   const hasRows = canBatch(signature);
-  const runner = new Runner(instances, {
-    label: `model ${model} version ${version}`,
-    maxQueue: settings.queue?.max ?? options.maxQueue,
-    priority: settings.queue?.priority ?? DEFAULT_PRIORITY,
-    hasRows,
-    batching,
-    onExecution: (execution) => {
-      statistics.executed(execution, Date.now());
-      options.onExecution(folder, execution);
-    },
-  });
+  const runner = runnerFor(instances, folder, settings, options, { hasRows, batching, statistics });
   return {
     state: 'ready',
     model,
@@ -125,6 +115,26 @@ async function prepare(
   };
 }
 
+function runnerFor(
+  instances: readonly Instance[],
+  folder: VersionFolder,
+  { queue }: ModelSettings,
+  options: LoaderOptions,
+  { hasRows, batching, statistics }: Pick<ReadyVersion, 'hasRows' | 'batching' | 'statistics'>,
+): Runner {
+  return new Runner(instances, {
+    label: `model ${folder.model} version ${folder.version}`,
+    maxQueue: queue?.max ?? options.maxQueue,
+    priority: queue?.priority ?? DEFAULT_PRIORITY,
+    hasRows,
+    batching,
+    onExecution: (execution) => {
+      statistics.executed(execution, Date.now());
+      options.onExecution(folder, execution);
+    },
+  });
+}
+
 const DEFAULT_PRIORITY = 10;
 const DEFAULT_BATCHING: BatchLimits = { maxRows: 32, delayMs: 0 };
 
@@ -135,10 +145,12 @@ async function openAll(
   options: LoaderOptions,
 ): Promise<OpenedModel> {
   const providers = settings.providers ?? options.providers;
+  const isRequired = settings.require_provider ?? options.requireProvider;
   const opening = {
     path,
     threads: settings.threads ?? options.threads,
-    providers,
+    // Where the first must do, the CPU only tells a missing provider from a broken model.
+    providers: isRequired ? [...new Set<Provider>([...providers, 'cpu'])] : providers,
     arena: settings.memory.arena,
     device: settings.device,
   };
@@ -148,7 +160,7 @@ async function openAll(
     throw new Error('a version needs an instance');
   }
   const fallen = opened.find(({ provider }) => provider !== providers[0]);
-  if (fallen !== undefined && (settings.require_provider ?? options.requireProvider)) {
+  if (fallen !== undefined && isRequired) {
     throw new ProviderError(`provider ${providers[0]} is required: ${fallen.notes.at(-1)}`);
   }
   return fallen ?? first;

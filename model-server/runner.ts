@@ -1,6 +1,7 @@
 import { type BatchLimits, type Candidate, keyOf, nextBatch } from './batch.ts';
 import { badRequest, cleanReason, RequestError } from './errors.ts';
 import type { Instance } from './instance.ts';
+import { Line } from './line.ts';
 import type { Execution, PartResult, RunReport } from './session.ts';
 import type { Tensor } from './tensors.ts';
 
@@ -49,8 +50,7 @@ type Waiting = Run &
 export class Runner {
   readonly #options: RunnerOptions;
   readonly #instances: readonly Instance[];
-  // By priority, and in order of arrival within one.
-  readonly #line: Waiting[] = [];
+  readonly #line = new Line<Waiting>();
   #running = 0;
   #inside = 0;
   #isClosing = false;
@@ -91,7 +91,7 @@ export class Runner {
     if (this.#isClosing && this.#inside === 0) {
       throw new RequestError('draining', `${label} is being taken out of service; try again`);
     }
-    if (this.#line.length >= maxQueue && !this.#instances.some(({ isIdle }) => isIdle)) {
+    if (this.#line.length >= maxQueue + this.#room()) {
       throw new RequestError(
         'queue_full',
         `the run queue of ${label} is full: ${maxQueue} requests wait already; try again later`,
@@ -99,7 +99,7 @@ export class Runner {
     }
     const { promise, resolve, reject } = settler<RunResult>();
     const waiting: Waiting = { ...run, ...this.#candidate(run), resolve, reject };
-    this.#enqueue(waiting);
+    this.#line.join(waiting);
     this.#startNext();
     return { result: promise, cancel: (reason) => this.#cancel(waiting, reason) };
   }
@@ -120,10 +120,16 @@ export class Runner {
   /** Fails everybody who waits and whoever comes; for when an instance has died. */
   fail(reason: RequestError): void {
     this.#failure = reason;
-    for (const waiting of this.#line.splice(0)) {
+    for (const waiting of this.#line.empty()) {
       waiting.reject(reason);
     }
     this.#checkIdle();
+  }
+
+  /** How many more may join because an instance is free for them. */
+  #room(): number {
+    const perRun = this.#options.batching?.maxRows ?? 1;
+    return perRun * this.#instances.filter(({ isIdle }) => isIdle).length;
   }
 
   #candidate({ inputs, priority }: Run): Candidate & { readonly priority: number } {
@@ -136,18 +142,8 @@ export class Runner {
     };
   }
 
-  #enqueue(waiting: Waiting): void {
-    let at = this.#line.length;
-    while (at > 0 && (this.#line[at - 1]?.priority ?? 0) > waiting.priority) {
-      at--;
-    }
-    this.#line.splice(at, 0, waiting);
-  }
-
   #cancel(waiting: Waiting, reason: RequestError): void {
-    const at = this.#line.indexOf(waiting);
-    if (at >= 0) {
-      this.#line.splice(at, 1);
+    if (this.#line.leave(waiting)) {
       waiting.reject(reason);
       this.#checkIdle();
     }
@@ -156,7 +152,7 @@ export class Runner {
   #startNext(): void {
     this.#stopWaiting();
     for (const instance of this.#instances) {
-      const [head, ...others] = this.#line;
+      const [head, ...others] = this.#line.all;
       if (!instance.isIdle || head === undefined) {
         continue;
       }
@@ -175,8 +171,7 @@ export class Runner {
   }
 
   async #run(instance: Instance, batch: readonly Waiting[]): Promise<void> {
-    const taken = new Set(batch);
-    this.#line.splice(0, this.#line.length, ...this.#line.filter((waiting) => !taken.has(waiting)));
+    this.#line.take(batch);
     this.#running += batch.length;
     const started = performance.now();
     const settle = await instance.run(batch.map(({ inputs, outputs, rows }) => ({ inputs, outputs, rows }))).then(
