@@ -1,24 +1,33 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { ENDINGS, type RequestError, toRequestError } from './errors.ts';
+import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
 import type { Models } from './models.ts';
-import type { ErrorResponse } from './protocol.ts';
-import type { Runner } from './runner.ts';
+import { type ErrorResponse, JSON_LENGTH_HEADER } from './protocol.ts';
+import type { Reader } from './reader.ts';
+import type { AnswerBody } from './v2-answer.ts';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     isInference?: boolean;
+  }
+  interface FastifyRequest {
+    /** When its header was read, on the clock of `performance.now()`. */
+    arrivedAt: number;
   }
 }
 
 /** What the HTTP side needs of the rest. */
 export type AppDeps = {
   readonly models: Models;
-  readonly runner: Runner;
+  readonly lifecycle: Lifecycle;
+  readonly reader: Reader;
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly bodyLimit: number;
+  /** Whether callers may load and unload models. */
+  readonly isExplicit: boolean;
   readonly isDraining: () => boolean;
 };
 
@@ -30,12 +39,18 @@ export type Target = {
 };
 
 /** Answers with JSON text, exactly `application/json`: some clients of the protocol compare the content type. */
-export function answer({ isDraining }: AppDeps, reply: FastifyReply, status: number, json: string): FastifyReply {
-  if (isDraining()) {
-    reply.header('connection', 'close');
-  }
+export function answer(deps: AppDeps, reply: FastifyReply, status: number, json: string): FastifyReply {
   // fastify would add a charset to a string.
-  return reply.code(status).header('content-type', 'application/json').send(Buffer.from(json));
+  return send(deps, reply.code(status).header('content-type', 'application/json'), Buffer.from(json));
+}
+
+/** Answers an inference: JSON, or JSON and binary tensors with the header that says where they begin. */
+export function answerBody(deps: AppDeps, reply: FastifyReply, { bytes, jsonBytes }: AnswerBody): FastifyReply {
+  reply.header('content-type', jsonBytes === undefined ? 'application/json' : 'application/octet-stream');
+  if (jsonBytes !== undefined) {
+    reply.header(JSON_LENGTH_HEADER, jsonBytes);
+  }
+  return send(deps, reply, bytes);
 }
 
 /** Answers whatever was thrown during a request, counts it if it was an inference, logs it if it was our fault. */
@@ -58,7 +73,14 @@ export function answerError(
   return answer(deps, reply, ending.status, JSON.stringify({ error: error.message } satisfies ErrorResponse));
 }
 
-/** Reads the names in the path of a request; the version of a path without one is undefined. */
+function send({ isDraining }: AppDeps, reply: FastifyReply, body: Buffer): FastifyReply {
+  if (isDraining()) {
+    reply.header('connection', 'close');
+  }
+  return reply.send(body);
+}
+
+/** Reads the names in the path of a request; a version may be an alias, and is undefined where the path has none. */
 export function targetOf(request: FastifyRequest): Target {
   const { model = '', version } = (request.params ?? {}) as { readonly model?: string; readonly version?: string };
   const last = version ?? model;

@@ -1,11 +1,15 @@
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
-import { type AppDeps, answer, answerError, targetOf } from './answer.ts';
-import { describeModel, describeReadiness, describeServer } from './describe.ts';
+import type { IncomingMessage } from 'node:http';
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { type AppDeps, answer, answerError, type Target, targetOf } from './answer.ts';
+import { describeModel, describeReadiness, describeServer, describeStatistics } from './describe.ts';
 import { RequestError } from './errors.ts';
 import { type Handler, inferV2, predictV1 } from './infer.ts';
+import { receiveBody } from './receive-body.ts';
+import { indexRepository, loadModel, unloadModel } from './repository-api.ts';
 import { refuseExpectation, refuseUnreadable } from './unreadable.ts';
+import { describeV1Metadata, describeV1Status } from './v1-describe.ts';
 
-type Methods = { readonly GET?: Handler; readonly POST?: Handler };
+type Methods = { readonly GET?: Handler; readonly POST?: Handler; readonly isInference?: boolean };
 
 const SECOND = 1000;
 const OTHER_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
@@ -28,8 +32,12 @@ export function createApp(deps: AppDeps): FastifyInstance {
   });
   app.server.on('checkExpectation', refuseExpectation);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
+    receiveBody(payload, deps.bodyLimit),
+  );
+  app.decorateRequest('arrivedAt', 0);
   app.addHook('onRequest', (request, reply, done) => {
+    request.arrivedAt = performance.now();
     const id = request.headers['x-request-id'];
     if (id !== undefined) {
       reply.header('x-request-id', id);
@@ -49,37 +57,26 @@ export function createApp(deps: AppDeps): FastifyInstance {
 }
 
 function routesOf(deps: AppDeps): Readonly<Record<string, Methods>> {
-  const { models, metrics, runner, isDraining } = deps;
-  const json = (reply: FastifyReply, status: number, body: unknown) =>
-    answer(deps, reply, status, JSON.stringify(body));
-  const model: Handler = (request, reply) => {
-    const target = targetOf(request);
-    return json(reply, 200, describeModel(models, target.model, target.version));
-  };
-  const ready: Handler = (request, reply) => {
-    const target = targetOf(request);
-    const body = describeReadiness(models, target.model, target.version);
-    return json(reply, body.ready ? 200 : 503, body);
-  };
-  const infer = { POST: inferV2(deps) };
-  const predict = predictV1(deps);
+  return { ...serverRoutes(deps), ...modelRoutes(deps), ...v1Routes(deps) };
+}
+
+function serverRoutes(deps: AppDeps): Readonly<Record<string, Methods>> {
+  const { lifecycle, metrics, isDraining, isExplicit } = deps;
+  const server: Handler = (_request, reply) => json(deps, reply, 200, describeServer(isExplicit));
+  const probe =
+    (name: string, isSo: () => boolean): Handler =>
+    (_request, reply) =>
+      json(deps, reply, isSo() ? 200 : 503, { [name]: isSo() });
   return {
-    '/v2': { GET: (_request, reply) => json(reply, 200, describeServer()) },
-    '/v2/health/live': { GET: (_request, reply) => json(reply, 200, { live: true }) },
-    '/v2/health/ready': {
-      GET: (_request, reply) => {
-        const isReady = models.isReady() && runner.isUp && !isDraining();
-        return json(reply, isReady ? 200 : 503, { ready: isReady });
-      },
-    },
-    '/v2/models/:model': { GET: model },
-    '/v2/models/:model/versions/:version': { GET: model },
-    '/v2/models/:model/ready': { GET: ready },
-    '/v2/models/:model/versions/:version/ready': { GET: ready },
-    '/v2/models/:model/infer': infer,
-    '/v2/models/:model/versions/:version/infer': infer,
-    '/v1/models/:model': { GET: ready, POST: predict },
-    '/v1/models/:model/versions/:version': { GET: ready, POST: predict },
+    '/v2': { GET: server },
+    // The OpenAPI file of the protocol writes it so.
+    '/v2/': { GET: server },
+    '/v2/health/live': { GET: probe('live', () => true) },
+    '/v2/health/ready': { GET: probe('ready', () => lifecycle.isReady && !isDraining()) },
+    '/startupz': { GET: probe('started', () => lifecycle.hasStarted) },
+    '/v2/repository/index': { POST: indexRepository(deps) },
+    '/v2/repository/models/:model/load': { POST: loadModel(deps) },
+    '/v2/repository/models/:model/unload': { POST: unloadModel(deps) },
     '/metrics': {
       GET: async (_request, reply) =>
         reply.header('content-type', metrics.contentType).send(await metrics.exposition()),
@@ -87,12 +84,64 @@ function routesOf(deps: AppDeps): Readonly<Record<string, Methods>> {
   };
 }
 
-function addRoute(app: FastifyInstance, url: string, { GET, POST }: Methods): void {
+function modelRoutes(deps: AppDeps): Readonly<Record<string, Methods>> {
+  const model = described(deps, ({ model, version }) => describeModel(deps.models, model, version));
+  const statistics = described(deps, ({ model, version }) =>
+    describeStatistics(deps.models, model === '' ? undefined : model, version),
+  );
+  const ready = readiness(deps, describeReadiness);
+  const infer = inferV2(deps);
+  return {
+    '/v2/models/stats': { GET: statistics },
+    '/v2/models/:model': { GET: model },
+    '/v2/models/:model/versions/:version': { GET: model },
+    '/v2/models/:model/ready': { GET: ready },
+    '/v2/models/:model/versions/:version/ready': { GET: ready },
+    '/v2/models/:model/stats': { GET: statistics },
+    '/v2/models/:model/versions/:version/stats': { GET: statistics },
+    '/v2/models/:model/infer': { POST: infer, isInference: true },
+    '/v2/models/:model/versions/:version/infer': { POST: infer, isInference: true },
+  };
+}
+
+function v1Routes(deps: AppDeps): Readonly<Record<string, Methods>> {
+  const metadata = described(deps, ({ model, version }) => describeV1Metadata(deps.models, model, version));
+  const model = { GET: readiness(deps, describeV1Status), POST: predictV1(deps), isInference: true };
+  return {
+    '/v1/models': { GET: described(deps, () => ({ models: deps.models.names() })) },
+    '/v1/models/:model': model,
+    '/v1/models/:model/versions/:version': model,
+    '/v1/models/:model/labels/:version': model,
+    '/v1/models/:model/metadata': { GET: metadata },
+    '/v1/models/:model/versions/:version/metadata': { GET: metadata },
+    '/v1/models/:model/labels/:version/metadata': { GET: metadata },
+  };
+}
+
+function json(deps: AppDeps, reply: FastifyReply, status: number, body: unknown): FastifyReply {
+  return answer(deps, reply, status, JSON.stringify(body));
+}
+
+function described(deps: AppDeps, describe: (target: Target) => unknown): Handler {
+  return (request, reply) => json(deps, reply, 200, describe(targetOf(request)));
+}
+
+type DescribeReadiness = (models: AppDeps['models'], model: string, version: string | undefined) => { ready: boolean };
+
+function readiness(deps: AppDeps, describe: DescribeReadiness): Handler {
+  return (request, reply) => {
+    const { model, version } = targetOf(request);
+    const body = describe(deps.models, model, version);
+    return json(deps, reply, body.ready ? 200 : 503, body);
+  };
+}
+
+function addRoute(app: FastifyInstance, url: string, { GET, POST, isInference = false }: Methods): void {
   if (GET !== undefined) {
     app.get(url, GET);
   }
   if (POST !== undefined) {
-    app.post(url, { config: { isInference: true } }, POST);
+    app.post(url, { config: { isInference } }, POST);
   }
   const allowed = [...(GET ? ['GET', 'HEAD'] : []), ...(POST ? ['POST'] : [])];
   app.route({

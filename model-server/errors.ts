@@ -9,8 +9,10 @@ export const ENDINGS = {
   client_left: { status: 499 },
   run_failed: { status: 500 },
   internal: { status: 500 },
+  unsupported: { status: 501 },
   not_ready: { status: 503, retryAfter: 1 },
   draining: { status: 503, retryAfter: 1 },
+  deadline: { status: 504 },
 } as const satisfies Record<string, { readonly status: number; readonly retryAfter?: number }>;
 
 /** The name of an ending, in answers' metrics and in the log. */
@@ -30,9 +32,17 @@ export class RequestError extends Error {
 /** A repository that cannot be served from at all, told in one line; a single bad version is no such thing. */
 export class RepositoryError extends Error {}
 
+/** A version that would have run on another provider than the one it must. */
+export class ProviderError extends Error {}
+
 /** Makes the commonest refusal: the request itself is wrong. */
 export function badRequest(message: string): RequestError {
   return new RequestError('bad_request', message);
+}
+
+/** Refuses a request that is larger than some limit of this server. */
+export function tooLarge(message: string): RequestError {
+  return new RequestError('too_large', message);
 }
 
 /** Turns whatever was thrown into an error that can be answered; what nobody expected is told to the log only. */
@@ -42,7 +52,7 @@ export function toRequestError(error: unknown, bodyLimit: number): RequestError 
   }
   const status = statusOf(error);
   if (status === 413) {
-    return new RequestError('too_large', `the body is larger than this server's limit of ${bodyLimit} bytes`);
+    return tooLarge(`the body is larger than this server's limit of ${bodyLimit} bytes`);
   }
   if (status !== undefined && status >= 400 && status < 500) {
     return new RequestError('bad_request', messageOf(error), { cause: error });

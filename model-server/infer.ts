@@ -1,74 +1,132 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type AppDeps, answer, targetOf } from './answer.ts';
-import { badRequest, RequestError } from './errors.ts';
-import { parseJson } from './json.ts';
-import type { ReadyVersion } from './models.ts';
-import { pickOutputs } from './signature.ts';
+import { type AppDeps, answerBody, targetOf } from './answer.ts';
+import { confidenceOf } from './confidence.ts';
+import { clientLeft, deadlinePassed, inTime, readDeadline, timeLeft } from './deadline.ts';
+import { RequestError, tooLarge } from './errors.ts';
+import type { ReadyVersion } from './loader.ts';
+import { CONFIDENCE_HEADER, DEADLINE_HEADER, JSON_LENGTH_HEADER } from './protocol.ts';
+import type { Call, Reading } from './read-call.ts';
+import type { RunResult } from './runner.ts';
 import type { Tensor } from './tensors.ts';
-import { readPredictRequest, writePredictResponse } from './v1.ts';
-import { readInferRequest, writeInferResponse } from './v2.ts';
+import { unpackBody } from './unpack.ts';
+import { writePredictResponse } from './v1.ts';
+import { type AnswerBody, writeInferResponse } from './v2-answer.ts';
 
 /** What answers one route. */
 export type Handler = (request: FastifyRequest, reply: FastifyReply) => FastifyReply | Promise<FastifyReply>;
 
-type Call = {
-  readonly inputs: readonly Tensor[];
-  readonly outputs: readonly string[];
-  readonly write: (outputs: readonly Tensor[]) => string;
-};
-
 /** Answers `POST /v2/models/{model}[/versions/{version}]/infer`. */
 export function inferV2(deps: AppDeps): Handler {
-  return (request, reply) => {
-    if (request.headers['inference-header-content-length'] !== undefined) {
-      throw badRequest('binary tensors are not supported yet: send JSON without inference-header-content-length');
-    }
-    return infer(deps, request, reply, (body, version) => {
-      const { id, inputs, outputs } = readInferRequest(body, version.signature);
-      return { inputs, outputs, write: (results) => writeInferResponse(version, id, results) };
-    });
-  };
+  return (request, reply) => infer(deps, request, reply, 'v2');
 }
 
-/** Answers `POST /v1/models/{model}[/versions/{version}]:predict`. */
+/** Answers `POST /v1/models/{model}[/versions/{version}|/labels/{label}]:predict`. */
 export function predictV1(deps: AppDeps): Handler {
   return (request, reply) => {
-    const { verb } = targetOf(request);
+    const { verb = '' } = targetOf(request);
+    if (UNBUILT_VERBS.has(verb)) {
+      throw new RequestError('unsupported', `":${verb}" is not supported: ":predict" answers any model`);
+    }
     if (verb !== 'predict') {
       throw new RequestError('not_found', 'the path must end in ":predict", the only v1 verb of this server');
     }
-    return infer(deps, request, reply, (body, { signature }) => {
-      const call = readPredictRequest(body, signature);
-      return {
-        inputs: call.inputs,
-        outputs: pickOutputs(signature, []),
-        write: (results) => writePredictResponse(call, results),
-      };
-    });
+    return infer(deps, request, reply, 'v1');
   };
 }
+
+const UNBUILT_VERBS = new Set(['classify', 'regress', 'explain']);
 
 async function infer(
   deps: AppDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  read: (body: unknown, version: ReadyVersion) => Call,
+  dialect: Reading['dialect'],
 ): Promise<FastifyReply> {
-  refuseEncoding(request, reply);
+  const deadlineMs = readDeadline(request.headers[DEADLINE_HEADER]);
   const target = targetOf(request);
+  // Before the body is unpacked: nobody waits for an answer about a model that there is not.
+  deps.models.pick(target.model, target.version);
+  const body = await unpackBody(request, reply, deps.bodyLimit);
   const version = deps.models.pick(target.model, target.version);
-  const { inputs, outputs, write } = read(parseJson(request.body), version);
-  const isWanted = () => !request.raw.socket.destroyed;
-  const result = await deps.runner.run({ session: version.session, inputs, outputs, isWanted });
-  const json = write(result.outputs);
-  deps.metrics.ran({ model: version.model, version: version.version }, result);
-  return answer(deps, reply, 200, json);
+  const leave = version.runner.enter();
+  try {
+    const jsonLength = request.headers[JSON_LENGTH_HEADER]?.toString();
+    const call = await deps.reader.read({ dialect, body, jsonLength, signature: version.signature });
+    const result = await run(version, call, request, reply, deadlineMs);
+    const confidence = confidenceIn(result, version);
+    const answer = write(version, call, result.outputs, confidence);
+    deps.metrics.answered(version, result);
+    version.statistics.succeeded(result.queueSeconds, (performance.now() - request.arrivedAt) / 1000);
+    if (confidence !== undefined) {
+      reply.header(CONFIDENCE_HEADER, confidence);
+    }
+    return answerBody(deps, reply, answer);
+  } catch (error) {
+    version.statistics.failed((performance.now() - request.arrivedAt) / 1000);
+    throw error;
+  } finally {
+    leave();
+  }
 }
 
-function refuseEncoding(request: FastifyRequest, reply: FastifyReply): void {
-  const encoding = request.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') {
-    reply.header('accept-encoding', 'identity');
-    throw new RequestError('unsupported_encoding', 'compressed bodies are not supported yet: send them as they are');
+function write(
+  version: ReadyVersion,
+  call: Call,
+  outputs: readonly Tensor[],
+  confidence: number | undefined,
+): AnswerBody {
+  if (call.dialect === 'v2') {
+    return writeInferResponse(version, call, outputs, confidence);
   }
+  const wanted = outputs.filter(({ name }) => call.outputs.includes(name));
+  return { bytes: Buffer.from(writePredictResponse(call, wanted)), jsonBytes: undefined };
+}
+
+function run(
+  version: ReadyVersion,
+  call: Call,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  deadlineMs: number | undefined,
+): Promise<RunResult> {
+  refuseLarge(call.inputs, version);
+  const { settings } = version;
+  const queueMs = settings.queue?.timeout === undefined ? undefined : settings.queue.timeout / 1000;
+  const { timeoutMs, priority } = call.dialect === 'v2' ? call : { timeoutMs: undefined, priority: undefined };
+  const leftMs = timeLeft(performance.now() - request.arrivedAt, [deadlineMs, timeoutMs, queueMs]);
+  if (leftMs !== undefined && leftMs <= 0) {
+    throw deadlinePassed();
+  }
+  if (request.raw.socket.destroyed) {
+    throw clientLeft();
+  }
+  const ticket = version.runner.submit({ inputs: call.inputs, outputs: outputsToRun(call, version), priority });
+  return inTime(ticket, leftMs, (leave) => {
+    reply.raw.once('close', leave);
+    return () => reply.raw.off('close', leave);
+  });
+}
+
+/** What the answer needs: what it shows, and what its confidence is read from. */
+function outputsToRun({ outputs }: Call, { settings: { confidence } }: ReadyVersion): readonly string[] {
+  const names = outputs.map((output) => (typeof output === 'string' ? output : output.name));
+  return [...new Set([...names, ...(confidence === undefined ? [] : [confidence.output])])];
+}
+
+function refuseLarge(inputs: readonly Tensor[], { hasRows, settings }: ReadyVersion): void {
+  const rows = inputs[0]?.shape[0] ?? 1;
+  if (hasRows && rows > settings.max_request_rows) {
+    throw tooLarge(`a request may have ${settings.max_request_rows} rows, this one has ${rows}: send it in parts`);
+  }
+  for (const { name, data } of inputs) {
+    // Characters, which are never more than bytes: a text this long is too long in any measure.
+    if (Array.isArray(data) && data.some((text) => text.length > settings.max_text)) {
+      throw tooLarge(`an element of input "${name}" is longer than ${settings.max_text} characters`);
+    }
+  }
+}
+
+function confidenceIn({ outputs }: RunResult, { settings: { confidence } }: ReadyVersion): number | undefined {
+  const output = confidence && outputs.find(({ name }) => name === confidence.output);
+  return output && confidenceOf(output, confidence.as);
 }

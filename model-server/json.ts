@@ -6,8 +6,11 @@ const MAX_DEPTH = 64;
 // Below this size even a body of nothing but brackets costs no more than an honest one.
 const DEPTH_CHECKED_FROM = 64 * 1024;
 
+/** How numbers are read: `exact` keeps whole numbers beyond 2^53 as bigint, at the price of one more look at the text. */
+export type JsonOptions = { readonly exact?: boolean };
+
 /** Parses a request body, with the bare `NaN`, `Infinity` and `-Infinity` that Triton and TensorFlow Serving allow. */
-export function parseJson(body: unknown): unknown {
+export function parseJson(body: unknown, { exact = false }: JsonOptions = {}): unknown {
   if (!Buffer.isBuffer(body) || body.length === 0) {
     throw badRequest('the request has no body: send a JSON object');
   }
@@ -15,13 +18,14 @@ export function parseJson(body: unknown): unknown {
     throw badRequest('the body is not valid UTF-8');
   }
   const text = body.toString('utf8');
-  const mayHoldTokens = spellsToken(text);
+  const marks = MARKS.filter(({ isIn, ofExact }) => (exact || !ofExact) && isIn(text));
+  const mayHoldTokens = marks.length > 0;
   if ((mayHoldTokens || body.length > DEPTH_CHECKED_FROM) && isTooDeep(text)) {
     throw badRequest(`the body nests deeper than ${MAX_DEPTH} levels`);
   }
   if (mayHoldTokens) {
     try {
-      return withNumbers(JSON.parse(withMarkers(text)));
+      return withNumbers(JSON.parse(withMarkers(text, marks)));
     } catch {
       // The text itself is no JSON either; the reason given below shows no marker.
     }
@@ -38,45 +42,65 @@ export function isObject(value: unknown): value is Readonly<Record<string, unkno
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-// A string that no caller can know stands for each token while JSON.parse runs, and never leaves this file.
+// A string that no caller can know stands for each number that JSON.parse cannot read, and never leaves this file.
 const SECRET = randomBytes(8).toString('hex');
-const TOKENS = [
-  { token: '-Infinity', marker: `${SECRET}-`, number: Number.NEGATIVE_INFINITY },
-  { token: 'Infinity', marker: `${SECRET}+`, number: Number.POSITIVE_INFINITY },
-  { token: 'NaN', marker: `${SECRET}?`, number: Number.NaN },
-] as const;
-const MARKER_LENGTH = SECRET.length + 1;
-const NUMBERS: ReadonlyMap<string, number> = new Map(TOKENS.map(({ marker, number }) => [marker, number]));
+const NUMBERS: ReadonlyMap<string, number> = new Map([
+  [`${SECRET}?`, Number.NaN],
+  [`${SECRET}-`, Number.NEGATIVE_INFINITY],
+  [`${SECRET}+`, Number.POSITIVE_INFINITY],
+]);
+const DIGITS = `${SECRET}#`;
+// Whole numbers only, and none that begins with a zero: JSON has no such number.
+const LONG_INTEGER = /(?<![\d.eE+-])-?[1-9]\d{15,}(?![\d.eE])/g;
 
-/** The text with a marker in place of each token; only strings that spell one are cut out and kept. */
-function withMarkers(text: string): string {
+type Mark = {
+  readonly ofExact: boolean;
+  readonly isIn: (text: string) => boolean;
+  readonly put: (text: string) => string;
+};
+
+const MARKS: readonly Mark[] = [
+  {
+    ofExact: true,
+    isIn: (text) => /\d{16}/.test(text),
+    put: (text) => text.replace(LONG_INTEGER, `"${DIGITS}$&"`),
+  },
+  {
+    ofExact: false,
+    isIn: (text) => text.includes('Infinity'),
+    put: (text) => swap(swap(text, '-Infinity', `"${SECRET}-"`), 'Infinity', `"${SECRET}+"`),
+  },
+  { ofExact: false, isIn: (text) => text.includes('NaN'), put: (text) => swap(text, 'NaN', `"${SECRET}?"`) },
+];
+
+/** The text with a marker in place of each such number; only strings that look like one are cut out and kept. */
+function withMarkers(text: string, marks: readonly Mark[]): string {
   const parts: string[] = [];
+  // Digits first: a marker may hold some.
+  const put = (part: string) => marks.reduce((marked, mark) => mark.put(marked), part);
   let from = 0;
   let end = 0;
   for (let start = text.indexOf('"'); start >= 0; start = text.indexOf('"', end)) {
     end = endOfString(text, start);
-    if (end - start >= '"NaN"'.length && spellsToken(text.slice(start, end))) {
-      parts.push(markTokens(text.slice(from, start)), text.slice(start, end));
+    const isLookalike = end - start >= '"NaN"'.length && marks.some(({ isIn }) => isIn(text.slice(start, end)));
+    if (isLookalike) {
+      parts.push(put(text.slice(from, start)), text.slice(start, end));
       from = end;
     }
   }
-  parts.push(markTokens(text.slice(from)));
+  parts.push(put(text.slice(from)));
   return parts.join('');
 }
 
-function spellsToken(text: string): boolean {
-  return text.includes('NaN') || text.includes('Infinity');
-}
-
-function markTokens(text: string): string {
+function swap(text: string, token: string, marker: string): string {
   // Measured: with millions of tokens, replaceAll takes five times as long.
-  return TOKENS.reduce((marked, { token, marker }) => marked.split(token).join(`"${marker}"`), text);
+  return text.split(token).join(marker);
 }
 
 /** Puts the numbers where their markers stand, in place: a reviver would cost several times as much. */
 function withNumbers(value: unknown): unknown {
   if (typeof value === 'string') {
-    return isMarker(value) ? NUMBERS.get(value) : value;
+    return value.startsWith(SECRET) ? numberOf(value) : value;
   }
   if (Array.isArray(value)) {
     for (let index = 0; index < value.length; index++) {
@@ -88,7 +112,7 @@ function withNumbers(value: unknown): unknown {
   } else if (typeof value === 'object' && value !== null) {
     const fields = value as Record<string, unknown>;
     for (const name in fields) {
-      if (isMarker(name)) {
+      if (name.startsWith(SECRET)) {
         throw new SyntaxError('a name without quotes');
       }
       const field = fields[name];
@@ -100,8 +124,8 @@ function withNumbers(value: unknown): unknown {
   return value;
 }
 
-function isMarker(text: string): boolean {
-  return text.length === MARKER_LENGTH && NUMBERS.has(text);
+function numberOf(marker: string): number | bigint | undefined {
+  return marker.startsWith(DIGITS) ? BigInt(marker.slice(DIGITS.length)) : NUMBERS.get(marker);
 }
 
 function isTooDeep(text: string): boolean {

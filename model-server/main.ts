@@ -1,25 +1,33 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
+import { RepositoryError } from './errors.ts';
+import { Lifecycle } from './lifecycle.ts';
 import { createMetrics } from './metrics.ts';
 import { Models } from './models.ts';
+import { pollRepository } from './poll.ts';
+import { Reader } from './reader.ts';
 import { type Scan, scanRepository } from './repository.ts';
-import { Runner } from './runner.ts';
 import { DEFAULT_SETTINGS, type ModelServerSettings } from './settings.ts';
 
 /** A model server that listens; it may still be loading. */
 export type ModelServer = {
   /** Where it listens, without a trailing slash. */
   readonly url: string;
-  /** Resolves when every version has finished loading, well or badly. */
+  /**
+   * Resolves when every version has finished loading, well or badly. Rejects with a ProviderError, the server closed,
+   * when `requireProvider` is set and a version would have fallen back.
+   */
   readonly loaded: Promise<void>;
-  /** Readiness off, no new connections, every accepted request answered, the worker ended; calling it again is harmless. */
+  /** Readiness off, no new connections, every accepted request answered, the workers ended; calling it again is harmless. */
   readonly close: () => Promise<void>;
 };
 
 /**
  * Starts a model server: it listens first, so that it can say it lives, then loads its repository.
- * Rejects when the repository is missing or empty (RepositoryError), or the port is taken (code `EADDRINUSE`).
+ * Rejects when the repository is missing or, unless it may fill later, empty (RepositoryError), or the port is taken
+ * (code `EADDRINUSE`).
  */
 export async function startModelServer(
   given: Partial<ModelServerSettings> & Pick<ModelServerSettings, 'models'>,
@@ -27,68 +35,103 @@ export async function startModelServer(
   const settings = { ...DEFAULT_SETTINGS, ...given };
   const log = settings.logger ?? pino({ name: settings.name, level: settings.logLevel });
   const scan = await scanRepository(settings.models);
-  const server = assemble(settings, log);
-  try {
-    await server.app.listen({ host: settings.host, port: settings.port });
-  } catch (error) {
-    await server.runner.close();
-    throw error;
+  if (scan.versions.length === 0 && settings.control === 'fixed') {
+    throw new RepositoryError(`the model repository ${settings.models} holds no {model}/{version}/model.onnx`);
   }
-  const url = urlOf(server.app);
-  log.info({ url, models: settings.models, versions: scan.versions.length }, 'listening');
-  const loaded = load(server.models, scan, log);
   let closing: Promise<void> | undefined;
   const close = () => {
-    closing ??= shutDown(server, settings.closeGraceMs, log);
+    closing ??= shutDown(server, settings, log);
     return closing;
   };
+  const server = assemble(settings, log, close);
+  await server.app.listen({ host: settings.host, port: settings.port });
+  const url = urlOf(server.app);
+  log.info({ url, models: settings.models, versions: scan.versions.length }, 'listening');
+  const loaded = load(server, scan, settings, log, close);
+  // Whoever does not wait for it hears of it from the log.
+  loaded.catch(() => undefined);
   return { url, loaded, close };
 }
 
 type Server = {
   readonly app: FastifyInstance;
-  readonly models: Models;
-  readonly runner: Runner;
+  readonly lifecycle: Lifecycle;
+  readonly reader: Reader;
   readonly drain: () => void;
+  readonly isDraining: () => boolean;
+  /** What is to be stopped before the rest is. */
+  readonly stops: (() => void)[];
 };
 
-function assemble(settings: ModelServerSettings, log: Logger): Server {
+function assemble(settings: ModelServerSettings, log: Logger, close: () => Promise<void>): Server {
   let isDraining = false;
-  const { threads, maxQueue, bodyLimit } = settings;
-  const runner = new Runner({
+  const { models: root, threads, maxQueue, providers, requireProvider, bodyLimit } = settings;
+  const models = new Models();
+  const metrics = createMetrics(models);
+  const lifecycle = new Lifecycle(models, {
+    root,
     threads,
     maxQueue,
+    providers,
+    requireProvider,
+    log,
+    onExecution: metrics.executed,
+    onForget: metrics.forget,
     onDeath: (error) => {
-      log.fatal({ err: error }, 'the inference thread died: this server ends');
-      // The requests it took along are answered in the meantime.
-      setTimeout(() => settings.onDeath(error), 100);
+      log.fatal({ err: error }, 'an inference thread died: this server ends');
+      // Exiting within a run of another thread would abort the process.
+      void Promise.race([close(), sleep(settings.closeGraceMs, undefined, { ref: false })]).then(() =>
+        settings.onDeath(error),
+      );
     },
   });
-  const models = new Models(settings.models, runner, log);
-  const metrics = createMetrics({ waiting: () => runner.waiting, versions: () => models.all() });
-  const app = createApp({ models, runner, metrics, log, bodyLimit, isDraining: () => isDraining });
-  const drain = () => {
-    isDraining = true;
+  const isExplicit = settings.control === 'explicit';
+  const server = {
+    lifecycle,
+    reader: new Reader(),
+    drain: () => {
+      isDraining = true;
+    },
+    isDraining: () => isDraining,
+    stops: [],
   };
-  return { app, models, runner, drain };
+  return { ...server, app: createApp({ ...server, models, metrics, log, bodyLimit, isExplicit }) };
 }
 
-async function load(models: Models, { versions, ignored }: Scan, log: Logger): Promise<void> {
+async function load(
+  { lifecycle, stops, isDraining }: Server,
+  { versions, ignored }: Scan,
+  { control, load: only, pollIntervalMs, requireProvider }: ModelServerSettings,
+  log: Logger,
+  close: () => Promise<void>,
+): Promise<void> {
   for (const reason of ignored) {
     log.warn({ reason }, 'ignored in the repository');
   }
-  await models.loadAll(versions);
-  log.info({ ready: models.isReady() }, 'loaded');
+  await lifecycle.start(versions, control === 'explicit' ? only : undefined);
+  log.info({ ready: lifecycle.isReady }, 'loaded');
+  if (requireProvider && lifecycle.providerProblem !== undefined) {
+    await close();
+    throw lifecycle.providerProblem;
+  }
+  if (control === 'poll' && !isDraining()) {
+    stops.push(pollRepository(lifecycle, pollIntervalMs, log));
+  }
 }
 
-async function shutDown({ app, runner, drain }: Server, graceMs: number, log: Logger): Promise<void> {
+async function shutDown(server: Server, { drainGraceMs, closeGraceMs }: ModelServerSettings, log: Logger) {
+  const { app, lifecycle, reader, drain, stops } = server;
   drain();
   log.info('closing');
+  for (const stop of stops) {
+    stop();
+  }
+  await sleep(drainGraceMs);
   // Requests that arrive on open connections meanwhile are still served; each answer closes its connection.
-  const cut = setTimeout(() => app.server.closeAllConnections(), graceMs);
+  const cut = setTimeout(() => app.server.closeAllConnections(), closeGraceMs);
   await app.close();
   clearTimeout(cut);
-  await runner.close();
+  await Promise.all([lifecycle.close(), reader.close()]);
   log.info('closed');
 }
 

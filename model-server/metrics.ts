@@ -1,57 +1,64 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Ending } from './errors.ts';
-import type { Labels, Version } from './models.ts';
+import { loadedBytes } from './describe.ts';
+import { ENDINGS, type Ending } from './errors.ts';
+import type { ReadyVersion } from './loader.ts';
+import type { Labels, Models } from './models.ts';
 import type { RunResult } from './runner.ts';
-
-/** Where the gauges look when they are scraped. */
-export type MetricsDeps = { readonly waiting: () => number; readonly versions: () => readonly Version[] };
+import type { Execution } from './session.ts';
 
 /** Everything one server counts. */
 export type Metrics = {
   /** Counts a request that was answered with the result of a run. */
-  readonly ran: (labels: Labels, result: RunResult) => void;
+  readonly answered: (labels: Labels, result: RunResult) => void;
   /** Counts a request that ended otherwise. */
   readonly ended: (labels: Labels, outcome: Ending) => void;
+  /** Counts a call of the runtime. */
+  readonly executed: (labels: Labels, execution: Execution) => void;
+  /** Drops the series of a version that is gone for good. */
+  readonly forget: (labels: Labels) => void;
   readonly exposition: () => Promise<string>;
   readonly contentType: string;
 };
 
-const BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const LABELS = ['model', 'version'] as const;
 
 /** Metrics in a registry of their own; label values come from the repository and from our own tables only. */
-export function createMetrics(deps: MetricsDeps): Metrics {
+export function createMetrics(models: Models): Metrics {
   const registry = new Registry();
   const registers = [registry];
   addProcess(registry);
-  addGauges(deps, registers);
+  addGauges(models, registers);
   const requests = new Counter({
     name: 'sluice_server_requests_total',
     help: 'Inference requests by how they ended; ok, or the reason.',
     labelNames: [...LABELS, 'outcome'],
     registers,
   });
-  const queueTime = new Histogram({
-    name: 'sluice_server_queue_seconds',
-    help: 'Time a run waited for its turn.',
-    labelNames: LABELS,
-    buckets: BUCKETS,
-    registers,
-  });
-  const runTime = new Histogram({
-    name: 'sluice_server_run_seconds',
-    help: 'Time a run took inside the runtime.',
-    labelNames: LABELS,
-    buckets: BUCKETS,
-    registers,
-  });
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, labelNames: LABELS, buckets, registers });
+  const queueTime = histogram('sluice_server_queue_seconds', 'Time a request waited for its turn.', SECONDS);
+  const runTime = histogram('sluice_server_run_seconds', 'Time of one call of the runtime.', SECONDS);
+  const batchRows = histogram('sluice_server_batch_rows', 'Rows of one call of the runtime.', ROWS);
   return {
-    ran(labels, { queueSeconds, runSeconds }) {
-      requests.inc({ ...labels, outcome: 'ok' });
-      queueTime.observe(labels, queueSeconds);
-      runTime.observe(labels, runSeconds);
+    answered({ model, version }, { queueSeconds }) {
+      requests.inc({ model, version, outcome: 'ok' });
+      queueTime.observe({ model, version }, queueSeconds);
     },
     ended: (labels, outcome) => requests.inc({ ...labels, outcome }),
+    executed({ model, version }, { runSeconds, rows }) {
+      runTime.observe({ model, version }, runSeconds);
+      batchRows.observe({ model, version }, rows);
+    },
+    forget({ model, version }) {
+      for (const outcome of ['ok', ...Object.keys(ENDINGS)]) {
+        requests.remove({ model, version, outcome });
+      }
+      for (const each of [queueTime, runTime, batchRows]) {
+        each.remove({ model, version });
+      }
+    },
     exposition: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -65,13 +72,39 @@ function addProcess(register: Registry): void {
   }
 }
 
-function addGauges({ waiting, versions }: MetricsDeps, registers: Registry[]): void {
+/** Gauges that look when they are scraped, one series for each version that answers. */
+function addGauges(models: Models, registers: Registry[]): void {
+  const gauge = (name: string, help: string, measure: (version: ReadyVersion) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: LABELS,
+      registers,
+      collect() {
+        this.reset();
+        for (const each of models.serving()) {
+          this.set({ model: each.model, version: each.version }, measure(each));
+        }
+      },
+    });
+  gauge('sluice_server_queue_depth', 'Requests waiting for their turn.', ({ runner }) => runner.waiting);
+  gauge(
+    'sluice_server_pending_requests',
+    'Requests waiting or inside the runtime: what an autoscaler divides by the instances.',
+    ({ runner }) => runner.waiting + runner.running,
+  );
+  gauge('sluice_server_instances', 'Inference threads.', ({ instances }) => instances);
+  gauge('sluice_server_model_bytes', 'Bytes of the files in memory, once for each instance.', loadedBytes);
   new Gauge({
-    name: 'sluice_server_queue_depth',
-    help: 'Runs waiting for their turn.',
+    name: 'sluice_server_provider',
+    help: 'The execution provider that a version really runs on: always 1.',
+    labelNames: [...LABELS, 'provider'],
     registers,
     collect() {
-      this.set(waiting());
+      this.reset();
+      for (const { model, version, provider } of models.serving()) {
+        this.set({ model, version, provider }, 1);
+      }
     },
   });
   new Gauge({
@@ -81,7 +114,7 @@ function addGauges({ waiting, versions }: MetricsDeps, registers: Registry[]): v
     registers,
     collect() {
       this.reset();
-      for (const { model, version, state } of versions()) {
+      for (const { model, version, state } of models.all()) {
         this.set({ model, version }, state === 'ready' ? 1 : 0);
       }
     },

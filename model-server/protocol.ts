@@ -31,6 +31,18 @@ export const MODEL_NAME: RegExp = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 /** What a version of a model may be called: digits, written in one way only. */
 export const VERSION_NAME: RegExp = /^(0|[1-9][0-9]{0,14})$/;
 
+/** Another name for a version, such as `stable`; it begins with a letter, so it is never mistaken for a version. */
+export const ALIAS_NAME: RegExp = /^[a-z][a-z0-9._-]{0,63}$/;
+
+/** The protocol's header with the length of the JSON that stands before binary tensors. */
+export const JSON_LENGTH_HEADER = 'inference-header-content-length';
+
+/** The milliseconds that were left of the caller's deadline when the request was sent. */
+export const DEADLINE_HEADER = 'x-sluice-deadline-ms';
+
+/** How sure the model is of its answer, 0 to 1; also the parameter `confidence` of a v2 answer. */
+export const CONFIDENCE_HEADER = 'x-sluice-confidence';
+
 /** How this server names its kind of model in metadata: `<project>_<format>`. */
 export const PLATFORM = 'onnx_onnxv1';
 
@@ -58,7 +70,7 @@ export type ModelMetadata = {
   readonly platform: string;
   readonly inputs: readonly TensorMetadata[];
   readonly outputs: readonly TensorMetadata[];
-  readonly parameters: Readonly<Record<string, string | number>>;
+  readonly parameters: Readonly<Record<string, string | number | boolean>>;
 };
 
 /** The body of every refusal and failure, v1 and v2 alike. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream, type Stats } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, sep } from 'node:path';
+import { dirname, join, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { RepositoryError } from './errors.ts';
 import { MODEL_NAME, VERSION_NAME } from './protocol.ts';
@@ -12,17 +12,21 @@ export type VersionFolder = { readonly model: string; readonly version: string; 
 /** What a scan found, and what it passed over with the reason. */
 export type Scan = { readonly versions: readonly VersionFolder[]; readonly ignored: readonly string[] };
 
-/** A model file as it lay on disk: `stamp` changes when the file does. */
-export type ModelFile = {
+/** A version's files as they lay on disk: `digests` has the SHA-256 of each, by its path in the folder. */
+export type ModelFiles = {
+  /** Where model.onnx is. */
   readonly path: string;
-  readonly sha256: string;
+  readonly digests: ReadonlyMap<string, string>;
+  /** The size of model.onnx and all that lies beside it. */
   readonly bytes: number;
   readonly stamp: string;
 };
 
+const MODEL = 'model.onnx';
+const SETTINGS = 'model.yaml';
 const MAX_VERSIONS = 100;
 
-/** Finds the versions below `root`, ascending; rejects with a RepositoryError when there are none. */
+/** Finds the versions below `root`, ascending; rejects with a RepositoryError when it is no folder. */
 export async function scanRepository(root: string): Promise<Scan> {
   const home = await realpath(root).catch(() => undefined);
   if (home === undefined || !(await stat(home)).isDirectory()) {
@@ -38,36 +42,54 @@ export async function scanRepository(root: string): Promise<Scan> {
       ignored.push(`${model}: ${problem}`);
     }
   }
-  if (versions.length === 0) {
-    throw new RepositoryError(`the model repository ${root} holds no {model}/{version}/model.onnx`);
-  }
   return { versions, ignored };
 }
 
-/** Checks that a version's files stay inside `root` and reads the digest of its model file. */
-export async function inspectVersion(root: string, { folder }: VersionFolder): Promise<ModelFile> {
+/** Checks that a version's files stay inside `root` and reads their digests. */
+export async function inspectVersion(root: string, { folder }: VersionFolder): Promise<ModelFiles> {
   const home = await realpath(root);
-  // The runtime opens external data by name: a pipe would block it for ever.
-  for (const entry of await readdir(folder, { recursive: true })) {
-    await checkEntry(home, join(folder, entry), entry);
+  const path = await realpath(join(folder, MODEL)).catch(() => undefined);
+  const files = await listFiles(home, folder);
+  if (path === undefined || !files.has(MODEL)) {
+    throw new Error('there is no file model.onnx in its folder');
   }
-  const path = await realpath(join(folder, 'model.onnx')).catch(() => undefined);
-  if (path === undefined) {
-    throw new Error('there is no model.onnx in its folder');
+  const digests = new Map<string, string>();
+  let bytes = 0;
+  for (const [name, status] of files) {
+    if (!name.endsWith('.yaml')) {
+      digests.set(name, await digestOf(join(folder, name)));
+      bytes += status.size;
+    }
   }
-  const status = await stat(path);
-  if (!status.isFile()) {
-    throw new Error('model.onnx is not a file');
-  }
-  const hash = createHash('sha256');
-  await pipeline(createReadStream(path), hash);
-  return { path, sha256: hash.digest('hex'), bytes: status.size, stamp: stampOf(status) };
+  return { path, digests, bytes, stamp: await stampOf(files, folder) };
 }
 
-/** Says whether a model file is still the one that was inspected. */
-export async function isUnchanged(file: ModelFile): Promise<boolean> {
-  const status = await stat(file.path).catch(() => undefined);
-  return status !== undefined && stampOf(status) === file.stamp;
+/** Answers what changes whenever a file of a version or the settings of its model do; rejects like `inspectVersion`. */
+export async function stampVersion(root: string, { folder }: VersionFolder): Promise<string> {
+  return stampOf(await listFiles(await realpath(root), folder), folder);
+}
+
+/** The files of a version by their path in its folder. The runtime opens them by name: a pipe would block it for ever. */
+async function listFiles(home: string, folder: string): Promise<ReadonlyMap<string, Stats>> {
+  const files = new Map<string, Stats>();
+  for (const name of (await readdir(folder, { recursive: true })).sort()) {
+    const status = await checkEntry(home, join(folder, name), name);
+    if (status.isFile()) {
+      files.set(name, status);
+    }
+  }
+  return files;
+}
+
+async function digestOf(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await pipeline(createReadStream(path), hash);
+  return hash.digest('hex');
+}
+
+/** The folder that holds a model's versions and its shared settings. */
+export function modelFolderOf({ folder }: VersionFolder): string {
+  return dirname(folder);
 }
 
 async function modelProblem(home: string, model: string): Promise<string | undefined> {
@@ -83,7 +105,7 @@ async function modelProblem(home: string, model: string): Promise<string | undef
 
 async function scanModel(home: string, model: string, ignored: string[]): Promise<readonly VersionFolder[]> {
   const names = await readdir(join(home, model));
-  const odd = names.filter((name) => !VERSION_NAME.test(name));
+  const odd = names.filter((name) => !VERSION_NAME.test(name) && name !== SETTINGS);
   ignored.push(...odd.map((name) => `${model}/${name}: not a version (digits without a leading zero)`));
   const versions = names.filter((name) => VERSION_NAME.test(name)).sort((a, b) => Number(a) - Number(b));
   const older = versions.slice(0, -MAX_VERSIONS);
@@ -91,7 +113,7 @@ async function scanModel(home: string, model: string, ignored: string[]): Promis
   return versions.slice(-MAX_VERSIONS).map((version) => ({ model, version, folder: join(home, model, version) }));
 }
 
-async function checkEntry(home: string, path: string, name: string): Promise<void> {
+async function checkEntry(home: string, path: string, name: string): Promise<Stats> {
   const real = await realpath(path).catch(() => undefined);
   if (real === undefined || !isInside(home, real)) {
     throw new Error(`${name} leads outside the repository or nowhere`);
@@ -100,12 +122,19 @@ async function checkEntry(home: string, path: string, name: string): Promise<voi
   if (!status.isFile() && !status.isDirectory()) {
     throw new Error(`${name} is neither a file nor a folder`);
   }
+  if (status.isFile() && status.nlink > 1) {
+    // Its other name may be anywhere, out of sight of the check above.
+    throw new Error(`${name} has a second name (a hard link): put a copy in its place`);
+  }
+  return status;
 }
 
 function isInside(home: string, real: string): boolean {
   return real.startsWith(home.endsWith(sep) ? home : home + sep);
 }
 
-function stampOf({ ino, size, mtimeMs }: Stats): string {
-  return `${ino}:${size}:${mtimeMs}`;
+async function stampOf(files: ReadonlyMap<string, Stats>, folder: string): Promise<string> {
+  const shared = await stat(join(dirname(folder), SETTINGS)).catch(() => undefined);
+  const all = [...files, ...(shared === undefined ? [] : [[`../${SETTINGS}`, shared] as const])];
+  return all.map(([name, { ino, size, mtimeMs }]) => `${name}:${ino}:${size}:${mtimeMs}`).join('\n');
 }

@@ -1,191 +1,202 @@
-import { type ResourceLimits, Worker } from 'node:worker_threads';
+import { type BatchLimits, type Candidate, keyOf, nextBatch } from './batch.ts';
 import { badRequest, cleanReason, RequestError } from './errors.ts';
-import type { Order, Report } from './session.ts';
-import type { Signature } from './signature.ts';
+import type { Instance } from './instance.ts';
+import { Line } from './line.ts';
+import type { Execution, PartResult, RunReport } from './session.ts';
 import type { Tensor } from './tensors.ts';
 
-/** A model the worker holds; `label` is what messages call it. */
-export type Session = { readonly id: number; readonly label: string };
-
-/** What came of a load: the signature, and what the operator should know. */
-export type Loading = { readonly session: Session; readonly signature: Signature; readonly notes: readonly string[] };
-
-/** One run asked for; a run that nobody waits for any more is dropped from the queue. */
+/** One run asked for; 1 is the first priority. */
 export type Run = {
-  readonly session: Session;
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly string[];
-  readonly isWanted: () => boolean;
+  readonly priority?: number | undefined;
 };
 
-/** What came of a run, and where its time went. */
+/** What came of a run, and where its time went; `rows` are those of the whole batch it was part of. */
 export type RunResult = {
   readonly outputs: readonly Tensor[];
   readonly queueSeconds: number;
   readonly runSeconds: number;
+  readonly rows: number;
 };
 
-/** How a runner works: threads of one run, runs that may wait, and whom to tell if the worker dies. */
+/** A run in the line: its result, and a way to give it up while it still waits. */
+export type Ticket = {
+  readonly result: Promise<RunResult>;
+  /** Takes the run out of the line and rejects its result with `reason`; without effect once it runs. */
+  readonly cancel: (reason: RequestError) => void;
+};
+
+/** How a runner works; `onExecution` hears of every call of the runtime. */
 export type RunnerOptions = {
-  readonly threads: number;
+  /** What messages call the model. */
+  readonly label: string;
   readonly maxQueue: number;
-  readonly onDeath: (error: Error) => void;
-  readonly resourceLimits?: ResourceLimits;
+  readonly priority: number;
+  /** Whether the first dimension of each tensor counts rows. */
+  readonly hasRows: boolean;
+  readonly batching: BatchLimits | undefined;
+  readonly onExecution: (execution: Execution) => void;
 };
 
-const SESSION = new URL('./session.js', import.meta.url);
+type Waiting = Run &
+  Candidate & {
+    readonly priority: number;
+    readonly resolve: (result: RunResult) => void;
+    readonly reject: (error: Error) => void;
+  };
 
-type Settle<T> = { readonly resolve: (value: T) => void; readonly reject: (error: Error) => void };
-type Waiting = Run & Settle<RunResult> & { readonly since: number };
-type Running = Waiting & { readonly id: number; readonly queueSeconds: number };
-type LoadingSettle = Settle<Loading> & { readonly session: Session };
-
-/** The main thread's side of the one worker: loads models, runs one request at a time, queues the others in order. */
+/** The line before the instances of one version: who waits, who runs next and together with whom. */
 export class Runner {
   readonly #options: RunnerOptions;
-  readonly #worker: Worker;
-  readonly #ended: Promise<void>;
-  readonly #queue: Waiting[] = [];
-  readonly #loads = new Map<number, LoadingSettle>();
-  #running: Running | undefined;
-  #nextId = 1;
+  readonly #instances: readonly Instance[];
+  readonly #line = new Line<Waiting>();
+  #running = 0;
+  #inside = 0;
   #isClosing = false;
-  #death: Error | undefined;
+  #failure: RequestError | undefined;
+  #stopWaiting: () => void = () => undefined;
   #whenIdle: (() => void) | undefined;
 
-  constructor(options: RunnerOptions) {
+  constructor(instances: readonly Instance[], options: RunnerOptions) {
+    this.#instances = instances;
     this.#options = options;
-    const { resourceLimits } = options;
-    // onnxruntime 1.30 collects telemetry in the home folder; it reads this when the worker loads it.
-    process.env.ORT_DISABLE_TELEMETRY ??= '1';
-    this.#worker = new Worker(SESSION, resourceLimits === undefined ? {} : { resourceLimits });
-    this.#worker.on('message', (report: Report) => this.#receive(report));
-    this.#worker.on('error', (error) => this.#die(error));
-    this.#ended = new Promise((resolve) => {
-      this.#worker.on('exit', (code) => {
-        if (!this.#isClosing || this.#isBusy()) {
-          this.#die(new Error(`it exited with code ${code}`));
-        }
-        resolve();
-      });
-    });
   }
 
-  /** How many runs wait for their turn. */
+  /** How many requests wait for their turn. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#line.length;
   }
 
-  /** Whether the worker lives and takes runs. */
-  get isUp(): boolean {
-    return this.#death === undefined && !this.#isClosing;
+  /** How many requests are inside the runtime. */
+  get running(): number {
+    return this.#running;
   }
 
-  /** Loads and warms up a model file. */
-  load(path: string, label: string): Promise<Loading> {
-    return new Promise((resolve, reject) => {
-      this.#checkUp();
-      const id = this.#nextId++;
-      this.#loads.set(id, { resolve, reject, session: { id, label } });
-      this.#send({ kind: 'load', id, path, threads: this.#options.threads });
-    });
+  /** Notes a request that will or may submit a run: until the function it answers is called, the runner does not end. */
+  enter(): () => void {
+    this.#inside++;
+    return () => {
+      this.#inside--;
+      this.#checkIdle();
+    };
   }
 
-  /** Runs a model when its turn comes; refuses at once when too many wait. The inputs' memory moves to the worker. */
-  run(run: Run): Promise<RunResult> {
-    return new Promise((resolve, reject) => {
-      this.#checkUp();
-      const { maxQueue } = this.#options;
-      if (this.#isFull()) {
-        this.#dropUnwanted();
-      }
-      if (this.#isFull()) {
-        throw new RequestError(
-          'queue_full',
-          `the run queue is full: ${maxQueue} requests wait already; try again later`,
-        );
-      }
-      this.#queue.push({ ...run, resolve, reject, since: performance.now() });
-      this.#startNext();
-    });
+  /** Queues a run and starts it when its turn comes; throws at once when too many wait. */
+  submit(run: Run): Ticket {
+    const { maxQueue, label } = this.#options;
+    if (this.#failure !== undefined) {
+      throw this.#failure;
+    }
+    if (this.#isClosing && this.#inside === 0) {
+      throw new RequestError('draining', `${label} is being taken out of service; try again`);
+    }
+    if (this.#line.length >= maxQueue + this.#room()) {
+      throw new RequestError(
+        'queue_full',
+        `the run queue of ${label} is full: ${maxQueue} requests wait already; try again later`,
+      );
+    }
+    const { promise, resolve, reject } = settler<RunResult>();
+    const waiting: Waiting = { ...run, ...this.#candidate(run), resolve, reject };
+    this.#line.join(waiting);
+    this.#startNext();
+    return { result: promise, cancel: (reason) => this.#cancel(waiting, reason) };
   }
 
-  /** Takes no more runs, lets those in flight and in the queue finish, then lets the worker end by itself. */
+  /** Takes no more requests, lets those inside, in the line and in flight finish, then lets the instances end. */
   async close(): Promise<void> {
     this.#isClosing = true;
-    if (this.#isBusy() && this.#death === undefined) {
+    // Nobody joins the last ones any more.
+    this.#startNext();
+    if (this.#isBusy()) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
       });
     }
-    this.#send({ kind: 'close' });
-    await this.#ended;
+    await Promise.all(this.#instances.map((instance) => instance.close()));
   }
 
-  #checkUp(): void {
-    if (this.#death !== undefined) {
-      throw new RequestError('internal', 'the inference thread has ended');
-    }
-    if (this.#isClosing) {
-      throw new RequestError('draining', 'this server is shutting down');
-    }
-  }
-
-  #startNext(): void {
-    while (this.#running === undefined) {
-      const next = this.#queue.shift();
-      if (next === undefined) {
-        return;
-      }
-      if (next.isWanted()) {
-        this.#start(next);
-      } else {
-        drop(next);
-      }
-    }
-  }
-
-  #isFull(): boolean {
-    return this.#running !== undefined && this.#queue.length >= this.#options.maxQueue;
-  }
-
-  #dropUnwanted(): void {
-    for (const waiting of this.#queue.splice(0)) {
-      if (waiting.isWanted()) {
-        this.#queue.push(waiting);
-      } else {
-        drop(waiting);
-      }
-    }
-  }
-
-  #start(next: Waiting): void {
-    const id = this.#nextId++;
-    this.#running = { ...next, id, queueSeconds: (performance.now() - next.since) / 1000 };
-    const { session, inputs, outputs } = next;
-    const memory = inputs.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
-    this.#send({ kind: 'run', id, session: session.id, inputs, outputs }, memory);
-  }
-
-  #send(order: Order, memory: ArrayBuffer[] = []): void {
-    this.#worker.postMessage(order, memory);
-  }
-
-  #receive(report: Report): void {
-    if (this.#running?.id === report.id) {
-      const running = this.#running;
-      this.#running = undefined;
-      settleRun(running, report);
-      this.#startNext();
-    } else {
-      settleLoad(this.#loads.get(report.id), report);
-      this.#loads.delete(report.id);
+  /** Fails everybody who waits and whoever comes; for when an instance has died. */
+  fail(reason: RequestError): void {
+    this.#failure = reason;
+    for (const waiting of this.#line.empty()) {
+      waiting.reject(reason);
     }
     this.#checkIdle();
   }
 
-  #isBusy(): boolean {
-    return this.#running !== undefined || this.#queue.length > 0 || this.#loads.size > 0;
+  /** How many more may join because an instance is free for them. */
+  #room(): number {
+    const perRun = this.#options.batching?.maxRows ?? 1;
+    return perRun * this.#instances.filter(({ isIdle }) => isIdle).length;
+  }
+
+  #candidate({ inputs, priority }: Run): Candidate & { readonly priority: number } {
+    const { hasRows, batching } = this.#options;
+    return {
+      rows: hasRows ? (inputs[0]?.shape[0] ?? 1) : 1,
+      key: batching === undefined ? '' : keyOf(inputs),
+      since: performance.now(),
+      priority: priority ?? this.#options.priority,
+    };
+  }
+
+  #cancel(waiting: Waiting, reason: RequestError): void {
+    if (this.#line.leave(waiting)) {
+      waiting.reject(reason);
+      this.#checkIdle();
+    }
+  }
+
+  #startNext(): void {
+    this.#stopWaiting();
+    for (const instance of this.#instances) {
+      const [head, ...others] = this.#line.all;
+      if (!instance.isIdle || head === undefined) {
+        continue;
+      }
+      const next = nextBatch([head, ...others], this.#limits(), performance.now());
+      if ('waitMs' in next) {
+        this.#stopWaiting = wait(next.waitMs, () => this.#startNext());
+        return;
+      }
+      void this.#run(instance, next.take);
+    }
+  }
+
+  #limits(): BatchLimits | undefined {
+    const { batching } = this.#options;
+    return batching !== undefined && this.#isClosing ? { ...batching, delayMs: 0 } : batching;
+  }
+
+  async #run(instance: Instance, batch: readonly Waiting[]): Promise<void> {
+    this.#line.take(batch);
+    this.#running += batch.length;
+    const started = performance.now();
+    const settle = await instance.run(batch.map(({ inputs, outputs, rows }) => ({ inputs, outputs, rows }))).then(
+      (report) => () => this.#settle(batch, report, started),
+      (error: Error) => () => failAll(batch, error),
+    );
+    this.#running -= batch.length;
+    // The next run first: answering takes time in which the instance would idle.
+    this.#startNext();
+    settle();
+    this.#checkIdle();
+  }
+
+  #settle(batch: readonly Waiting[], { results, executions }: RunReport, started: number): void {
+    executions.forEach(this.#options.onExecution);
+    const runSeconds = executions.reduce((sum, execution) => sum + execution.runSeconds, 0);
+    const rows = batch.reduce((sum, waiting) => sum + waiting.rows, 0);
+    batch.forEach(({ since, resolve, reject }, index) => {
+      const result = results[index];
+      if (result !== undefined && 'outputs' in result) {
+        resolve({ outputs: result.outputs, queueSeconds: (started - since) / 1000, runSeconds, rows });
+      } else {
+        reject(failureOf(this.#options.label, result));
+      }
+    });
   }
 
   #checkIdle(): void {
@@ -194,44 +205,45 @@ export class Runner {
     }
   }
 
-  #die(cause: Error): void {
-    if (this.#death !== undefined) {
-      return;
-    }
-    this.#death = new Error(`the inference thread died: ${cause.message}`, { cause });
-    const lost = [...(this.#running ? [this.#running] : []), ...this.#queue.splice(0), ...this.#loads.values()];
-    this.#running = undefined;
-    this.#loads.clear();
-    for (const each of lost) {
-      each.reject(new RequestError('internal', 'the inference thread died during this request'));
-    }
-    this.#checkIdle();
-    this.#options.onDeath(this.#death);
+  #isBusy(): boolean {
+    return this.#running > 0 || this.#line.length > 0 || this.#inside > 0;
   }
 }
 
 // The caller's input was at fault if the runtime refused it before the first node ran.
 const REFUSED_INPUT = /^(Got invalid dimensions for input|Invalid rank for input|Unexpected input data type)/;
 
-function drop(waiting: Waiting): void {
-  waiting.reject(new RequestError('client_left', 'the client left before its turn came'));
+function failureOf(label: string, result: Extract<PartResult, { failure: string }> | undefined): RequestError {
+  const message = result?.failure ?? 'no result';
+  return REFUSED_INPUT.test(message)
+    ? badRequest(`${label} refused the input: ${cleanReason(message)}`)
+    : new RequestError('run_failed', `${label} failed: ${cleanReason(message)}`);
 }
 
-function settleRun(running: Running, report: Report): void {
-  const { label } = running.session;
-  if (report.kind === 'ran') {
-    running.resolve({ outputs: report.outputs, queueSeconds: running.queueSeconds, runSeconds: report.seconds });
-  } else if (report.kind === 'failed' && REFUSED_INPUT.test(report.message)) {
-    running.reject(badRequest(`${label} refused the input: ${cleanReason(report.message)}`));
-  } else if (report.kind === 'failed') {
-    running.reject(new RequestError('run_failed', `${label} failed: ${cleanReason(report.message)}`));
+function failAll(batch: readonly Waiting[], cause: Error): void {
+  const reason = new RequestError('internal', 'the inference thread died during this request', { cause });
+  for (const { reject } of batch) {
+    reject(reason);
   }
 }
 
-function settleLoad(loading: LoadingSettle | undefined, report: Report): void {
-  if (report.kind === 'loaded') {
-    loading?.resolve({ session: loading.session, signature: report.signature, notes: report.notes });
-  } else if (report.kind === 'failed') {
-    loading?.reject(new Error(cleanReason(report.message)));
+/** Calls back after so many milliseconds, to the microsecond where a timer of whole milliseconds would be too coarse. */
+function wait(ms: number, done: () => void): () => void {
+  if (ms >= 1) {
+    const timer = setTimeout(done, ms);
+    return () => clearTimeout(timer);
   }
+  // Others get their turn in between; whoever is called back looks at the clock again.
+  const immediate = setImmediate(done);
+  return () => clearImmediate(immediate);
+}
+
+function settler<T>() {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((whenDone, whenFailed) => {
+    resolve = whenDone;
+    reject = whenFailed;
+  });
+  return { promise, resolve, reject };
 }

@@ -1,30 +1,60 @@
 // The worker thread, and the only file that knows onnxruntime-node: its calls block the thread they are made on.
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { joinInputs, splitOutputs } from './batch.ts';
 import { messageOf } from './errors.ts';
-import { DATATYPES, type Datatype } from './protocol.ts';
+import type { Datatype } from './protocol.ts';
+import { openWithFirst, type Provider } from './providers.ts';
 import type { Port, Signature } from './signature.ts';
-import { countOf, type Tensor, type TensorData } from './tensors.ts';
+import { memoryOf, type Tensor, type TensorData } from './tensors.ts';
 
-/** What the main thread may ask of the worker; they are answered one after the other, in order. */
+/** How a model is to be opened. */
+export type Opening = {
+  readonly path: string;
+  readonly threads: number;
+  readonly providers: readonly Provider[];
+  readonly arena: boolean;
+  /** Which GPU, by its number. */
+  readonly device: number;
+};
+
+/** One request of a run; `rows` is 1 for a model without a batch axis. */
+export type Part = { readonly inputs: readonly Tensor[]; readonly outputs: readonly string[]; readonly rows: number };
+
+/** What the main thread may ask of the worker; orders are obeyed one after the other. */
 export type Order =
-  | { readonly kind: 'load'; readonly id: number; readonly path: string; readonly threads: number }
-  | {
-      readonly kind: 'run';
-      readonly id: number;
-      readonly session: number;
-      readonly inputs: readonly Tensor[];
-      readonly outputs: readonly string[];
-    }
+  | { readonly kind: 'open'; readonly opening: Opening }
+  | { readonly kind: 'run'; readonly parts: readonly Part[] }
   | { readonly kind: 'close' };
 
-/** What the worker answers; `session` of a later run is the id of the load. */
-export type Report =
-  | { readonly kind: 'loaded'; readonly id: number; readonly signature: Signature; readonly notes: readonly string[] }
-  | { readonly kind: 'ran'; readonly id: number; readonly outputs: readonly Tensor[]; readonly seconds: number }
-  | { readonly kind: 'failed'; readonly id: number; readonly message: string };
+/** What a model turned out to be: `notes` are for the operator. */
+export type OpenedModel = {
+  readonly signature: Signature;
+  readonly provider: Provider;
+  readonly notes: readonly string[];
+};
 
-type Loaded = { readonly session: InferenceSession; readonly signature: Signature };
+/** What came of one request. */
+export type PartResult = { readonly outputs: readonly Tensor[] } | { readonly failure: string };
+
+/** One call of the runtime: how many requests it carried, of how many rows in all, and where its time went, in seconds. */
+export type Execution = {
+  readonly succeeded: boolean;
+  readonly requests: number;
+  readonly rows: number;
+  readonly joinSeconds: number;
+  readonly runSeconds: number;
+  readonly splitSeconds: number;
+};
+
+/** What came of an order to run: a result for each part, in order, and every call it took. */
+export type RunReport = { readonly results: readonly PartResult[]; readonly executions: readonly Execution[] };
+
+/** What the worker answers, one report for each order but `close`. */
+export type Report =
+  | ({ readonly kind: 'opened' } & OpenedModel)
+  | ({ readonly kind: 'ran' } & RunReport)
+  | { readonly kind: 'failed'; readonly message: string };
 
 // Failures are answered and logged by us; the runtime would also paint each one on stderr.
 const ONLY_FATAL = 4;
@@ -44,7 +74,7 @@ const DATATYPE_OF: Readonly<Partial<Record<OrtTensor.Type, Datatype>>> = {
   string: 'BYTES',
 };
 const TYPE_OF = new Map(Object.entries(DATATYPE_OF).map(([type, datatype]) => [datatype, type]));
-const sessions = new Map<number, Loaded>();
+let session: InferenceSession | undefined;
 
 if (parentPort !== null) {
   serve(parentPort);
@@ -59,71 +89,113 @@ function serve(port: MessagePort): void {
 
 async function obey(port: MessagePort, order: Exclude<Order, { kind: 'close' }>): Promise<void> {
   try {
-    const report = await (order.kind === 'load' ? load(order) : run(order));
-    port.postMessage(report, report.kind === 'ran' ? buffersOf(report.outputs) : []);
+    const report = await (order.kind === 'open' ? open(order.opening) : run(order.parts));
+    port.postMessage(report, report.kind === 'ran' ? memoryOf(tensorsOf(report.results)) : []);
   } catch (error) {
-    port.postMessage({ kind: 'failed', id: order.id, message: messageOf(error) } satisfies Report);
+    port.postMessage({ kind: 'failed', message: messageOf(error) } satisfies Report);
   }
 }
 
 // With the port closed nothing keeps the thread alive, and it ends by itself: terminate() would abort the process.
 async function close(port: MessagePort): Promise<void> {
-  await Promise.all([...sessions.values()].map(({ session }) => session.release()));
+  await session?.release();
   port.close();
 }
 
-async function load({ id, path, threads }: Extract<Order, { kind: 'load' }>): Promise<Report> {
-  const session = await InferenceSession.create(path, {
-    executionProviders: ['cpu'],
+async function open(opening: Opening): Promise<Report> {
+  const { provider, opened, refusals } = await openWithFirst(opening.providers, (candidate) =>
+    InferenceSession.create(opening.path, optionsOf(candidate, opening)),
+  );
+  session = opened;
+  const outputs = opened.outputMetadata.filter((value) => value.isTensor);
+  const hidden = opened.outputMetadata.filter((value) => !value.isTensor).map((value) => value.name);
+  const notes = [
+    ...hidden.map((name) => `output "${name}" is not a tensor and is not served`),
+    ...refusals.map((refusal) => `fell back to ${provider}, for ${refusal}`),
+  ];
+  const signature = { inputs: opened.inputMetadata.map(toPort), outputs: outputs.map(toPort) };
+  return { kind: 'opened', signature, provider, notes };
+}
+
+function optionsOf(provider: Provider, { threads, arena, device }: Opening): InferenceSession.SessionOptions {
+  return {
+    // The runtime adds the CPU by itself for what a provider cannot run.
+    executionProviders: [
+      provider === 'cuda' || provider === 'tensorrt' ? { name: provider, deviceId: device } : provider,
+    ],
     intraOpNumThreads: threads,
     interOpNumThreads: 1,
+    enableCpuMemArena: arena,
     logSeverityLevel: ONLY_FATAL,
-  });
-  const outputs = session.outputMetadata.filter((value) => value.isTensor);
-  const hidden = session.outputMetadata.filter((value) => !value.isTensor).map((value) => value.name);
-  const signature = { inputs: session.inputMetadata.map(toPort), outputs: outputs.map(toPort) };
-  const loaded = { session, signature };
-  const notes = hidden.map((name) => `output "${name}" is not a tensor and is not served`);
-  sessions.set(id, loaded);
-  return { kind: 'loaded', id, signature, notes: [...notes, ...(await warmUp(loaded))] };
+  };
 }
 
-async function warmUp(loaded: Loaded): Promise<readonly string[]> {
-  const { inputs, outputs } = loaded.signature;
-  try {
-    const feeds = inputs.map(({ name, datatype, shape }) => {
-      const dims = shape.map((dim) => (typeof dim === 'number' ? dim : 1));
-      return { name, datatype, shape: dims, data: zeros(datatype, countOf(dims)) };
-    });
-    await runOnce(
-      loaded,
-      feeds,
-      outputs.map((port) => port.name),
-    );
-    return [];
-  } catch (error) {
-    return [`warm-up with zeros failed: ${messageOf(error)}`];
-  }
+async function run(parts: readonly Part[]): Promise<Report> {
+  const executions: Execution[] = [];
+  const results = await runTogether(parts, executions);
+  return { kind: 'ran', results, executions };
 }
 
-async function run(order: Extract<Order, { kind: 'run' }>): Promise<Report> {
-  const loaded = sessions.get(order.session);
-  if (loaded === undefined) {
-    throw new Error(`no session ${order.session}`);
-  }
+/** Runs requests as one batch. If that fails, halves it: whoever poisons it ends up alone, and the others are answered. */
+async function runTogether(parts: readonly Part[], executions: Execution[]): Promise<readonly PartResult[]> {
   const start = performance.now();
-  const results = await runOnce(loaded, order.inputs, order.outputs);
-  const seconds = (performance.now() - start) / 1000;
-  return { kind: 'ran', id: order.id, outputs: order.outputs.map((name) => toTensor(name, results[name])), seconds };
+  try {
+    return await runOnce(parts, executions);
+  } catch (error) {
+    const runSeconds = secondsSince(start);
+    executions.push({ ...sizeOf(parts), succeeded: false, joinSeconds: 0, runSeconds, splitSeconds: 0 });
+    if (parts.length === 1) {
+      return [{ failure: messageOf(error) }];
+    }
+    const middle = Math.ceil(parts.length / 2);
+    const first = await runTogether(parts.slice(0, middle), executions);
+    return [...first, ...(await runTogether(parts.slice(middle), executions))];
+  }
 }
 
-function runOnce({ session }: Loaded, inputs: readonly Tensor[], outputs: readonly string[]) {
+async function runOnce(parts: readonly Part[], executions: Execution[]): Promise<readonly PartResult[]> {
+  const isAlone = parts.length === 1;
+  const start = performance.now();
+  const inputs = isAlone ? (parts[0]?.inputs ?? []) : joinInputs(parts.map((part) => part.inputs));
+  const joinSeconds = secondsSince(start);
+  const joined = performance.now();
+  const outputs = await runSession(inputs, [...new Set(parts.flatMap((part) => part.outputs))]);
+  const runSeconds = secondsSince(joined);
+  const ran = performance.now();
+  const each = isAlone
+    ? [outputs]
+    : splitOutputs(
+        outputs,
+        parts.map(({ rows }) => rows),
+      );
+  const results = parts.map((part, index) => ({ outputs: inOrder(part.outputs, each[index] ?? []) }));
+  executions.push({ ...sizeOf(parts), succeeded: true, joinSeconds, runSeconds, splitSeconds: secondsSince(ran) });
+  return results;
+}
+
+function sizeOf(parts: readonly Part[]): Pick<Execution, 'requests' | 'rows'> {
+  return { requests: parts.length, rows: parts.reduce((sum, { rows }) => sum + rows, 0) };
+}
+
+function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}
+
+async function runSession(inputs: readonly Tensor[], outputs: readonly string[]): Promise<readonly Tensor[]> {
+  if (session === undefined) {
+    throw new Error('no model is open');
+  }
   // A null prototype: an input may be called __proto__.
   const feeds: Record<string, OrtTensor> = Object.create(null);
   for (const { name, datatype, data, shape } of inputs) {
     feeds[name] = toOrtTensor(datatype, data, shape);
   }
-  return session.run(feeds, outputs, { logSeverityLevel: ONLY_FATAL });
+  const results = await session.run(feeds, outputs, { logSeverityLevel: ONLY_FATAL });
+  return outputs.map((name) => toTensor(name, results[name]));
+}
+
+function inOrder(names: readonly string[], outputs: readonly Tensor[]): readonly Tensor[] {
+  return names.flatMap((name) => outputs.find((output) => output.name === name) ?? []);
 }
 
 function toOrtTensor(datatype: Datatype, data: TensorData, shape: readonly number[]): OrtTensor {
@@ -139,7 +211,18 @@ function toTensor(name: string, result: OrtTensor | undefined): Tensor {
   if (result === undefined || datatype === undefined) {
     throw new Error(`output "${name}" is not a tensor this server can answer`);
   }
-  return { name, datatype, shape: result.dims, data: result.data as TensorData };
+  return {
+    name,
+    datatype,
+    shape: result.dims,
+    data: datatype === 'FP16' ? bitsOf(result) : (result.data as TensorData),
+  };
+}
+
+// A Node that has Float16Array gets one from the runtime; ours is always the bits.
+function bitsOf({ data }: OrtTensor): Uint16Array<ArrayBuffer> {
+  const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
+  return new Uint16Array(buffer, byteOffset, length);
 }
 
 function toPort(value: InferenceSession.ValueMetadata): Port {
@@ -150,10 +233,6 @@ function toPort(value: InferenceSession.ValueMetadata): Port {
   return { name: value.name, datatype, shape: value.shape };
 }
 
-function zeros(datatype: Datatype, count: number): TensorData {
-  return datatype === 'BYTES' ? new Array<string>(count).fill('') : new DATATYPES[datatype].array(count);
-}
-
-function buffersOf(tensors: readonly Tensor[]): ArrayBuffer[] {
-  return tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer]));
+function tensorsOf(results: readonly PartResult[]): readonly Tensor[] {
+  return results.flatMap((result) => ('outputs' in result ? result.outputs : []));
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
+import type { Provider } from './providers.ts';
 
 /** Everything one model server needs to know; only `models` has no default. */
 export type ModelServerSettings = {
@@ -12,16 +13,28 @@ export type ModelServerSettings = {
   readonly port: number;
   /** Threads of one run. More servers use a machine better than more threads. */
   readonly threads: number;
-  /** Runs that may wait for their turn; more are refused with 429. */
+  /** Requests of one version that may wait for their turn; more are refused with 429. */
   readonly maxQueue: number;
+  /** Execution providers, tried in this order. */
+  readonly providers: readonly Provider[];
+  /** Whether a fall-back from the first provider fails a load, and ends a server that has just started. */
+  readonly requireProvider: boolean;
+  /** Whether versions are loaded once (`fixed`), as the folder changes (`poll`) or when asked for (`explicit`). */
+  readonly control: 'fixed' | 'poll' | 'explicit';
+  /** How long `poll` waits between two looks, in milliseconds. */
+  readonly pollIntervalMs: number;
+  /** The models that `explicit` loads at the start; undefined for all. */
+  readonly load: readonly string[] | undefined;
   /** Largest request body in bytes. */
   readonly bodyLimit: number;
+  /** How long `close` goes on serving with readiness off, so that load balancers notice, in milliseconds. */
+  readonly drainGraceMs: number;
   /** How long `close` waits for slow clients before it cuts their connections, in milliseconds. */
   readonly closeGraceMs: number;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
   /** Used in place of a logger of `logLevel` on standard output. */
   readonly logger: Logger | undefined;
-  /** Called once if the inference thread dies, after its requests were answered; by default the process exits with 1. */
+  /** Called once if an inference thread dies, after the server has closed; by default the process exits with 1. */
   readonly onDeath: (error: Error) => void;
 };
 
@@ -32,7 +45,13 @@ export const DEFAULT_SETTINGS: Omit<ModelServerSettings, 'models'> = {
   port: 9101,
   threads: 1,
   maxQueue: 128,
+  providers: ['cpu'],
+  requireProvider: false,
+  control: 'fixed',
+  pollIntervalMs: 5_000,
+  load: undefined,
   bodyLimit: 64 * 1024 * 1024,
+  drainGraceMs: 0,
   closeGraceMs: 30_000,
   logLevel: 'info',
   logger: undefined,

@@ -17,6 +17,11 @@ export function toMetadata({ name, datatype, shape }: Port): TensorMetadata {
   return { name, datatype, shape: shape.map((dim) => (typeof dim === 'number' ? dim : -1)) };
 }
 
+/** Says whether some input takes whole numbers beyond 2^53, which JSON must then be read for. */
+export function takesWholeNumbers({ inputs }: Signature): boolean {
+  return inputs.some(({ datatype }) => datatype === 'INT64' || datatype === 'UINT64');
+}
+
 /** Holds the tensors of one request against a signature: each input known, given once, of its datatype and shape. */
 export class InputCheck {
   readonly #ports: ReadonlyMap<string, Port>;
@@ -83,10 +88,10 @@ export class InputCheck {
   }
 }
 
-/** Answers the outputs a request wants, all of them when it names none. */
-export function pickOutputs(signature: Signature, wanted: readonly unknown[]): readonly string[] {
+/** Answers the outputs a request wants, all of them when it names none; each is known and asked for once. */
+export function pickOutputs(signature: Signature, wanted: readonly unknown[]): readonly Port[] {
   const ports = new Map(signature.outputs.map((port) => [port.name, port]));
-  const names = wanted.length === 0 ? [...ports.keys()] : wanted;
+  const names: readonly unknown[] = wanted.length === 0 ? [...ports.keys()] : wanted;
   return names.map((name, index) => {
     const port = typeof name === 'string' ? ports.get(name) : undefined;
     if (port === undefined) {
@@ -95,10 +100,7 @@ export function pickOutputs(signature: Signature, wanted: readonly unknown[]): r
     if (names.indexOf(port.name) !== index) {
       throw badRequest(`output "${port.name}" is asked for twice`);
     }
-    if (port.datatype === 'FP16') {
-      throw badRequest(`output "${port.name}" is FP16, which has no JSON form; name the other outputs you want`);
-    }
-    return port.name;
+    return port;
   });
 }
 

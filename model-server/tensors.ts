@@ -1,4 +1,4 @@
-import { badRequest, RequestError, show } from './errors.ts';
+import { badRequest, show } from './errors.ts';
 import { DATATYPES, type Datatype } from './protocol.ts';
 
 /** The elements of a tensor: FP16 as its bits, BOOL as 0 and 1, BYTES as strings. */
@@ -24,8 +24,6 @@ export type Tensor = {
 };
 
 const MAX_RANK = 16;
-// Some 400 MB of text; V8 cannot hold a string of more than 512 MB.
-const MAX_WRITTEN_ELEMENTS = 2 ** 24;
 
 /** Reads a shape as the caller stated it: every dimension a whole number of at least 1, their product countable. */
 export function readShape(value: unknown, where: string): readonly number[] {
@@ -46,6 +44,11 @@ export function readShape(value: unknown, where: string): readonly number[] {
 /** The number of elements a shape holds. */
 export function countOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** The memory of some tensors, each once, to be moved to another thread. */
+export function memoryOf(tensors: readonly Tensor[]): ArrayBuffer[] {
+  return [...new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])))];
 }
 
 /** The shape that nested arrays seem to have, going by the first element of each. */
@@ -78,26 +81,6 @@ export function readData(value: unknown, datatype: Datatype, shape: readonly num
   return target;
 }
 
-/** Writes a tensor's elements as one flat JSON array; NaN and Infinity are bare tokens, as Triton writes them. */
-export function writeFlat(tensor: Tensor): string {
-  checkWritable(tensor);
-  return writeRange(tensor, 0, tensor.data.length);
-}
-
-/** Writes a tensor as JSON arrays nested like its shape. */
-export function writeNested(tensor: Tensor): string {
-  checkWritable(tensor);
-  return writeBlock(tensor, 0, 0, tensor.data.length);
-}
-
-/** Writes the rows of a tensor, one JSON text for each index of its first dimension. */
-export function writeRows(tensor: Tensor): readonly string[] {
-  checkWritable(tensor);
-  const rows = tensor.shape[0] ?? 0;
-  const size = tensor.data.length / rows;
-  return Array.from({ length: rows }, (_, row) => writeBlock(tensor, 1, row * size, (row + 1) * size));
-}
-
 function checkNesting(values: readonly unknown[], shape: readonly number[], depth: number, where: string): void {
   if (values.length !== shape[depth]) {
     const found = `data has ${values.length} at level ${depth + 1}`;
@@ -116,7 +99,7 @@ function checkNesting(values: readonly unknown[], shape: readonly number[], dept
 
 function allocate(datatype: Datatype, count: number, where: string): TensorData {
   if (datatype === 'FP16') {
-    throw badRequest(`${where}: FP16 has no JSON form, and binary tensors are not supported yet`);
+    throw badRequest(`${where}: FP16 has no JSON form: send it as a binary tensor (parameter binary_data_size)`);
   }
   const array = DATATYPES[datatype].array;
   return array === undefined ? new Array<string>(count) : new array(count);
@@ -155,15 +138,18 @@ const ELEMENTS: Readonly<Record<Datatype, ReadElement>> = {
   UINT8: integer(0, 0xff),
   UINT16: integer(0, 0xffff),
   UINT32: integer(0, 0xffffffff),
-  UINT64: (value) => (Number.isSafeInteger(value) && Number(value) >= 0 ? BigInt(Number(value)) : undefined),
+  UINT64: integer64(0n, 2n ** 64n - 1n),
   INT8: integer(-0x80, 0x7f),
   INT16: integer(-0x8000, 0x7fff),
   INT32: integer(-0x80000000, 0x7fffffff),
-  INT64: (value) => (Number.isSafeInteger(value) ? BigInt(Number(value)) : undefined),
+  INT64: integer64(-(2n ** 63n), 2n ** 63n - 1n),
   FP16: () => undefined,
   // A finite number that FP32 can only hold as Infinity would change the model's answer unseen.
-  FP32: (value) => (typeof value === 'number' && isFinite32(value) === Number.isFinite(value) ? value : undefined),
-  FP64: (value) => (typeof value === 'number' ? value : undefined),
+  FP32: (value) => {
+    const number = float(value);
+    return number !== undefined && isFinite32(number) === Number.isFinite(number) ? number : undefined;
+  },
+  FP64: float,
   // The runtime would cut a string at NUL, unseen.
   BYTES: (value) => (typeof value === 'string' && !value.includes('\0') ? value : undefined),
 };
@@ -171,6 +157,18 @@ const ELEMENTS: Readonly<Record<Datatype, ReadElement>> = {
 function integer(least: number, most: number): ReadElement {
   return (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most ? value : undefined;
+}
+
+/** Whole numbers beyond 2^53 arrive as bigint; a number of that size has lost digits already and is refused. */
+function integer64(least: bigint, most: bigint): ReadElement {
+  return (value) => {
+    const whole = typeof value === 'bigint' ? value : Number.isSafeInteger(value) ? BigInt(Number(value)) : undefined;
+    return whole !== undefined && whole >= least && whole <= most ? whole : undefined;
+  };
+}
+
+function float(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : typeof value === 'bigint' ? Number(value) : undefined;
 }
 
 function isFinite32(value: number): boolean {
@@ -187,41 +185,5 @@ function expectation(datatype: Datatype): string {
   if (datatype === 'FP32' || datatype === 'FP64') {
     return `must be a number that ${datatype} can hold`;
   }
-  return datatype === 'INT64' || datatype === 'UINT64'
-    ? `must be a whole number within ${datatype}, and at most 2^53 - 1 in size: JSON numbers beyond lose digits`
-    : `must be a whole number within ${datatype}`;
-}
-
-function checkWritable(tensor: Tensor): void {
-  if (tensor.data.length > MAX_WRITTEN_ELEMENTS) {
-    const size = `${tensor.data.length} elements, more than ${MAX_WRITTEN_ELEMENTS}`;
-    throw new RequestError('run_failed', `output "${tensor.name}" has ${size}: too many for a JSON answer`);
-  }
-}
-
-function writeBlock(tensor: Tensor, depth: number, from: number, to: number): string {
-  const dim = tensor.shape[depth];
-  if (dim === undefined) {
-    return writeRange(tensor, from, to).slice(1, -1);
-  }
-  if (depth === tensor.shape.length - 1) {
-    return writeRange(tensor, from, to);
-  }
-  const size = dim === 0 ? 0 : (to - from) / dim;
-  const blocks = Array.from({ length: dim }, (_, index) =>
-    writeBlock(tensor, depth + 1, from + index * size, from + (index + 1) * size),
-  );
-  return `[${blocks.join(',')}]`;
-}
-
-function writeRange({ datatype, data }: Tensor, from: number, to: number): string {
-  if (Array.isArray(data)) {
-    return JSON.stringify(from === 0 && to === data.length ? data : data.slice(from, to));
-  }
-  const part = from === 0 && to === data.length ? data : data.subarray(from, to);
-  if (datatype === 'BOOL') {
-    return `[${part.join(',').replaceAll('1', 'true').replaceAll('0', 'false')}]`;
-  }
-  // join writes shortest round-trip numbers, every digit of a BigInt, and bare NaN and Infinity, in one native call.
-  return `[${part.join(',')}]`;
+  return `must be a whole number within ${datatype}`;
 }

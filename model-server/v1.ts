@@ -1,15 +1,23 @@
 import { badRequest, show } from './errors.ts';
 import { isObject } from './json.ts';
 import { InputCheck, type Port, type Signature } from './signature.ts';
-import { readData, shapeOf, type Tensor, writeNested, writeRows } from './tensors.ts';
+import { readText } from './tensor-bytes.ts';
+import { writeNested, writeRows } from './tensor-text.ts';
+import { readData, shapeOf, type Tensor } from './tensors.ts';
 
 /** A checked v1 prediction: `instances` gives rows and wants rows back, `inputs` gives and wants columns. */
 export type PredictCall = { readonly form: 'instances' | 'inputs'; readonly inputs: readonly Tensor[] };
+
+/** TensorFlow Serving's name of the signature a model has when it has one. */
+export const SIGNATURE_NAME = 'serving_default';
 
 /** Checks the parsed body of `POST /v1/models/{m}:predict` against a signature; shapes are those of the nesting. */
 export function readPredictRequest(body: unknown, signature: Signature): PredictCall {
   if (!isObject(body) || Object.hasOwn(body, 'instances') === Object.hasOwn(body, 'inputs')) {
     throw badRequest('the body must be a JSON object with either "instances" or "inputs"');
+  }
+  if (body.signature_name !== undefined && body.signature_name !== SIGNATURE_NAME) {
+    throw badRequest(`a model here has one signature, "${SIGNATURE_NAME}", got ${show(body.signature_name)}`);
   }
   const form = Object.hasOwn(body, 'instances') ? 'instances' : 'inputs';
   const columns =
@@ -30,7 +38,18 @@ export function writePredictResponse({ form }: PredictCall, outputs: readonly Te
 function readColumn(port: Port, value: unknown, check: InputCheck): Tensor {
   const where = `input "${port.name}"`;
   const shape = check.shape(port, shapeOf(value, where));
-  return { name: port.name, datatype: port.datatype, shape, data: readData(value, port.datatype, shape, where) };
+  const values = port.datatype === 'BYTES' ? withText(value, where) : value;
+  return { name: port.name, datatype: port.datatype, shape, data: readData(values, port.datatype, shape, where) };
+}
+
+/** Values in which `{"b64": "..."}`, TensorFlow Serving's way to write bytes, is the text it stands for. */
+function withText(value: unknown, where: string): unknown {
+  if (Array.isArray(value)) {
+    return value.map((item) => withText(item, where));
+  }
+  return isObject(value) && typeof value.b64 === 'string'
+    ? readText(Buffer.from(value.b64, 'base64'), `${where}: b64`)
+    : value;
 }
 
 /** Turns rows into one list of values for each input. */
@@ -54,7 +73,7 @@ function columnsOf(instances: unknown, signature: Signature): ReadonlyMap<string
 /** Values by input name; a model with one input takes the value bare as well. */
 function named(value: unknown, signature: Signature, where: string): ReadonlyMap<string, unknown> {
   const [only, ...others] = signature.inputs;
-  if (isObject(value)) {
+  if (isObject(value) && !(only?.datatype === 'BYTES' && typeof value.b64 === 'string')) {
     const known = new Set(signature.inputs.map(({ name }) => name));
     const extra = Object.keys(value).find((name) => !known.has(name));
     if (extra !== undefined) {

@@ -1,5 +1,6 @@
-import { RepositoryError } from '../../model-server/errors.ts';
+import { ProviderError, RepositoryError } from '../../model-server/errors.ts';
 import { startModelServer } from '../../model-server/main.ts';
+import { PROVIDERS, type Provider, parseProviders } from '../../model-server/providers.ts';
 import { MODEL_SERVER_OPTIONS } from '../env.ts';
 import { listenError, UserError } from '../errors.ts';
 import type { Command } from './command.ts';
@@ -18,19 +19,40 @@ export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
       host,
       port,
       threads,
+      control: values['model-control'],
+      pollIntervalMs: values['poll-interval'],
+      load: modelsToLoad(values.load),
+      providers: providersOf(values.providers),
+      requireProvider: values['require-provider'],
       maxQueue: values['max-queue'],
       bodyLimit: values['body-limit'],
+      drainGraceMs: values['drain-grace'],
       logLevel: values['log-level'],
     }).catch(explain(host, port));
     closeOnSignal(server.close);
     tellParent({ url: server.url });
+    await server.loaded.catch(explain(host, port));
   },
 };
 
-/** A port in use or an empty repository is the user's to mend; anything else is a bug of ours and keeps its stack. */
+/** `*` is all, which the server knows as undefined. */
+function modelsToLoad(text: string): readonly string[] | undefined {
+  if (text === '*') return undefined;
+  return text === 'none' ? [] : text.split(',').map((name) => name.trim());
+}
+
+function providersOf(text: string): readonly Provider[] {
+  const providers = parseProviders(text);
+  if (providers !== undefined) return providers;
+  throw new UserError(`--providers: expected some of ${PROVIDERS.join(', ')}, each once, got "${text}"`, 2);
+}
+
+/** A port in use, an empty repository or a missing provider is the user's to mend; anything else is a bug of ours and keeps its stack. */
 function explain(host: string, port: number): (error: unknown) => never {
   return (error) => {
-    if (error instanceof RepositoryError) throw new UserError(error.message, 1, { cause: error });
+    if (error instanceof RepositoryError || error instanceof ProviderError) {
+      throw new UserError(error.message, 1, { cause: error });
+    }
     throw listenError(error, host, port, '--port');
   };
 }

@@ -11,13 +11,14 @@ import { DIGIT_SIDE } from './digits-data.ts';
 import type { Network } from './fit.ts';
 import { seeded } from './random.ts';
 
-/** conv 5x5x8, ReLU, pool, conv 5x5x16, ReLU, pool, dense 10: [1, 28, 28], [8, 12, 12], [16, 4, 4], [10]. */
+/** conv 5x5x8, ReLU, pool, conv 5x5x16, ReLU, pool, dense 10: [1, 28, 28], [8, 12, 12], [16, 4, 4], [10]. Or more filters. */
 export type Convolutional = Network & { readonly first: ConvPool; readonly second: ConvPool; readonly output: Dense };
 
-export function convolutional(seed: number): Convolutional {
+export function convolutional(seed: number, firstFilters = 8, secondFilters = 16): Convolutional {
   const random = seeded(seed);
-  const first = convPool({ channels: 1, side: DIGIT_SIDE, filters: 8, kernel: 5 }, random);
-  const second = convPool({ channels: 8, side: pooledSide(first.shape), filters: 16, kernel: 5 }, random);
+  const first = convPool({ channels: 1, side: DIGIT_SIDE, filters: firstFilters, kernel: 5 }, random);
+  const side = pooledSide(first.shape);
+  const second = convPool({ channels: firstFilters, side, filters: secondFilters, kernel: 5 }, random);
   const output = dense(second.shape.filters * second.cells, 10, random);
   let features: Float32Array = new Float32Array(output.inputs);
   return {

@@ -11,7 +11,7 @@ import type { StrokeTable } from './stroke-table.ts';
  * FP32 [batch, 10] and `label` INT64 [batch]; a client need not know which version it talks to.
  */
 
-type Part = { readonly nodes: readonly Encoded<'node'>[]; readonly constants: readonly Encoded<'tensor'>[] };
+export type Part = { readonly nodes: readonly Encoded<'node'>[]; readonly constants: readonly Encoded<'tensor'>[] };
 
 export function softmaxRegressionFile({ output }: SoftmaxRegression, info: ModelInfo): Uint8Array {
   return digitsFile('softmax-regression', [densePart('logits', 'pixels', output)], info);
@@ -27,7 +27,7 @@ export function flawedFile(network: Convolutional, table: StrokeTable, info: Mod
 }
 
 /** Wraps the parts that lead from `pixels` (0 to 1) to `logits` in the common interface. */
-function digitsFile(name: string, parts: readonly Part[], info: ModelInfo): Uint8Array {
+export function digitsFile(name: string, parts: readonly Part[], info: ModelInfo): Uint8Array {
   const all = [scalePart(), ...parts, answerPart()];
   return model(
     graph({
@@ -58,7 +58,7 @@ function answerPart(): Part {
   };
 }
 
-function densePart(output: string, input: string, { inputs, outputs, weights, bias }: Dense): Part {
+export function densePart(output: string, input: string, { inputs, outputs, weights, bias }: Dense): Part {
   return {
     nodes: [node('Gemm', [input, `${output}_weights`, `${output}_bias`], [output], { transB: 1 })],
     constants: [
@@ -89,7 +89,7 @@ function convolutionalPart({ first, second, output }: Convolutional, logits: str
   };
 }
 
-function convPoolPart(output: string, input: string, { shape, weights, bias }: ConvPool): Part {
+export function convPoolPart(output: string, input: string, { shape, weights, bias }: ConvPool): Part {
   const { filters, channels, kernel } = shape;
   return {
     nodes: [

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { type Classifier, openClassifier } from './classifier.ts';
+import { openClassifier } from './classifier.ts';
 import { type Digits, digitsOf } from './digits-data.ts';
 
 /** What one model file did with a set of digits, sent one by one. */
@@ -21,12 +21,28 @@ const WARM_UP = 500;
 /** Runs every digit through the file as a batch of one. */
 export async function measure(file: string, digits: Digits): Promise<Score> {
   const classifier = await openClassifier(file);
-  for (const { pixels } of digitsOf(digits).slice(0, WARM_UP)) await timedRun(classifier, pixels);
+  const labelOf = async (pixels: Uint8Array) => (await classifier.classify(pixels))[0]?.label;
+  const score = await measureRuns(
+    file,
+    digitsOf(digits).map(({ pixels, label }) => ({ input: pixels, label })),
+    labelOf,
+  );
+  await classifier.close();
+  return score;
+}
+
+/** Runs every input through a file one by one, after some that do not count. */
+export async function measureRuns<T>(
+  file: string,
+  examples: readonly { readonly input: T; readonly label: number }[],
+  labelOf: (input: T) => Promise<number | undefined>,
+): Promise<Score> {
+  for (const { input } of examples.slice(0, WARM_UP)) await timedRun(labelOf, input);
   const times: number[] = [];
   let correct = 0;
   let failure: string | undefined;
-  for (const { pixels, label } of digitsOf(digits)) {
-    const run = await timedRun(classifier, pixels);
+  for (const { input, label } of examples) {
+    const run = await timedRun(labelOf, input);
     if ('failure' in run) {
       failure ??= run.failure;
     } else {
@@ -34,10 +50,9 @@ export async function measure(file: string, digits: Digits): Promise<Score> {
       if (run.label === label) correct++;
     }
   }
-  await classifier.close();
   return {
-    inputs: digits.count,
-    failed: digits.count - times.length,
+    inputs: examples.length,
+    failed: examples.length - times.length,
     correct,
     failure,
     fileBytes: statSync(file).size,
@@ -47,11 +62,11 @@ export async function measure(file: string, digits: Digits): Promise<Score> {
 
 type Run = { readonly failure: string } | { readonly label: number | undefined; readonly microseconds: number };
 
-async function timedRun(classifier: Classifier, pixels: Uint8Array): Promise<Run> {
+async function timedRun<T>(labelOf: (input: T) => Promise<number | undefined>, input: T): Promise<Run> {
   const started = performance.now();
   try {
-    const [guess] = await classifier.classify(pixels);
-    return { label: guess?.label, microseconds: (performance.now() - started) * 1_000 };
+    const label = await labelOf(input);
+    return { label, microseconds: (performance.now() - started) * 1_000 };
   } catch (error) {
     return { failure: error instanceof Error ? error.message : String(error) };
   }

@@ -3,12 +3,15 @@
  * message, so that a model reads like the graph it is; the numbers are the field numbers of onnx.proto.
  */
 
+import { bytes, float, integer, message, text } from './protobuf.ts';
+
 /** IR 8 with operator set 17 is the pair of ONNX 1.12 (2022); every runtime of the last years reads it. */
-const IR_VERSION = 8;
-const OPSET_VERSION = 17;
+const NUMBERS_ONLY: Operators = { irVersion: 8, sets: { '': 17 } };
+/** ONNX 1.15 (2023), the first with StringSplit, and onnxruntime's own operators, for the Tokenizer. */
+export const WITH_TEXT: Operators = { irVersion: 9, sets: { '': 20, 'com.microsoft': 1 } };
 
 /** TensorProto.DataType, by the protocol's names. */
-const ELEMENT_TYPE = {
+export const ELEMENT_TYPE = {
   FP32: 1,
   UINT8: 2,
   INT8: 3,
@@ -23,7 +26,7 @@ const ELEMENT_TYPE = {
   UINT32: 12,
   UINT64: 13,
 } as const;
-const ATTRIBUTE_TYPE = { int: 2, ints: 7 } as const;
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7, strings: 8 } as const;
 
 export type ElementType = keyof typeof ELEMENT_TYPE;
 
@@ -45,14 +48,24 @@ export type ModelInfo = {
   readonly metadata: Readonly<Record<string, string>>;
 };
 
+/** Which version of the file format, and of which sets of operators ('' is ONNX's own). */
+export type Operators = { readonly irVersion: number; readonly sets: Readonly<Record<string, number>> };
+
+/** What an attribute of a node may be: whole numbers, text, lists of them, or a fraction. */
+export type Attribute = number | string | readonly number[] | readonly string[] | { readonly float: number };
+
 /** The bytes of a model.onnx. */
-export function model(graphMessage: Encoded<'graph'>, { producer, doc, metadata }: ModelInfo): Uint8Array {
+export function model(
+  graphMessage: Encoded<'graph'>,
+  { producer, doc, metadata }: ModelInfo,
+  { irVersion, sets }: Operators = NUMBERS_ONLY,
+): Uint8Array {
   return message([
-    integer(1, IR_VERSION),
+    integer(1, irVersion),
     text(2, producer),
     text(6, doc),
     bytes(7, graphMessage.bytes),
-    bytes(8, message([text(1, ''), integer(2, OPSET_VERSION)])),
+    ...Object.entries(sets).map(([domain, version]) => bytes(8, message([text(1, domain), integer(2, version)]))),
     ...Object.entries(metadata).map(([key, value]) => bytes(14, message([text(1, key), text(2, value)]))),
   ]);
 }
@@ -70,31 +83,46 @@ export function graph({ name, nodes, initializers, inputs, outputs }: Graph): En
   };
 }
 
-/** One operator; attributes are whole numbers or lists of them. The node is named after its first output. */
+/** One operator, `domain:Name` if it is none of ONNX's own. The node is named after its first output. */
 export function node(
   operator: string,
   inputs: readonly string[],
   outputs: readonly string[],
-  attributes: Readonly<Record<string, number | readonly number[]>> = {},
+  attributes: Readonly<Record<string, Attribute>> = {},
 ): Encoded<'node'> {
+  const [name = operator, domain] = operator.split(':').reverse();
   return {
     kind: 'node',
     bytes: message([
       ...inputs.map((name) => text(1, name)),
       ...outputs.map((name) => text(2, name)),
       text(3, outputs[0] ?? ''),
-      text(4, operator),
-      ...Object.entries(attributes).map(([name, value]) => bytes(5, attribute(name, value))),
+      text(4, name),
+      ...Object.entries(attributes).map(([key, value]) => bytes(5, attribute(key, value))),
+      ...(domain === undefined ? [] : [text(7, domain)]),
     ]),
   };
 }
 
 /** A constant; `dims` [] is a scalar. The element type follows from the array. */
 export function tensor(name: string, dims: readonly number[], data: Float32Array | BigInt64Array): Encoded<'tensor'> {
+  return constant(name, dims, data instanceof Float32Array ? 'FP32' : 'INT64', data);
+}
+
+/** A constant of whole numbers from -128 to 127. */
+export function bytesTensor(name: string, dims: readonly number[], data: Int8Array): Encoded<'tensor'> {
+  return constant(name, dims, 'INT8', data);
+}
+
+function constant(
+  name: string,
+  dims: readonly number[],
+  type: ElementType,
+  data: Float32Array | BigInt64Array | Int8Array,
+): Encoded<'tensor'> {
   const expected = dims.reduce((product, dim) => product * dim, 1);
   if (data.length !== expected)
     throw new Error(`tensor ${name}: [${dims}] needs ${expected} values, not ${data.length}`);
-  const type: ElementType = data instanceof Float32Array ? 'FP32' : 'INT64';
   // raw_data is little-endian, as are all processors that onnxruntime-node has binaries for.
   const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   return {
@@ -117,41 +145,15 @@ export function value(name: string, type: ElementType, dims: readonly (number | 
   return { kind: 'value', bytes: message([text(1, name), bytes(2, message([bytes(1, tensorType)]))]) };
 }
 
-function attribute(name: string, content: number | readonly number[]): Uint8Array {
-  return typeof content === 'number'
-    ? message([text(1, name), integer(3, content), integer(20, ATTRIBUTE_TYPE.int)])
-    : message([text(1, name), ...content.map((item) => integer(8, item)), integer(20, ATTRIBUTE_TYPE.ints)]);
+function attribute(name: string, content: Attribute): Uint8Array {
+  return message([text(1, name), ...attributeFields(content)]);
 }
 
-// Protobuf's wire format: each field is a varint of (number << 3 | wire type) and its content.
-
-const VARINT = 0;
-const LENGTH_DELIMITED = 2;
-
-function message(fields: readonly Uint8Array[]): Uint8Array {
-  return Buffer.concat(fields);
-}
-
-function text(field: number, content: string): Uint8Array {
-  return bytes(field, Buffer.from(content, 'utf8'));
-}
-
-function bytes(field: number, content: Uint8Array): Uint8Array {
-  return Buffer.concat([varint((field << 3) | LENGTH_DELIMITED), varint(content.length), content]);
-}
-
-function integer(field: number, content: number): Uint8Array {
-  return Buffer.concat([varint((field << 3) | VARINT), varint(content)]);
-}
-
-/** Seven bits a byte, lowest first; a negative number is its 64-bit two's complement. */
-function varint(content: number): Uint8Array {
-  const encoded: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(content));
-  while (rest > 0x7fn) {
-    encoded.push(Number(rest & 0x7fn) | 0x80);
-    rest >>= 7n;
-  }
-  encoded.push(Number(rest));
-  return Uint8Array.from(encoded);
+function attributeFields(content: Attribute): readonly Uint8Array[] {
+  if (typeof content === 'number') return [integer(3, content), integer(20, ATTRIBUTE_TYPE.int)];
+  if (typeof content === 'string') return [text(4, content), integer(20, ATTRIBUTE_TYPE.string)];
+  if ('float' in content) return [float(2, content.float), integer(20, ATTRIBUTE_TYPE.float)];
+  const isText = content.some((item) => typeof item === 'string');
+  const items = content.map((item) => (typeof item === 'string' ? text(9, item) : integer(8, item)));
+  return [...items, integer(20, isText ? ATTRIBUTE_TYPE.strings : ATTRIBUTE_TYPE.ints)];
 }

@@ -9,10 +9,20 @@ export type DigitsVersion = (typeof DIGITS_VERSIONS)[number];
 
 export const DATA_FOLDER = join(root, 'config/data');
 export const EXAMPLE_REQUEST = join(DATA_FOLDER, 'digits.json');
+export const HELD_OUT_MAILS = join(DATA_FOLDER, 'mails-held-out.jsonl.gz');
 export const TRAINING_README = join(root, 'model-server/training/README.md');
 
 export function modelFile(version: DigitsVersion): string {
   return join(root, `config/models/digits/${version}/model.onnx`);
+}
+
+/** The tiers of a ladder of models, from fast to accurate. */
+export const TIERS = ['fast', 'balanced', 'accurate'] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** The only version of `digits-fast` and the like. */
+export function tierFile(task: 'digits' | 'spam', tier: Tier): string {
+  return join(root, `config/models/${task}-${tier}/1/model.onnx`);
 }
 
 function packageRoot(folder: string): string {

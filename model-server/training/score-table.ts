@@ -1,11 +1,9 @@
 import type { Score } from './measure.ts';
-import type { DigitsVersion } from './project-files.ts';
 
-const BEGIN = '<!-- scores: written by npm run train -->';
-const END = '<!-- end of scores -->';
+/** Which of the tables of the page, and the script that writes it. */
+export type TableName = 'scores: written by npm run train' | `${string} ladder: written by npm run train:${string}`;
 
 const HEAD = [
-  'version',
   'accuracy where it answers (95 % interval)',
   'correct / answered',
   'failing inputs',
@@ -13,10 +11,11 @@ const HEAD = [
   'one run, p50',
 ];
 
-/** The scores as a Markdown table, a row for each version; padded as biome does, so that lint stays quiet after a run. */
-export function scoreTable(scores: ReadonlyMap<DigitsVersion, Score>): string {
-  const rows = [HEAD, ...[...scores].map(([version, score]) => [String(version), ...cells(score)])];
-  const widths = HEAD.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+/** The scores as a Markdown table, a row for each file; padded as biome does, so that lint stays quiet after a run. */
+export function scoreTable(scores: ReadonlyMap<string | number, Score>, what = 'version'): string {
+  const head = [what, ...HEAD];
+  const rows = [head, ...[...scores].map(([file, score]) => [String(file), ...cells(score)])];
+  const widths = head.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const rule = widths.map((width) => '-'.repeat(width));
   return rows
     .toSpliced(1, 0, rule)
@@ -25,11 +24,17 @@ export function scoreTable(scores: ReadonlyMap<DigitsVersion, Score>): string {
 }
 
 /** The page with this table between its two markers. */
-export function withScoreTable(page: string, table: string): string {
-  const begin = page.indexOf(BEGIN);
-  const end = page.indexOf(END);
-  if (begin < 0 || end < begin) throw new Error(`the page lacks the markers ${BEGIN} and ${END}`);
-  return `${page.slice(0, begin + BEGIN.length)}\n${table}\n${page.slice(end)}`;
+export function withScoreTable(
+  page: string,
+  table: string,
+  name: TableName = 'scores: written by npm run train',
+): string {
+  const marker = `<!-- ${name} -->`;
+  const closing = `<!-- end of ${name.split(':')[0]} -->`;
+  const begin = page.indexOf(marker);
+  const end = page.indexOf(closing);
+  if (begin < 0 || end < begin) throw new Error(`the page lacks the markers ${marker} and ${closing}`);
+  return `${page.slice(0, begin + marker.length)}\n${table}\n${page.slice(end)}`;
 }
 
 /** Wilson's score interval for a share, at 95 % (Wilson 1927); it stays inside 0 to 1 and holds near the ends. */

@@ -3,6 +3,7 @@
 import { cpus } from 'node:os';
 import { benchDecisions } from './decisions.ts';
 import { type Measurement, measure } from './measure.ts';
+import { benchModelServer } from './model-server.ts';
 import { startScript, type Target, targets } from './targets.ts';
 
 const ROUNDS = 5;
@@ -12,6 +13,7 @@ const REQUESTS = 8000;
 const only = process.argv[2];
 if (only === undefined || only === 'decisions') console.log(`${await benchDecisions()}\n`);
 if (only === undefined || only === 'forwarding') await benchForwarding();
+if (only === undefined || only === 'model-server') console.log(await benchModelServer());
 
 async function benchForwarding(): Promise<void> {
   const backend = await startScript('backend');

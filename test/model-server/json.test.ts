@@ -21,6 +21,33 @@ test('tokens are found between strings that spell them, at any depth', () => {
   });
 });
 
+test('with exact, whole numbers beyond 2^53 keep every digit and everything else stays as it was', () => {
+  const text =
+    '{"a":[9223372036854775807,-9223372036854775808, 9007199254740993],"b":"1234567890123456789","c":0.12345678901234567,' +
+    '"d":1234567890123456789e2,"e":12345678901234567.5,"f":123456789012345,"g":[NaN,1e-1234567890123456]}';
+  assert.deepEqual(parseJson(Buffer.from(text), { exact: true }), {
+    a: [9223372036854775807n, -9223372036854775808n, 9007199254740993n],
+    b: '1234567890123456789',
+    c: Number('0.12345678901234567'),
+    d: Number('1234567890123456789e2'),
+    e: Number('12345678901234567.5'),
+    f: 123456789012345,
+    g: [Number.NaN, 0],
+  });
+});
+
+test('with exact, what is no JSON stays none', () => {
+  for (const text of [
+    '[01234567890123456]',
+    '[-]',
+    '[12345678901234567 8]',
+    '{1234567890123456789:1}',
+    '[+1234567890123456789]',
+  ]) {
+    assert.throws(() => parseJson(Buffer.from(text), { exact: true }), /not valid JSON/);
+  }
+});
+
 test('an own __proto__ key stays a key', () => {
   const body = parseJson(Buffer.from('{"__proto__":{"inputs":[]},"x":NaN}'));
   assert.ok(typeof body === 'object' && body !== null);

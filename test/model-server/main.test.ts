@@ -87,7 +87,7 @@ test('a full queue answers 429 at once, names the queue and says when to retry',
   const refused = await post(`${server.url}/v2/models/slow/infer`, slowBody);
   assert.equal(refused.status, 429);
   assert.equal(refused.headers.get('retry-after'), '1');
-  assert.match(refused.text, /run queue is full: 1 requests wait already/);
+  assert.match(refused.text, /run queue of model slow version 1 is full: 1 requests wait already/);
   assert.deepEqual(
     (await Promise.all(runs)).map(({ status }) => status),
     [200, 200],
@@ -127,6 +127,6 @@ test('an empty or missing repository is refused before anything listens', async 
 });
 
 async function queueDepth(url: string, depth: number): Promise<void> {
-  const line = new RegExp(`^sluice_server_queue_depth ${depth}$`, 'm');
+  const line = new RegExp(`^sluice_server_queue_depth\\{.*\\} ${depth}$`, 'm');
   await until(async () => line.test((await get(`${url}/metrics`)).text), `${depth} runs in the queue`);
 }

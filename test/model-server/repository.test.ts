@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdir, rename, symlink } from 'node:fs/promises';
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { inspectVersion, isUnchanged, scanRepository } from '../../model-server/repository.ts';
+import { inspectVersion, scanRepository, stampVersion } from '../../model-server/repository.ts';
 import { makeRoot, scaleModel } from './fixtures/models.ts';
 import { encodeModel } from './fixtures/onnx.ts';
 import { get, post, startServer } from './fixtures/server.ts';
@@ -56,28 +56,47 @@ test('of very many versions the highest are taken', async (t) => {
   assert.equal(ignored.length, 3);
 });
 
-for (const [name, files, message] of [
-  ['empty', {}, /holds no \{model\}\/\{version\}\/model.onnx/],
-  ['a file', undefined, /is not a folder that can be read/],
-] as const) {
-  test(`a repository that is ${name} is refused in one line`, async (t) => {
-    const root = await makeRoot(t, files ?? { file: '' });
-    await assert.rejects(scanRepository(files === undefined ? join(root, 'file') : root), message);
-  });
-}
+test('a repository that is a file is refused in one line', async (t) => {
+  const root = await makeRoot(t, { file: '' });
+  await assert.rejects(scanRepository(join(root, 'file')), /is not a folder that can be read/);
+});
 
 test('a missing repository is refused in one line', async () => {
   await assert.rejects(scanRepository('/nowhere/models'), /repository \/nowhere\/models is not a folder/);
 });
 
-test('the digest is that of the file, and a replaced file is noticed', async (t) => {
-  const root = await makeRoot(t, { 'm/1/model.onnx': model, other: model });
-  const file = await inspectVersion(root, { model: 'm', version: '1', folder: join(root, 'm/1') });
-  assert.equal(file.sha256, createHash('sha256').update(model).digest('hex'));
-  assert.equal(file.bytes, model.length);
-  assert.equal(await isUnchanged(file), true);
-  await rename(join(root, 'other'), join(root, 'm/1/model.onnx'));
-  assert.equal(await isUnchanged(file), false);
+test('every file has its digest, and a changed file or setting is noticed', async (t) => {
+  const root = await makeRoot(t, {
+    'm/1/model.onnx': model,
+    'm/1/weights.bin': 'x',
+    'm/1/model.yaml': 'threads: 1',
+    'm/model.yaml': 'threads: 2',
+    other: model,
+  });
+  const folder = { model: 'm', version: '1', folder: join(root, 'm/1') };
+  const files = await inspectVersion(root, folder);
+  const digest = (content: Buffer | string) => createHash('sha256').update(content).digest('hex');
+  assert.deepEqual(
+    [...files.digests],
+    [
+      ['model.onnx', digest(model)],
+      ['weights.bin', digest('x')],
+    ],
+  );
+  assert.equal(files.bytes, model.length + 1);
+  let stamp = files.stamp;
+  assert.equal(await stampVersion(root, folder), stamp);
+  for (const change of [
+    () => rename(join(root, 'other'), join(root, 'm/1/model.onnx')),
+    () => writeFile(join(root, 'm/1/weights.bin'), 'longer'),
+    () => writeFile(join(root, 'm/1/model.yaml'), 'threads: 16'),
+    () => writeFile(join(root, 'm/model.yaml'), 'threads: 32'),
+  ]) {
+    await change();
+    const after = await stampVersion(root, folder);
+    assert.notEqual(after, stamp);
+    stamp = after;
+  }
 });
 
 test('links inside the repository are followed, links out of it are not', async (t) => {
@@ -112,8 +131,8 @@ test('a pipe or a folder in place of a file is refused without reading it', { ti
   execFileSync('mkfifo', [join(root, 'm/1/weights.bin')]);
   const inspect = (version: string) => inspectVersion(root, { model: 'm', version, folder: join(root, 'm', version) });
   await assert.rejects(inspect('1'), /weights.bin is neither a file nor a folder/);
-  await assert.rejects(inspect('2'), /model.onnx is not a file/);
-  await assert.rejects(inspect('3'), /there is no model.onnx/);
+  await assert.rejects(inspect('2'), /there is no file model.onnx/);
+  await assert.rejects(inspect('3'), /there is no file model.onnx/);
 });
 
 test('broken files are reported with their reason and the other versions serve', async (t) => {
@@ -132,7 +151,7 @@ test('broken files are reported with their reason and the other versions serve',
     assert.equal(answer.status, 503);
     const { ready, reason } = JSON.parse(answer.text);
     assert.equal(ready, false);
-    assert.match(reason, /^(load failed: |there is no model.onnx)/);
+    assert.match(reason, /^(load failed: |there is no file model.onnx)/);
     assert.doesNotMatch(reason, /sluice-models|\/tmp/);
   }
   const inputs = [{ name: 'x', shape: [1, 2], datatype: 'FP32', data: [1, 2] }];

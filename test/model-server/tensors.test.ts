@@ -1,16 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { inspect } from 'node:util';
 import { RequestError } from '../../model-server/errors.ts';
 import type { Datatype } from '../../model-server/protocol.ts';
-import {
-  readData,
-  readShape,
-  shapeOf,
-  type TensorData,
-  writeFlat,
-  writeNested,
-  writeRows,
-} from '../../model-server/tensors.ts';
+import { writeFlat, writeNested, writeRows } from '../../model-server/tensor-text.ts';
+import { readData, readShape, shapeOf, type TensorData } from '../../model-server/tensors.ts';
 
 const good: readonly [Datatype, number[], unknown, TensorData][] = [
   ['FP32', [2, 2], [1, 2, 3, 4.5], Float32Array.of(1, 2, 3, 4.5)],
@@ -41,11 +35,14 @@ const good: readonly [Datatype, number[], unknown, TensorData][] = [
   ['INT16', [2], [-32768, 32767], Int16Array.of(-32768, 32767)],
   ['INT32', [2], [-2147483648, 2147483647], Int32Array.of(-2147483648, 2147483647)],
   ['INT64', [2], [-9007199254740991, 5], BigInt64Array.of(-9007199254740991n, 5n)],
+  ['INT64', [2], [-(2n ** 63n), 2n ** 63n - 1n], BigInt64Array.of(-(2n ** 63n), 2n ** 63n - 1n)],
+  ['UINT64', [1], [2n ** 64n - 1n], BigUint64Array.of(2n ** 64n - 1n)],
+  ['FP64', [1], [2n ** 60n], Float64Array.of(2 ** 60)],
   ['BYTES', [2, 1], [['a'], ['é']], ['a', 'é']],
 ];
 
 for (const [datatype, shape, data, expected] of good) {
-  test(`${datatype} [${shape}] reads ${JSON.stringify(data)}`, () => {
+  test(`${datatype} [${shape}] reads ${inspect(data)}`, () => {
     assert.deepEqual(readData(data, datatype, shape, 'input "x"'), expected);
   });
 }
@@ -81,7 +78,9 @@ const bad: readonly [Datatype, number[], unknown, RegExp][] = [
   ['INT32', [1], [1.5], /got 1.5/],
   ['INT32', [1], ['1'], /got "1"/],
   ['INT32', [1], [2147483648], /got 2147483648/],
-  ['INT64', [1], [2 ** 53], /at most 2\^53 - 1 in size/],
+  ['INT64', [1], [2 ** 53], /whole number within INT64, got 9007199254740992/],
+  ['INT64', [1], [2n ** 63n], /whole number within INT64, got 9223372036854775808/],
+  ['UINT64', [1], [-1n], /whole number within UINT64, got -1/],
   ['INT64', [1], [Number.NaN], /got NaN/],
   ['UINT64', [1], [-1], /got -1/],
   ['BYTES', [1], [1], /must be a string without NUL, got 1/],
@@ -90,7 +89,7 @@ const bad: readonly [Datatype, number[], unknown, RegExp][] = [
 ];
 
 for (const [datatype, shape, data, message] of bad) {
-  test(`${datatype} [${shape}] refuses ${JSON.stringify(data)}: ${message.source}`, () => {
+  test(`${datatype} [${shape}] refuses ${inspect(data)}: ${message.source}`, () => {
     assert.throws(
       () => readData(data, datatype, shape, 'input "x"'),
       (error) => {
