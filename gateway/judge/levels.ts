@@ -21,6 +21,7 @@ export class Levels {
    * count. Tells whether it was a hit of any level.
    */
   count(unit: string | undefined, level: number, known = this.#levels.length): boolean {
+    if (this.#levels.length === 0) return false;
     const before = unit === undefined ? 0 : this.#units.get(unit);
     if (unit !== undefined && before === undefined && this.#units.size >= MAX_UNITS) return false;
     for (let i = before ?? 0; i < known; i++) {

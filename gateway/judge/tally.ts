@@ -90,10 +90,12 @@ export function addTallies(own: Tally, other: Tally): Tally {
 }
 
 /** Whether the numbers can be true: finite, not negative, and no more hits than trials. */
-export function isSound(tally: Tally): boolean {
-  const signals = [tally.errors, tally.over, ...tally.slow.cpu.signals, ...tally.slow.gpu.signals];
-  const hits = signals.flatMap(({ unit, request, counted }) => [unit, request, counted]);
-  return hits.every(areSound) && Object.values(tally.outcomes).every((count) => Number.isFinite(count) && count >= 0);
+export function isSound({ errors, over, slow, outcomes }: Tally): boolean {
+  const signals = [errors, over, ...slow.cpu.signals, ...slow.gpu.signals];
+  return (
+    signals.every(({ unit, request, counted }) => areSound(unit) && areSound(request) && areSound(counted)) &&
+    Object.values(outcomes).every((count) => Number.isFinite(count) && count >= 0)
+  );
 }
 
 /** Whether so many hits of so many trials can be. */

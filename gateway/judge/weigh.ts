@@ -113,15 +113,13 @@ function weighSlowness(watch: Watch, { traffic, guards, step, at }: Tick): Watch
       baseline: traffic.baseline.slow[kind].signals[edge] ?? SILENCE,
     })),
   );
-  const canTell = edges.flat().some(({ candidate, baseline }) => tells(candidate, baseline));
-  const logs = edges.flatMap((classes) =>
-    classes
-      .map(({ candidate, baseline }) => evidenceVersus(candidate, baseline, guards.versusBaseline))
-      .reduce(addVectors),
-  );
+  const canTell = edges.some((classes) => classes.some(({ candidate, baseline }) => tells(candidate, baseline)));
+  const evidence = ({ candidate, baseline }: { candidate: Signal; baseline: Signal }) =>
+    evidenceVersus(candidate, baseline, guards.versusBaseline);
+  const logs = canTell ? edges.flatMap((classes) => classes.map(evidence).reduce(addVectors)) : [];
   const counted = (side: 'candidate' | 'baseline') =>
     edges.map((classes) => classes.map((each) => each[side].counted).reduce(addHits));
-  return follow(watch, step, canTell ? logs : [], at, counted('candidate'), counted('baseline'));
+  return follow(watch, step, logs, at, counted('candidate'), counted('baseline'));
 }
 
 function weighCeiling(
