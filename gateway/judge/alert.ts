@@ -25,7 +25,7 @@ export type Heeded =
  */
 export function heed(alert: Alert, ledger: Ledger): Heeded {
   if (alert.status === 'resolved') return { ignored: 'resolved' };
-  const about = Object.values(ledger).filter((state) => isAbout(alert, state));
+  const about = [...ledger.values()].filter((state) => isAbout(alert, state));
   if (about.length === 0) return { ignored: 'not a candidate' };
   // A version may have had several rollouts: it is about the last one that had started by then.
   const [state] = about
