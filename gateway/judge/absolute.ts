@@ -7,9 +7,6 @@ const ABOVE = [1.25, 1.5, 2, 3, 5, 10, 20];
 const BELOW = [0.8, 0.5, 0.25, 0.1, 0];
 const HIGHEST = 0.95;
 
-/** How many rates `evidenceAbove` considers. */
-export const RATES = ABOVE.length;
-
 /**
  * Log-likelihood ratio of each rate considered against the limit. The mean of their exponentials is an e-value: at most 1
  * on average while the rate is at most `limit`, which lies between 0 and 0.95.

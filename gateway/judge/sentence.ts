@@ -64,6 +64,7 @@ function odd(value: number): string {
   return value >= 10 ? Math.round(value).toLocaleString('en') : String(+value.toPrecision(2));
 }
 
-function percent(part: number): string {
+/** `3 %`, `0.25 %`: two digits. */
+export function percent(part: number): string {
   return `${+(part * 100).toPrecision(2)} %`;
 }

@@ -103,7 +103,7 @@ export function areSound({ trials, hits }: Hits): boolean {
   return Number.isFinite(trials) && hits >= 0 && hits <= trials;
 }
 
-export function addSignals(a: Signal, b: Signal): Signal {
+function addSignals(a: Signal, b: Signal): Signal {
   return {
     unit: addHits(a.unit, b.unit),
     request: addHits(a.request, b.request),

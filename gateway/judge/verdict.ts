@@ -3,9 +3,10 @@ import { riskOf, type WeighedGuard, weighedGuards } from './budget.ts';
 import { evidenceOf } from './detector.ts';
 import { excessOf } from './disagreement.ts';
 import { isNoWorse } from './promotion.ts';
-import { comparedText, readingText } from './sentence.ts';
+import { comparedText, percent, readingText } from './sentence.ts';
+import { isBreached, isLive, mayBeShared } from './shared-failure.ts';
 import { type Hits, NOTHING } from './tally.ts';
-import { type Evidence, isBreached, type Watch } from './weigh.ts';
+import { type Evidence, OVER_P99, type Watch } from './weigh.ts';
 
 export type Guard = WeighedGuard | 'consecutive_failures';
 
@@ -90,52 +91,65 @@ export function unsound(): Verdict {
 }
 
 /** Every guard of the policy, the loudest first. */
-export function readingsOf(evidence: Evidence, guards: Guards): Reading[] {
+function readingsOf(evidence: Evidence, guards: Guards): Reading[] {
   const weighed = weighedGuards(guards).map((guard) => readingOf(guard, evidence, guards));
   const loudness = ({ evidence: value, needed }: Reading) => Math.log(value) / Math.log(needed);
   return [breakerReading(evidence, guards), ...weighed.sort((a, b) => loudness(b) - loudness(a))];
 }
 
 function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards): Reading {
-  const { watch, baseline } = watchOf(guard, evidence);
+  const watch = watchOf(guard, evidence);
   // Half of this guard's risk is spent on the noise floor.
   const needed = (guard === 'disagreement' ? 2 : 1) / riskOf(guard, guards);
-  const value = evidenceOf(watch.detector);
   const edge = guard === 'latency_versus_baseline' ? loudestEdge(watch) : undefined;
-  const isShared = baseline !== undefined && isBreached(baseline);
-  return {
+  const reading = {
     guard,
-    is: isShared ? 'shared' : value >= needed ? 'raised' : value >= DOUBT ? 'doubtful' : 'quiet',
-    evidence: value,
+    evidence: evidenceOf(watch.detector),
     needed,
     since: watch.since,
     candidate: watch.candidate[edge ?? 0] ?? NOTHING,
     baseline: watch.baseline[edge ?? 0] ?? NOTHING,
     edge,
   };
+  return { ...reading, is: standingOf(reading, evidence, guards) };
 }
 
-function watchOf(guard: WeighedGuard, evidence: Evidence) {
+function standingOf(reading: Omit<Reading, 'is'>, { baseline }: Evidence, guards: Guards): Reading['is'] {
+  const { guard, candidate, evidence, needed } = reading;
+  const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
+  const [detector, recent, limit] =
+    guard === 'error_rate'
+      ? [baseline.errorRate, baseline.recent.errors, guards.errorRate ?? 1]
+      : [baseline.latency, baseline.recent.over, OVER_P99];
+  if (isCeiling && isBreached(detector)) return 'shared';
+  if (evidence < needed) return evidence >= DOUBT ? 'doubtful' : 'quiet';
+  const isCompared = isCeiling && isLive(baseline.recent);
+  return isCompared && mayBeShared(candidate, reading.baseline, recent, limit) ? 'doubtful' : 'raised';
+}
+
+function watchOf(guard: WeighedGuard, evidence: Evidence): Watch {
   switch (guard) {
     case 'errors_versus_baseline':
-      return { watch: evidence.errors };
+      return evidence.errors;
     case 'latency_versus_baseline':
-      return { watch: evidence.slow };
+      return evidence.slow;
     case 'error_rate':
-      return { watch: evidence.errorRate, baseline: evidence.baseline.errorRate };
+      return evidence.errorRate;
     case 'latency_p99':
-      return { watch: evidence.latency, baseline: evidence.baseline.latency };
+      return evidence.latency;
     case 'disagreement':
-      return { watch: evidence.disagreement };
+      return evidence.disagreement;
     default:
       return guard satisfies never;
   }
 }
 
+const BREAKER_IS = { closed: 'quiet', waiting: 'doubtful', open: 'raised', shared: 'shared' } as const;
+
 function breakerReading({ breaker, errors }: Evidence, { consecutiveFailures }: Guards): Reading {
   return {
     guard: 'consecutive_failures',
-    is: breaker === 'open' ? 'raised' : breaker === 'shared' ? 'shared' : 'quiet',
+    is: BREAKER_IS[breaker],
     evidence: breaker === 'closed' ? 0 : 1,
     needed: 1,
     since: errors.since,
@@ -171,8 +185,4 @@ function examplesFor(guard: Guard, { examples }: Evidence): readonly string[] {
     : guard === 'disagreement'
       ? []
       : examples.errors;
-}
-
-function percent(part: number): string {
-  return `${+(part * 100).toPrecision(2)} %`;
 }

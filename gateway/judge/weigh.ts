@@ -1,13 +1,14 @@
 // One tick of evidence: what each guard makes of it.
 import type { Guards } from '../policy/policy.ts';
 import { evidenceAbove } from './absolute.ts';
-import { breakerOf } from './breaker.ts';
+import { type Breaker, breakerOf } from './breaker.ts';
 import { riskOf } from './budget.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
 import { QUANTILES } from './edges.ts';
 import { addVectors } from './mixture.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
+import { addRecent, isBreached, NO_RECENT, type Recent } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, SILENCE, type Signal, type Tally } from './tally.ts';
 import { evidenceVersus, hitsOf, strataOf } from './versus-baseline.ts';
 
@@ -30,8 +31,8 @@ export type Evidence = {
   readonly latency: Watch;
   readonly disagreement: Watch;
   /** The ceilings asked of the baseline: while it breaches one, that one says nothing about the candidate. */
-  readonly baseline: { readonly errorRate: Detector; readonly latency: Detector };
-  readonly breaker: 'closed' | 'open' | 'shared';
+  readonly baseline: { readonly errorRate: Detector; readonly latency: Detector; readonly recent: Recent };
+  readonly breaker: Breaker;
   readonly promotion: Promotion;
   readonly comparisons: Comparisons;
   readonly examples: Tally['examples'];
@@ -45,20 +46,18 @@ export const NO_EVIDENCE: Evidence = {
   errorRate: IDLE,
   latency: IDLE,
   disagreement: IDLE,
-  baseline: { errorRate: FRESH, latency: FRESH },
+  baseline: { errorRate: FRESH, latency: FRESH, recent: NO_RECENT },
   breaker: 'closed',
   promotion: NO_PROMOTION,
   comparisons: NO_COMPARISONS,
   examples: { errors: [], slow: [] },
 };
 
-/** The evidence at which the baseline counts as breaching a ceiling: it only delays, so it need not be strong. */
-const BASELINE_BREACHES = 20;
 /** As far as the baseline's evidence is followed, so that it falls again soon after a shared failure. */
 const BASELINE_MOST = 1e4;
 
-/** The latency that a 99th percentile's ceiling allows to this part of the answers is more. */
-const OVER_P99 = 0.01;
+/** The part of the answers that may be slower than a ceiling of the 99th percentile. */
+export const OVER_P99 = 0.01;
 
 export type Tick = {
   readonly traffic: Traffic;
@@ -76,6 +75,7 @@ export function weigh(evidence: Evidence, tick: Tick): Evidence {
   const { guards } = tick;
   const errorRate = weighCeiling(evidence.errorRate, evidence.baseline.errorRate, 'errors', guards.errorRate, tick);
   const overP99 = guards.latencyP99Ms === undefined ? undefined : OVER_P99;
+  const recent = addRecent(evidence.baseline.recent, baseline);
   const latency = weighCeiling(evidence.latency, evidence.baseline.latency, 'over', overP99, tick);
   return {
     errors: weighErrors(evidence.errors, tick),
@@ -83,8 +83,8 @@ export function weigh(evidence: Evidence, tick: Tick): Evidence {
     errorRate: errorRate.watch,
     latency: latency.watch,
     disagreement: weighDisagreement(evidence, tick),
-    baseline: { errorRate: errorRate.baseline, latency: latency.baseline },
-    breaker: breakerOf(candidate, baseline, guards.consecutiveFailures),
+    baseline: { errorRate: errorRate.baseline, latency: latency.baseline, recent },
+    breaker: breakerOf(evidence.breaker, candidate, baseline, recent, guards.consecutiveFailures),
     promotion: addEvidence(evidence.promotion, candidate.errors, baseline.errors, guards.versusBaseline),
     comparisons: addComparisons(evidence.comparisons, tick.comparisons),
     examples: {
@@ -92,11 +92,6 @@ export function weigh(evidence: Evidence, tick: Tick): Evidence {
       slow: latest(evidence.examples.slow, candidate.examples.slow),
     },
   };
-}
-
-/** Whether the baseline itself breaches a ceiling. */
-export function isBreached(baseline: Detector): boolean {
-  return evidenceOf(baseline) >= BASELINE_BREACHES;
 }
 
 function weighErrors(watch: Watch, { traffic, guards, step, at }: Tick): Watch {

@@ -1,8 +1,6 @@
 // `npm run bench -- judge`: how often the judge throws a healthy candidate out, and how soon it notices a bad one. By
 // simulation of whole rollouts, tick by tick, with fixed seeds: two runs print the same. `SIMULATIONS=10` runs ten times as
 // many. Results that were kept: test/bench/RESULTS.md.
-import type { Heard } from '../../gateway/judge/counter.ts';
-import { Counter } from '../../gateway/judge/counter.ts';
 import { NO_COMPARISONS } from '../../gateway/judge/disagreement.ts';
 import { emptyHistogram } from '../../gateway/judge/histogram.ts';
 import { advance } from '../../gateway/judge/rollout.ts';
@@ -10,6 +8,7 @@ import { newRollout, type RolloutState } from '../../gateway/judge/state.ts';
 import type { Traffic } from '../../gateway/judge/weigh.ts';
 import { parsePolicy } from '../../gateway/policy/load.ts';
 import type { Rollout } from '../../gateway/policy/policy.ts';
+import { retried, skewed } from './crowd.ts';
 import { type Behaviour, binomial, HEALTHY, poisson, randomFrom, tallyOf } from './simulate.ts';
 
 const SHARE = 0.05;
@@ -26,14 +25,14 @@ export function benchJudge(): string {
   return [
     `base error rate 0.5 %, share 5 %, judged every second, false_alarm 1 % over all guards; medians, 90 % in brackets\n`,
     errorTable(),
-    '\nbursts of retries, 100 requests/s: false rollbacks in 1e6 requests, every request counted | as the judge counts\n',
+    '\nall guards, 100 requests/s: false rollbacks in 1e6 requests by callers who are not alike\n',
     burstTable(),
     '\nall guards, latency included, 100 requests/s: seconds to rollback\n',
     detectionTable(),
   ].join('\n');
 }
 
-/** Statistics.md B3: false rollbacks over a million requests, and total requests to rollback at four error rates. */
+/** False rollbacks over a million requests, and total requests to rollback at four error rates. */
 function errorTable(): string {
   const rows = [
     ['guards', 'requests/s', 'false in 1e6', '1 %', '2 %', '5 %', '20 %'],
@@ -69,6 +68,9 @@ function detectionTable(): string {
   const threeDays = seeds(2 * FACTOR).map((seed) =>
     secondsToRollback(ALL, draws(100, HEALTHY, HEALTHY, 0, seed), 259_200),
   );
+  const outage = { ...HEALTHY, errors: 0.3 };
+  const outages = (share: number) =>
+    seeds(50 * FACTOR).map((seed) => secondsToRollback(ALL, draws(100, outage, outage, 200, seed, share), 800));
   return table([
     ['candidate', 'seconds'],
     ['20 % errors from the start of its step', seconds({ ...HEALTHY, errors: 0.2 }, 0)],
@@ -83,6 +85,9 @@ function detectionTable(): string {
       seconds({ errors: 0.005, slow: HEALTHY.slow.map((part) => part + 0.02), over: 0.025 }, 0),
     ],
     ['everything fails', seconds({ ...HEALTHY, errors: 1 }, 0)],
+    ['both fail 30 % after 200 healthy seconds, ten minutes', `${fraction(outages(SHARE))} rolled back`],
+    ['the same at a share of 50 %', `${fraction(outages(0.5))} rolled back`],
+    ['the same at a share of 90 %', `${fraction(outages(0.9))} rolled back`],
     ['healthy, three days', `${fraction(threeDays)} rolled back`],
   ]);
 }
@@ -101,62 +106,40 @@ function normal(z: number): number {
   return 1 - (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * tail;
 }
 
-/** Callers that fail try again and fail again: so many times on average, or a hundred times one caller in a hundred. */
+/** What real callers do: who fails tries again, and some ask much more often than others. */
 function burstTable(): string {
-  const kinds: readonly (readonly [string, (random: () => number) => number])[] = [
-    ['bursts of 3 on average', (random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(2 / 3))],
-    ['bursts of 10 on average', (random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(9 / 10))],
-    ['1 % of those who fail emit 100', (random) => (random() < 0.01 ? 100 : 1)],
+  const kinds: readonly (readonly [string, (isKeyed: boolean, seed: number) => () => Traffic])[] = [
+    ['bursts of 3 on average', retried((random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(2 / 3)))],
+    ['bursts of 10 on average', retried((random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(9 / 10)))],
+    ['1 % of those who fail emit 100', retried((random) => (random() < 0.01 ? 100 : 1))],
+    ['half of all requests from 40 callers, who never fail', skewed],
   ];
   return table([
-    ['retries', 'every request', 'one a caller and minute'],
-    ...kinds.map(([name, burst]) => {
-      const run = (isKeyed: boolean) =>
-        fraction(
-          seeds(10 * FACTOR).map((seed) => secondsToRollback(ALL, burstsOf(burst, isKeyed, seed), MILLION / 100)),
-        );
-      return [name, run(false), run(true)];
+    ['callers', 'every request', 'as the judge counts'],
+    ...kinds.map(([name, traffic]) => {
+      const run = (isKeyed: boolean, sims: number) =>
+        fraction(seeds(sims * FACTOR).map((seed) => secondsToRollback(ALL, traffic(isKeyed, seed), MILLION / 100)));
+      return [name, run(false, 10), run(true, 25)];
     }),
   ]);
 }
 
-/** 100 requests a second by callers who each come once, but for those that fail; retries follow within seconds. */
-function burstsOf(burst: (random: () => number) => number, isKeyed: boolean, seed: number): () => Traffic {
-  const random = randomFrom(seed);
-  const limits = { edges: { cpu: [], gpu: [] }, latencyMs: undefined };
-  const [candidate, baseline] = [new Counter(limits), new Counter(limits)];
-  let callers = 0;
-  let retries: { readonly caller: number; readonly left: number }[] = [];
-  const ask = (caller: number, isError: boolean) =>
-    (caller % 20 === 0 ? candidate : baseline).count(heard(isKeyed ? `u${caller}` : undefined, isError));
-  return () => {
-    for (const { caller } of retries) ask(caller, true);
-    retries = retries.flatMap(({ caller, left }) => (left > 1 ? [{ caller, left: left - 1 }] : []));
-    for (let i = poisson(100, random); i > 0; i--) {
-      const caller = callers + Math.floor(random() * 20); // so that the arm is drawn anew each time
-      callers += 20;
-      const failures = random() < 0.005 ? burst(random) : 0;
-      ask(caller, failures > 0);
-      if (failures > 1) retries.push({ caller, left: failures - 1 });
-    }
-    return { candidate: candidate.take(1000), baseline: baseline.take(1000) };
-  };
-}
-
-function heard(unit: string | undefined, isError: boolean): Heard {
-  const kind = isError ? 'model_fault' : 'ok';
-  return { id: 'r', unit, attempt: 1, serverClass: 'cpu', class: kind, fault: undefined, latencyMs: 10 };
-}
-
-/** Ticks of traffic; the candidate is as the baseline until second `from`. */
-function draws(rate: number, baseline: Behaviour, candidate: Behaviour, from: number, seed: number): () => Traffic {
+/** Ticks of traffic; before second `from` both are healthy. */
+function draws(
+  rate: number,
+  baseline: Behaviour,
+  candidate: Behaviour,
+  from: number,
+  seed: number,
+  share = SHARE,
+): () => Traffic {
   const random = randomFrom(seed);
   let second = 0;
   return () => {
-    const behaviour = second++ < from ? baseline : candidate;
+    const [mine, theirs] = second++ < from ? [HEALTHY, HEALTHY] : [candidate, baseline];
     const all = poisson(rate, random);
-    const mine = binomial(all, SHARE, random);
-    return { candidate: tallyOf(mine, behaviour, random), baseline: tallyOf(all - mine, baseline, random) };
+    const asked = binomial(all, share, random);
+    return { candidate: tallyOf(asked, mine, random), baseline: tallyOf(all - asked, theirs, random) };
   };
 }
 

@@ -119,18 +119,20 @@ test('of two replicas the higher epoch is right, unless one has rolled back', ()
   assert.deepEqual(rolledBackIds(merge(ledgerOf([{ ...two, epoch: 99 }]), rolledBack('r'))), ['r']);
 });
 
-test('10,000 models with a rollout each are enrolled and viewed well within a reload', () => {
+test('10,000 models with a rollout each are enrolled and viewed well within a reload', (t) => {
   const models = Array.from({ length: 10_000 }, (_, i): ServedModel => {
     const rollouts = MODEL.rollouts.map((rollout) => ({ ...rollout, id: `r${i}` }));
     return { ...MODEL, name: `m${i}`, rollouts };
   });
-  const start = performance.now();
+  const start = process.cpuUsage();
   const { ledger } = enrol(enrol(new Map(), models).ledger, models);
   const states = byModel(ledger);
   for (const model of models) viewOf(model, states.get(model.name) ?? []);
-  const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(start); // of this process alone, for others may be busy
+  const ms = (user + system) / 1000;
+  t.diagnostic(`${ms.toFixed(0)} ms`);
   assert.equal(ledger.size, 10_000);
-  assert.ok(ms < 1000, `${ms} ms`); // some 60 ms on an idle machine
+  assert.ok(ms < 1250, `${ms} ms`); // a reload has 250 ms
 });
 
 function answering(ledger: Ledger, model: ServedModel, random: number): string {

@@ -121,6 +121,41 @@ test('a total outage of both opens no breaker', () => {
   assert.match(driven.state.verdict?.sentence ?? '', /failed 10 requests in a row; v1 fails too$/);
 });
 
+test('a shared failure is one also when hardly anyone is on the baseline: the candidate is not blamed before it is told apart', () => {
+  const rollout = rolloutWith(`steps: [100% for 10m], holdback: 1%, ${GUARDED}`);
+  const driven = new Driven(rollout).run(10, observe(tally(99), tally(1)));
+  driven.run(1, observe(tally(99, 30), tally(1)));
+  assert.equal(driven.state.phase.name, 'step');
+  assert.match(driven.state.verdict?.sentence ?? '', /^in doubt: v2 failed 30 of 99/);
+  for (let i = 0; i < 60; i++) driven.run(1, observe(tally(99, 30), tally(1, i % 3 === 0 ? 1 : 0)));
+  assert.ok(driven.moves.every((move) => !move.endsWith('rolled back')));
+  // The same with a baseline that answers: it takes as long as the baseline needs to tell the two apart.
+  const blamed = new Driven(rollout).run(10, observe(tally(99), tally(1)));
+  const seconds = blamed.runUntilMoved(60, observe(tally(99, 30), tally(1)));
+  assert.ok(seconds > 1 && seconds < 20, `${seconds}`);
+  assert.equal(blamed.state.phase.name, 'rolled_back');
+});
+
+const ROW = { streak: { latest: 10, longest: 10 } };
+const BREAKERS = [
+  ['a baseline that answers many in the same second', [tally(95)], 'rolled_back'],
+  ['nobody on the baseline', [tally(0)], 'rolled_back'],
+  ['a sparse baseline that has not answered since', [tally(1), tally(0)], 'step'],
+  ['a sparse baseline that answers', [tally(1), tally(1)], 'rolled_back'],
+  ['a baseline whose last answer was a failure', [tally(95, 1, { streak: { latest: 1, longest: 1 } })], 'holding'],
+  ['a baseline that fails in every other answer', [tally(95, 48)], 'holding'],
+  ['a baseline with as many in a row', [tally(95, 10, { streak: { latest: 0, longest: 10 } })], 'holding'],
+] as const;
+
+for (const [what, baseline, phase] of BREAKERS) {
+  test(`ten failures in a row beside ${what}: ${phase.replace('_', ' ')}`, () => {
+    const driven = new Driven(rolloutWith('steps: [5%], rollback: {}'));
+    driven.run(1, HEALTHY).run(20, NO_TRAFFIC);
+    for (const tick of baseline) driven.run(1, observe(tally(0, 0, ROW), tick));
+    assert.equal(driven.state.phase.name, phase);
+  });
+}
+
 test('ten failures in a row open the breaker at once', () => {
   const driven = new Driven(rolloutWith(`steps: [5%], rollback: {}`)).run(1, HEALTHY);
   driven.run(1, observe(tally(5, 1, { streak: { latest: 10, longest: 10 } }), tally(0)));
