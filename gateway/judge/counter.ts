@@ -4,8 +4,6 @@ import { emptyHistogram, recordLatency } from './histogram.ts';
 import { Levels } from './levels.ts';
 import { EXAMPLES, emptyTally, type ServerClass, SILENCE, type Tally } from './tally.ts';
 
-const MINUTE_MS = 60_000;
-
 /** An outcome as the judge hears of it. */
 export type Heard = Pick<Outcome, 'id' | 'class' | 'fault' | 'latencyMs'> & {
   /** Who asked; undefined when the request did not say, and then every request counts. */
@@ -21,7 +19,7 @@ export type Limits = {
   readonly latencyMs: number | undefined;
 };
 
-/** Counts the outcomes of one arm of one rollout, on one gateway, tick by tick. */
+/** Counts the outcomes of one arm, tick by tick; `Arms` has two of them. */
 export class Counter {
   readonly #limits: Limits;
   readonly #errors = new Levels(1);
@@ -29,7 +27,6 @@ export class Counter {
   readonly #slow: Readonly<Record<ServerClass, Levels>>;
   #tally = freshTally();
   #streak = 0;
-  #minuteMs = 0;
 
   constructor(limits: Limits) {
     this.#limits = limits;
@@ -46,8 +43,8 @@ export class Counter {
     if (latencyMs !== undefined) this.#countLatency(heard, latencyMs, isCensored);
   }
 
-  /** Ends a tick that lasted so long, and starts the next one. */
-  take(elapsedMs: number): Tally {
+  /** Ends a tick, and starts the next one. */
+  take(): Tally {
     const { outcomes, repeats, histograms, longest, examples } = this.#tally;
     const [errors = SILENCE] = this.#errors.take();
     const [over = SILENCE] = this.#over.take();
@@ -55,8 +52,21 @@ export class Counter {
     const tally = { outcomes, repeats, errors, over, slow: { cpu: slow('cpu'), gpu: slow('gpu') } };
     this.#tally = freshTally();
     this.#tally.longest = this.#streak;
-    this.#endMinute(elapsedMs);
     return { ...tally, histograms, streak: { latest: this.#streak, longest }, examples };
+  }
+
+  /** Ends the minute: every caller counts again. */
+  forget(): void {
+    for (const levels of this.#all) levels.forget();
+  }
+
+  /** Whether so many callers are remembered that the minute should end early. */
+  get isFull(): boolean {
+    return this.#all.some((levels) => levels.isFull);
+  }
+
+  get #all(): readonly Levels[] {
+    return [this.#errors, this.#over, this.#slow.cpu, this.#slow.gpu];
   }
 
   #countError({ id, unit }: Heard, isError: boolean): void {
@@ -77,13 +87,6 @@ export class Counter {
     if (ceiling !== undefined && (isOver || !isCensored)) this.#over.count(unit, isOver ? 1 : 0);
     // Half of all answers are slower than the lowest edge; those are no examples.
     if (isOver || (isNew && level > 1)) keep(this.#tally.examples.slow, id);
-  }
-
-  #endMinute(elapsedMs: number): void {
-    this.#minuteMs += elapsedMs;
-    if (this.#minuteMs < MINUTE_MS) return;
-    this.#minuteMs = 0;
-    for (const levels of [this.#errors, this.#over, this.#slow.cpu, this.#slow.gpu]) levels.forget();
   }
 }
 

@@ -1,7 +1,9 @@
 import type { Signal } from './tally.ts';
 
-/** Callers remembered in a minute; further ones are not listened to until the next, neither as at risk nor as hit. */
-const MAX_UNITS = 50_000;
+/** Callers that are remembered before the minute ends early. */
+const FULL = 200_000;
+/** Beyond this, in a tick that does not end, no one new is listened to. */
+const MOST = 2 * FULL;
 
 /**
  * Counts how many reach each of some rising levels (failed, or slower than each edge), a caller once a minute per level:
@@ -23,7 +25,7 @@ export class Levels {
   count(unit: string | undefined, level: number, known = this.#levels.length): boolean {
     if (this.#levels.length === 0) return false;
     const before = unit === undefined ? 0 : this.#units.get(unit);
-    if (unit !== undefined && before === undefined && this.#units.size >= MAX_UNITS) return false;
+    if (unit !== undefined && before === undefined && this.#units.size >= MOST) return false;
     for (let i = before ?? 0; i < known; i++) {
       const at = this.#levels[i];
       if (at === undefined) break;
@@ -52,7 +54,11 @@ export class Levels {
     });
   }
 
-  /** Ends the minute: everyone counts again. */
+  get isFull(): boolean {
+    return this.#units.size >= FULL;
+  }
+
+  /** Ends the minute, between two ticks: everyone counts again. */
   forget(): void {
     this.#units.clear();
     for (const level of this.#levels) level.reached = 0;

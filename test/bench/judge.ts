@@ -8,7 +8,7 @@ import { newRollout, type RolloutState } from '../../gateway/judge/state.ts';
 import type { Traffic } from '../../gateway/judge/weigh.ts';
 import { parsePolicy } from '../../gateway/policy/load.ts';
 import type { Rollout } from '../../gateway/policy/policy.ts';
-import { retried, skewed } from './crowd.ts';
+import { type Draw, retried, skewed } from './crowd.ts';
 import { type Behaviour, binomial, HEALTHY, poisson, randomFrom, tallyOf } from './simulate.ts';
 
 const SHARE = 0.05;
@@ -108,7 +108,7 @@ function normal(z: number): number {
 
 /** What real callers do: who fails tries again, and some ask much more often than others. */
 function burstTable(): string {
-  const kinds: readonly (readonly [string, (isKeyed: boolean, seed: number) => () => Traffic])[] = [
+  const kinds: readonly (readonly [string, Draw])[] = [
     ['bursts of 3 on average', retried((random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(2 / 3)))],
     ['bursts of 10 on average', retried((random) => 1 + Math.floor(Math.log(1 - random()) / Math.log(9 / 10)))],
     ['1 % of those who fail emit 100', retried((random) => (random() < 0.01 ? 100 : 1))],
@@ -118,7 +118,9 @@ function burstTable(): string {
     ['callers', 'every request', 'as the judge counts'],
     ...kinds.map(([name, traffic]) => {
       const run = (isKeyed: boolean, sims: number) =>
-        fraction(seeds(sims * FACTOR).map((seed) => secondsToRollback(ALL, traffic(isKeyed, seed), MILLION / 100)));
+        fraction(
+          seeds(sims * FACTOR).map((seed) => secondsToRollback(ALL, traffic(isKeyed, seed, ALL), MILLION / 100)),
+        );
       return [name, run(false, 10), run(true, 25)];
     }),
   ]);
