@@ -7,6 +7,7 @@ import type {
   Buckets,
   Choice,
   Experiment,
+  Guards,
   Model,
   Policy,
   Rollout,
@@ -121,13 +122,33 @@ function pathsOf(protocol: Version['protocol'], model: string, version: string |
 
 function compileRollout(model: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
   const from = rollout.from ?? 0;
+  const most = 1 - (rollout.holdback ?? 0);
+  const blocks = rollout.steps.map(({ share }) => block(from, Math.min(share, most)));
   return {
     id: rollout.id,
     candidate: find(versions, rollout.candidate),
     choice: choice(model, rollout.candidate, `rollout ${rollout.id}`),
     buckets: buckets(`${model}.canary`, rollout),
     steps: rollout.steps,
-    live: block(from, rollout.steps[0]?.share ?? 0),
+    live: blocks[0] ?? block(from, 0),
+    blocks,
+    guards: rollout.rollback && compileGuards(rollout.rollback),
+    minRequests: rollout.min_requests,
+    maxDurationMs: rollout.max_duration,
+    maxDisagreement: rollout.max_disagreement,
+    guardTimeMs: rollout.guard_time,
+  };
+}
+
+function compileGuards(written: NonNullable<WrittenRollout['rollback']>): Guards {
+  return {
+    errorRate: written.error_rate,
+    latencyP99Ms: written.latency_p99,
+    versusBaseline: written.versus_baseline,
+    consecutiveFailures: written.consecutive_failures,
+    disagreement: written.disagreement,
+    falseAlarm: written.false_alarm,
+    action: written.action,
   };
 }
 

@@ -123,6 +123,31 @@ export type Rollout = {
   readonly steps: readonly Step[];
   /** The first step's block. */
   readonly live: Block;
+  /** The block of every step: its share, less the callers that are held back as a control. */
+  readonly blocks: readonly Block[];
+  /** Undefined when nothing judges the candidate. */
+  readonly guards: Guards | undefined;
+  /** Requests that the candidate answers in each step before the next one may follow. */
+  readonly minRequests: number;
+  readonly maxDurationMs: number | undefined;
+  /** Disagreement above the noise floor up to which the candidate may be promoted, as a part of 1. */
+  readonly maxDisagreement: number | undefined;
+  /** How long the guards go on after the promotion. */
+  readonly guardTimeMs: number;
+};
+
+/** What takes a candidate out of service. Rates are parts of 1; undefined is no such guard. */
+export type Guards = {
+  readonly errorRate: number | undefined;
+  readonly latencyP99Ms: number | undefined;
+  /** How many times the errors and slow answers of the baseline are tolerated: above 1. */
+  readonly versusBaseline: number;
+  readonly consecutiveFailures: number;
+  readonly disagreement: number | undefined;
+  /** The probability that a good candidate is ever thrown out, all guards together. */
+  readonly falseAlarm: number;
+  /** What a raised guard does: end the rollout, hold it, or only say so. */
+  readonly action: 'rollback' | 'freeze' | 'dry_run';
 };
 
 export type Step = { readonly share: number; readonly until: 'held' | 'approved' | { readonly bakeMs: number } };

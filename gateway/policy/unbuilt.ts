@@ -18,6 +18,9 @@ export const UNBUILT: readonly Part[] = [
   { key: 'models.*.rollout.rollback', what: 'automatic rollback' },
   { key: 'models.*.rollout.holdback', what: 'a holdback' },
   { key: 'models.*.rollout.max_duration', what: 'a longest duration' },
+  { key: 'models.*.rollout.min_requests', what: 'other than 100 requests a step', isAsked: (value) => value !== 100 },
+  { key: 'models.*.rollout.max_disagreement', what: 'a condition on shadow comparisons' },
+  { key: 'models.*.rollout.guard_time', what: 'a guard time', isAsked: (value) => value !== 3_600_000 },
   { key: 'models.*.shadow', what: 'shadow traffic' },
   { key: 'models.*.tiers.escalate', what: 'escalation between tiers' },
 ];

@@ -2,6 +2,7 @@
 // Absolute figures mean nothing elsewhere; the ratios do. Results that were kept: test/bench/RESULTS.md.
 import { cpus } from 'node:os';
 import { benchDecisions } from './decisions.ts';
+import { benchJudge } from './judge.ts';
 import { type Measurement, measure } from './measure.ts';
 import { benchModelServer } from './model-server.ts';
 import { startScript, type Target, targets } from './targets.ts';
@@ -12,6 +13,7 @@ const REQUESTS = 8000;
 // `npm run bench -- decisions` measures only those, `npm run bench -- forwarding` only the proxies.
 const only = process.argv[2];
 if (only === undefined || only === 'decisions') console.log(`${await benchDecisions()}\n`);
+if (only === undefined || only === 'judge') console.log(`${benchJudge()}\n`);
 if (only === undefined || only === 'forwarding') await benchForwarding();
 if (only === undefined || only === 'model-server') console.log(await benchModelServer());
 

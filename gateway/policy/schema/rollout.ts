@@ -26,21 +26,33 @@ const someoneLeft = percentage.refine((share) => share < 1, 'expected less than 
 
 const rollback = z
   .strictObject({
-    error_rate: percentage.optional().describe("Ceiling of the candidate's error rate."),
+    error_rate: percentage
+      .refine((rate) => rate > 0 && rate <= 0.9, 'expected more than 0% and at most 90%')
+      .optional()
+      .describe("Ceiling of the candidate's error rate."),
     latency_p99: duration.optional().describe("Ceiling of the candidate's 99th percentile of latency."),
     versus_baseline: ratio
-      .optional()
+      .prefault('1.5x')
       .describe('How many times the errors and slow answers of the baseline are tolerated.'),
     consecutive_failures: z
       .int()
       .min(2)
       .max(1000)
-      .optional()
-      .describe('Failures in a row that end the rollout at once.'),
+      .default(10)
+      .describe('Failures in a row, each of another caller, that end the rollout at once.'),
     disagreement: percentage
       .optional()
       .describe('Ceiling of the disagreement in shadow comparisons above the noise floor.'),
-    false_alarm: percentage.prefault('1%').describe('Chance of rolling a good candidate back over the whole rollout.'),
+    false_alarm: percentage
+      .refine((share) => share > 0, 'expected more than 0%; with no risk at all nothing can ever be judged')
+      .prefault('1%')
+      .describe('Chance of rolling a good candidate back over the whole rollout, all guards together.'),
+    action: z
+      .enum(['rollback', 'freeze', 'dry_run'])
+      .default('rollback')
+      .describe(
+        'What a raised guard does: end the rollout, hold it where it is, or only say so; in a dry run no step follows by itself either.',
+      ),
   })
   .describe('What takes the candidate out of service without anyone asking.');
 
@@ -58,6 +70,18 @@ export const rollout = z
     steps: z.array(step).min(1).max(100).describe("The candidate's share of callers, step by step, never falling."),
     holdback: someoneLeft.optional().describe('Callers kept on the baseline even at 100 %, as a control.'),
     max_duration: duration.optional().describe('After this time without a verdict the rollout holds and says so.'),
+    min_requests: z
+      .int()
+      .min(1)
+      .max(1_000_000_000)
+      .default(100)
+      .describe('Requests that the candidate answers in each step before the next one may follow.'),
+    max_disagreement: percentage
+      .optional()
+      .describe('Disagreement in shadow comparisons above the noise floor up to which the candidate may be promoted.'),
+    guard_time: duration
+      .prefault('1h')
+      .describe('How long after the promotion the guards go on and the old version is kept warm.'),
     rollback: rollback.optional(),
   })
   .describe('A candidate version receiving a share of the callers.');

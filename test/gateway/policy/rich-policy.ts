@@ -45,7 +45,7 @@ models:
           consecutive_failures: 5
           disagreement: 3%
           false_alarm: 1%
-      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%] }
+      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze } }
     shadow:
       - version: v2
         sample: 20%

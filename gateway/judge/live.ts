@@ -1,0 +1,61 @@
+// What the rollouts mean for requests, worked out when a state changes and not per request.
+import type { Block, Choice, Rollout, ServedModel, Version } from '../policy/policy.ts';
+import { baselineOf } from './ledger.ts';
+import { type RolloutState, stepOf } from './state.ts';
+
+const NO_ONE: Block = { from: 0, to: 0 };
+
+/** Where a candidate is: `pending` and `rolled_back` nowhere, `promoted` everywhere, as the baseline. */
+export type Live =
+  | { readonly is: 'pending' | 'rolled_back' | 'promoted' }
+  | { readonly is: 'live'; readonly step: number; readonly block: Block };
+
+/** What decisions read of the rollouts of one model. */
+export type RolloutView = {
+  /** The model in the same shape as in the policy: its blocks are the live ones, its baseline is the effective one. */
+  readonly model: ServedModel;
+  /** Versions that neither pins nor arms nor tiers may lead to. */
+  readonly outOfService: ReadonlySet<string>;
+};
+
+/** Where one rollout is; one without a state has not started. */
+export function liveOf(state: RolloutState | undefined, rollout: Rollout): Live {
+  if (state === undefined || state.phase.name === 'pending') return { is: 'pending' };
+  if (state.phase.name === 'rolled_back' || state.phase.name === 'promoted') return { is: state.phase.name };
+  const step = stepOf(state, rollout.steps.length);
+  return { is: 'live', step, block: rollout.blocks[step] ?? NO_ONE };
+}
+
+/** A model as it is served now, by the states of its rollouts. A decision costs what it costs without them. */
+export function viewOf(model: ServedModel, states: readonly RolloutState[]): RolloutView {
+  const baseline = model.versions.get(baselineOf(states, model)) ?? model.baseline;
+  const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline) }));
+  const end = Math.max(0, ...rollouts.map(({ live }) => live.to));
+  const sorting = model.sorting && { ...model.sorting, end };
+  const baselineChoice = baseline === model.baseline ? model.baselineChoice : promotedChoice(model, baseline, states);
+  return { model: { ...model, rollouts, sorting, baseline, baselineChoice }, outOfService: outOf(model, states) };
+}
+
+function blockOf(states: readonly RolloutState[], rollout: Rollout, baseline: Version): Block {
+  const state = states.find(({ id }) => id === rollout.id);
+  // An id that belongs to another candidate gives this one nothing.
+  if (state?.candidate !== rollout.candidate.label || rollout.candidate === baseline) return NO_ONE;
+  const live = liveOf(state, rollout);
+  return live.is === 'live' ? live.block : NO_ONE;
+}
+
+function promotedChoice({ baselineChoice }: ServedModel, { label }: Version, states: readonly RolloutState[]): Choice {
+  const by = states.find(({ candidate, phase }) => candidate === label && phase.name === 'promoted');
+  return { ...baselineChoice, version: label, why: `baseline, promoted by rollout ${by?.id}` };
+}
+
+/** Versions that a rollout took out and that neither another rollout nor the policy itself has brought back. */
+function outOf(model: ServedModel, states: readonly RolloutState[]): ReadonlySet<string> {
+  const brought = states.filter(
+    ({ id, phase }) =>
+      (phase.name === 'promoted' || 'step' in phase) && model.rollouts.some((rollout) => rollout.id === id),
+  );
+  const back = new Set([model.baseline.label, ...brought.map(({ candidate }) => candidate)]);
+  const left = states.filter(({ phase, candidate }) => phase.name === 'rolled_back' && !back.has(candidate));
+  return new Set(left.map(({ candidate }) => candidate));
+}

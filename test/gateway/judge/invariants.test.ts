@@ -1,0 +1,365 @@
+// The invariants of a rollout, (a) to (f), each over 10,000 random histories; (g) is with the counter.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { decide } from '../../../gateway/decide/decide.ts';
+import { type Alert, heed } from '../../../gateway/judge/alert.ts';
+import type { Comparisons } from '../../../gateway/judge/disagreement.ts';
+import { byModel, enrol, type Ledger, ledgerOf, merge, rolledBackIds } from '../../../gateway/judge/ledger.ts';
+import { viewOf } from '../../../gateway/judge/live.ts';
+import { phaseText } from '../../../gateway/judge/move.ts';
+import { type Order, obey } from '../../../gateway/judge/order.ts';
+import { advance, type Observation } from '../../../gateway/judge/rollout.ts';
+import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
+import type { Rollout } from '../../../gateway/policy/policy.ts';
+import { request } from '../decide/setup.ts';
+import {
+  at,
+  BOTH_FAILING,
+  compared,
+  FAILING,
+  GUARDED,
+  HEALTHY,
+  modelWith,
+  NO_TRAFFIC,
+  observe,
+  PERSON,
+  rolloutWith,
+  tally,
+} from './setup.ts';
+
+const RUNS = { numRuns: 10_000 };
+const KEYS =
+  'steps: [10% for 3s, 50% until approved, 100% for 3s], min_requests: 20, max_duration: 20s, guard_time: 4s';
+const MODEL = modelWith(`rollout: { id: r, candidate: v2, unit: random, ${KEYS}, ${GUARDED} }`);
+/** The same file before an edit of its steps: an old policy that comes back. */
+const OLD = modelWith(`rollout: { id: r, candidate: v2, unit: random, steps: [100%] }`);
+const [ROLLOUT] = MODEL.rollouts as [Rollout];
+
+/** What a tick may bring, by name: a counterexample stays readable. */
+const SEEN = {
+  healthy: HEALTHY,
+  busy: observe(tally(200), tally(800)),
+  failing: FAILING,
+  'both failing': BOTH_FAILING,
+  'no traffic': NO_TRAFFIC,
+  impossible: observe(tally(5, 9), tally(95)),
+  'not ready': { ...HEALTHY, isReady: false },
+} satisfies Record<string, Observation>;
+type Seen = keyof typeof SEEN;
+
+const seen = fc.constantFrom<Seen>(
+  'healthy',
+  'healthy',
+  'busy',
+  'failing',
+  'both failing',
+  'no traffic',
+  'impossible',
+  'not ready',
+);
+const what = fc.constantFrom<Order['what']>('promote', 'pause', 'resume', 'rollback');
+
+/** What may happen to gateways 0 and 1 and the store between them. */
+type Happening =
+  | { readonly is: 'tick'; readonly on: 0 | 1; readonly seen: Seen; readonly times: number }
+  | { readonly is: 'order'; readonly on: 0 | 1; readonly what: Order['what'] }
+  | { readonly is: 'sync' | 'restart' | 'reload' | 'old policy'; readonly on: 0 | 1 }
+  | { readonly is: 'peer' | 'store lost' | 'old dump' | 'dump' };
+
+const on = fc.constantFrom<0 | 1>(0, 1);
+const happening: fc.Arbitrary<Happening> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ is: fc.constant('tick'), on, seen, times: fc.constantFrom(1, 4, 9) }) },
+  { weight: 2, arbitrary: fc.record({ is: fc.constant('order'), on, what }) },
+  { weight: 3, arbitrary: fc.record({ is: fc.constantFrom('sync', 'restart', 'reload', 'old policy'), on }) },
+  { weight: 1, arbitrary: fc.record({ is: fc.constantFrom('peer', 'store lost', 'old dump', 'dump') }) },
+) as fc.Arbitrary<Happening>;
+
+/** Two gateways, a store, and an old dump of it. */
+class World {
+  readonly gateways: [Ledger, Ledger] = [enrol(new Map(), [MODEL]).ledger, enrol(new Map(), [MODEL]).ledger];
+  #store: Ledger = new Map();
+  #dump: Ledger = new Map();
+  #second = 0;
+
+  happen(one: Happening): void {
+    switch (one.is) {
+      case 'tick':
+        for (let i = 0; i < one.times; i++) this.#update(one.on, (state) => this.#tick(state, SEEN[one.seen]));
+        break;
+      case 'order':
+        this.#update(one.on, (state) => {
+          const obeyed = obey(state, { what: one.what, by: PERSON, at: at(this.#second), sentence: '' }, ROLLOUT);
+          return 'state' in obeyed ? obeyed.state : state;
+        });
+        break;
+      case 'sync':
+        this.#store = this.gateways[one.on] = merge(this.gateways[one.on], this.#store);
+        break;
+      case 'restart': // from its state file, under the policy as it stands
+        this.gateways[one.on] = enrol(reread(this.gateways[one.on]), [MODEL]).ledger;
+        break;
+      case 'reload':
+      case 'old policy':
+        this.gateways[one.on] = enrol(this.gateways[one.on], [one.is === 'reload' ? MODEL : OLD]).ledger;
+        break;
+      case 'peer':
+        this.gateways[0] = merge(this.gateways[0], this.gateways[1]);
+        break;
+      case 'dump':
+        this.#dump = this.#store;
+        break;
+      case 'old dump':
+        this.#store = this.#dump;
+        break;
+      case 'store lost':
+        this.#store = new Map();
+        break;
+    }
+  }
+
+  #tick(state: RolloutState, observation: Observation): RolloutState {
+    this.#second++;
+    return advance(state, observation, ROLLOUT, { elapsedMs: 1000, at: at(this.#second), isAutomatic: true }).state;
+  }
+
+  #update(gateway: 0 | 1, change: (state: RolloutState) => RolloutState): void {
+    const state = this.gateways[gateway].get('r');
+    assert.ok(state);
+    this.gateways[gateway] = new Map([...this.gateways[gateway], ['r', change(state)]]);
+  }
+}
+
+test('(a) after a rollback no request gets the candidate, on any gateway that heard of it, whatever happens then', () => {
+  let rolledBack = 0;
+  fc.assert(
+    fc.property(
+      fc.array(happening, { minLength: 1, maxLength: 14 }),
+      fc.double({ min: 0, max: 0.999 }),
+      (all, random) => {
+        const world = new World();
+        const heard = [false, false];
+        for (const one of all) {
+          world.happen(one);
+          for (const [i, ledger] of world.gateways.entries()) {
+            heard[i] ||= rolledBackIds(ledger).length > 0;
+            if (heard[i]) assertGone(ledger, random);
+          }
+        }
+        if (heard.includes(true)) {
+          rolledBack++;
+          assertGone(merge(world.gateways[1], world.gateways[0]), random);
+        }
+      },
+    ),
+    RUNS,
+  );
+  assert.ok(rolledBack > 2000, `only ${rolledBack} histories had a rollback`);
+});
+
+function assertGone(ledger: Ledger, random: number): void {
+  assert.deepEqual(rolledBackIds(ledger), ['r']);
+  for (const model of [MODEL, OLD]) {
+    const view = viewOf(model, byModel(ledger).get('digits') ?? []);
+    for (const drawn of [0, random]) {
+      const decision = decide(view.model, request({}), drawn);
+      assert.equal(decision.kind === 'serve' && decision.version, 'v1');
+    }
+    assert.ok(view.outOfService.has('v2'));
+  }
+}
+
+const history = fc.array(fc.tuple(seen, fc.constantFrom(1, 1, 3, 7)), { minLength: 1, maxLength: 12 });
+
+test('(b) without a person the share rises only by a passed step, after its time and its requests', () => {
+  let risen = 0;
+  fc.assert(
+    fc.property(history, fc.boolean(), (ticks, isApproved) => {
+      for (const { before, after, verdict, requests } of tickByTick(ticks, isApproved)) {
+        if (shareOf(after) <= shareOf(before) || before.phase.name === 'pending') continue;
+        risen++;
+        assert.equal(verdict, 'pass');
+        assert.ok(before.bakedMs >= 2000 && before.phase.name === 'step');
+        assert.ok(before.requests + requests >= 20);
+      }
+    }),
+    RUNS,
+  );
+  assert.ok(risen > 500, `the share rose ${risen} times`);
+});
+
+test('(c) a verdict of insufficient or error never changes the share', () => {
+  let held = 0;
+  fc.assert(
+    fc.property(history, fc.boolean(), (ticks, isApproved) => {
+      for (const { before, after, verdict } of tickByTick(ticks, isApproved)) {
+        if (verdict !== 'insufficient' && verdict !== 'error') continue;
+        held++;
+        assert.equal(shareOf(after), shareOf(before));
+      }
+    }),
+    RUNS,
+  );
+  assert.ok(held > 10_000);
+});
+
+/** Every tick of a history: the state before and after, and what the verdict in between was. */
+function* tickByTick(ticks: readonly (readonly [Seen, number])[], isApproved: boolean) {
+  let state = newRollout('r', 'digits', 'v2', 'v1');
+  let second = 0;
+  for (const [name, times] of ticks) {
+    const requests = SEEN[name].traffic.candidate.errors.counted.trials;
+    for (let i = 0; i < times; i++) {
+      const before = state;
+      const moment = { elapsedMs: 1000, at: at(++second), isAutomatic: true };
+      state = advance(state, SEEN[name], ROLLOUT, moment).state;
+      const verdict = before.phase.name === 'pending' ? undefined : state.verdict?.kind;
+      yield { before, after: state, verdict, requests };
+    }
+    if (!isApproved || state.phase.name !== 'awaiting_approval') continue;
+    const obeyed = obey(state, { what: 'promote', by: PERSON, at: at(second), sentence: '' }, ROLLOUT);
+    if ('state' in obeyed) state = obeyed.state;
+  }
+}
+
+/** Slots that the candidate answers, all of them once it is the baseline. */
+function shareOf(state: RolloutState): number {
+  const { model } = viewOf(MODEL, [state]);
+  return model.baseline.label === 'v2' ? 1_000_000 : (model.sorting?.end ?? 0);
+}
+
+const alert: fc.Arbitrary<Alert> = fc.record({
+  status: fc.constantFrom('firing', 'firing', 'resolved'),
+  labels: fc.record({
+    alertname: fc.constantFrom('A', 'B'),
+    model: fc.constantFrom('digits', 'digits', 'spam'),
+    version: fc.constantFrom('v1', 'v2', 'v3'),
+  }),
+  startsAt: fc.integer({ min: 0, max: 60 }).map(at),
+  fingerprint: fc.constantFrom('f1', 'f2', 'f3'),
+});
+
+test('(d) alerts in any order and any number lead to the same end', () => {
+  const both = modelWith(`rollout: [
+      { id: r, candidate: v2, unit: random, from: 0%, steps: [5%] },
+      { id: r3, candidate: v3, unit: random, from: 50%, steps: [5%] } ]`);
+  const start = ledgerOf([running('r', 'v2', 10), running('r3', 'v3', 20)]);
+  const rollouts = new Map(both.rollouts.map((rollout) => [rollout.id, rollout]));
+  let rolledBack = 0;
+  fc.assert(
+    fc.property(
+      fc.array(alert, { maxLength: 6 }).chain((alerts) =>
+        fc.tuple(
+          fc.constant(alerts),
+          fc.shuffledSubarray([...alerts, ...alerts, ...alerts], {
+            minLength: alerts.length * 3,
+            maxLength: alerts.length * 3,
+          }),
+        ),
+      ),
+      ([once, shuffled]) => {
+        const end = deliver(start, once, rollouts);
+        assert.equal(text(deliver(start, shuffled, rollouts)), text(end));
+        rolledBack += rolledBackIds(end).length;
+      },
+    ),
+    RUNS,
+  );
+  assert.ok(rolledBack > 2000);
+});
+
+function running(id: string, candidate: string, since: number): RolloutState {
+  return { ...newRollout(id, 'digits', candidate, 'v1'), phase: { name: 'step', step: 0 }, startedAt: at(since) };
+}
+
+function deliver(start: Ledger, alerts: readonly Alert[], rollouts: ReadonlyMap<string, Rollout>): Ledger {
+  return alerts.reduce((ledger, each) => {
+    const heeded = heed(each, ledger);
+    const state = 'id' in heeded ? ledger.get(heeded.id) : undefined;
+    const rollout = 'id' in heeded ? rollouts.get(heeded.id) : undefined;
+    if (!('order' in heeded) || state === undefined || rollout === undefined) return ledger;
+    const obeyed = obey(state, heeded.order, rollout);
+    assert.ok('state' in obeyed);
+    return merge(ledger, ledgerOf([obeyed.state]));
+  }, start);
+}
+
+test('(e) merging ledgers is commutative, associative and idempotent, and forgets no rollback', () => {
+  const pool = statesInTheWild();
+  const ledger = fc.subarray(pool, { maxLength: 12 }).map((states) => merge(ledgerOf(states), new Map()));
+  fc.assert(
+    fc.property(ledger, ledger, ledger, (a, b, c) => {
+      assert.equal(text(merge(a, b)), text(merge(b, a)));
+      assert.equal(text(merge(merge(a, b), c)), text(merge(a, merge(b, c))));
+      assert.equal(text(merge(a, a)), text(a));
+      assert.equal(text(merge(merge(a, b), b)), text(merge(a, b)));
+      const union = new Set([...rolledBackIds(a), ...rolledBackIds(b)]);
+      assert.deepEqual(new Set(rolledBackIds(merge(a, b))), union);
+    }),
+    RUNS,
+  );
+});
+
+/** States of three rollouts as they come up in random histories, among them several of one epoch. */
+function statesInTheWild(): RolloutState[] {
+  const histories = fc.sample(fc.array(happening, { minLength: 3, maxLength: 12 }), { numRuns: 40, seed: 7 });
+  return histories.flatMap((all, i) => {
+    const world = new World();
+    for (const one of all) world.happen(one);
+    return world.gateways.flatMap((ledger) => [...ledger.values()].map((state) => ({ ...state, id: `r${i % 3}` })));
+  });
+}
+
+test('(f) shadow counters change no verdict on errors and latency, and no phase where no one asks for them', () => {
+  const asked = rolloutWith(`${KEYS}, rollback: { error_rate: 2%, disagreement: 3% }`);
+  const counts = fc.tuple(fc.nat({ max: 50 }), fc.nat({ max: 50 })).map(([a, b]) => [a + b, b] as const);
+  const comparisons = fc.tuple(counts, counts).map(([raw, noise]) => compared(raw, noise));
+  let spoken = 0;
+  fc.assert(
+    fc.property(fc.array(fc.tuple(seen, comparisons), { minLength: 1, maxLength: 12 }), (ticks) => {
+      for (const [without, beside] of inPairs(ROLLOUT, ticks))
+        assert.equal(text(withoutComparisons(without)), text(withoutComparisons(beside)));
+      for (const [without, beside] of inPairs(asked, ticks)) {
+        const own = beside.verdict?.readings.find(({ guard }) => guard === 'disagreement');
+        if (own !== undefined && own.is !== 'quiet') {
+          spoken++; // its own guard holds or ends the rollout from here on
+          break;
+        }
+        assert.equal(text(otherReadings(without)), text(otherReadings(beside)));
+        assert.equal(phaseText(without.phase), phaseText(beside.phase));
+        assert.equal(without.verdict?.sentence, beside.verdict?.sentence);
+      }
+    }),
+    RUNS,
+  );
+  assert.ok(spoken > 1000 && spoken < 9000, `${spoken}`);
+});
+
+/** The states of a rollout after each tick, without shadow traffic and beside it. */
+function* inPairs(rollout: Rollout, ticks: readonly (readonly [Seen, Comparisons])[]) {
+  let without = newRollout('r', 'digits', 'v2', 'v1');
+  let beside = without;
+  for (const [i, [name, comparisons]] of ticks.entries()) {
+    const moment = { elapsedMs: 1000, at: at(i), isAutomatic: true };
+    without = advance(without, SEEN[name], rollout, moment).state;
+    beside = advance(beside, { ...SEEN[name], comparisons }, rollout, moment).state;
+    yield [without, beside] as const;
+  }
+}
+
+function withoutComparisons({ evidence: { comparisons: _, ...evidence }, ...state }: RolloutState) {
+  return { ...state, evidence };
+}
+
+function otherReadings({ verdict }: RolloutState) {
+  const others = verdict?.readings.filter(({ guard }) => guard !== 'disagreement') ?? [];
+  return [...others].sort((a, b) => a.guard.localeCompare(b.guard));
+}
+
+function reread(ledger: Ledger): Ledger {
+  return ledgerOf(JSON.parse(JSON.stringify([...ledger.values()])));
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value instanceof Map ? [...value] : value);
+}
