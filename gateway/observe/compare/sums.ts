@@ -1,0 +1,37 @@
+// Counts and sums by key, which add up: over comparisons, over replicas, over time. A key is a path of encoded names.
+
+/** Whole numbers where things are counted, fractions where they are summed up. */
+export type Sums = ReadonlyMap<string, number>;
+
+/** Different keys of one set of sums; beyond it new keys are counted under `overflow`: answers must not fill the store. */
+const MAX_KEYS = 4096;
+
+/** A key from its parts; no part can bring a slash of its own. */
+export function keyOf(...parts: readonly string[]): string {
+  return parts.map(encodeURIComponent).join('/');
+}
+
+/** The parts of a key. */
+export function partsOf(key: string): string[] {
+  return key.split('/').map(decodeURIComponent);
+}
+
+/** Adds to one key. */
+export function addTo(sums: Map<string, number>, key: string, value: number): void {
+  const before = sums.get(key);
+  if (before !== undefined) sums.set(key, before + value);
+  else if (sums.size < MAX_KEYS) sums.set(key, value);
+  else sums.set('overflow', (sums.get('overflow') ?? 0) + 1);
+}
+
+/** Adds every key of one to the other. */
+export function addAll(into: Map<string, number>, from: Iterable<readonly [string, number]>): void {
+  for (const [key, value] of from) addTo(into, key, value);
+}
+
+/** Several sums as one. */
+export function totalOf(parts: Iterable<Sums>): Sums {
+  const total = new Map<string, number>();
+  for (const part of parts) addAll(total, part);
+  return total;
+}
