@@ -107,4 +107,6 @@ export type Pair = {
   readonly candidate: Side;
   /** A second answer of the baseline to the same request: the noise floor. */
   readonly noise?: Side | undefined;
+  /** Only where the policy keeps fields of requests. */
+  readonly request?: Pick<Side, 'body' | 'headerLength'> | undefined;
 };

@@ -138,10 +138,10 @@ function factsOf(side: Side, reading: Answered, spec: CompareSpec): SideFacts {
     status: side.status,
     ...(side.fault !== undefined && { fault: side.fault }),
     server: side.server,
-    latencyMs: Math.round(side.latencyMs * 1000) / 1000,
+    latencyMs: short(side.latencyMs),
     bytes: side.body.length,
     ...(side.digest !== undefined && { digest: side.digest }),
-    ...(confidence !== undefined && { confidence }),
+    ...(confidence !== undefined && { confidence: short(confidence) }),
   };
 }
 
@@ -150,6 +150,11 @@ function confidenceIn(reading: Answered, { as, output }: CompareSpec): number | 
   if (reading.confidence !== undefined || as !== 'classification') return reading.confidence;
   const compared = output === undefined ? reading.outputs[0] : reading.outputs.find(({ name }) => name === output);
   return compared === undefined ? undefined : confidenceOf(compared);
+}
+
+/** Six decimals: more would only be noise, and written numbers are half of what a record costs. */
+function short(value: number): number {
+  return Math.round(value * 1e6) / 1e6;
 }
 
 /** The first 64 bits of the unit's SHA-256. */

@@ -19,6 +19,8 @@ export type CompareSpec = {
 export type KeepSpec = {
   /** JSON paths of the answers, such as `outputs.*.data`. */
   readonly fields: readonly string[];
+  /** JSON paths of the request. */
+  readonly requestFields: readonly string[];
   /** Share of the comparisons, in [0, 1]. */
   readonly sample: number;
   readonly ttlMs: number;

@@ -26,6 +26,8 @@ export type Summary = {
   readonly fields: readonly FieldSummary[];
   /** By lower bound of the disagreement, the worst first. */
   readonly slices: readonly SliceSummary[];
+  /** Additions that found no room: more labels or slice values than are told apart. Kappa is not given then. */
+  readonly overflow: number;
 };
 
 /** Paired: candidate minus baseline of one request, in milliseconds. */
@@ -72,6 +74,7 @@ export type SliceSummary = {
 /** Reads the sums of one shadow. */
 export function summarise(sums: Sums): Summary {
   const tree = treeOf(sums);
+  const overflow = sums.get('overflow') ?? 0;
   const kinds = numbersIn(tree.get('kind'));
   const comparable = (kinds.same ?? 0) + (kinds.different ?? 0);
   const disagreement = rateOf(kinds.different ?? 0, comparable);
@@ -85,9 +88,10 @@ export function summarise(sums: Sums): Summary {
     candidateErrors: numbersIn(tree.get('error')),
     latency: latencyOf(tree.get('latency')),
     fields: [...(tree.get('field')?.inner ?? [])]
-      .map(([field, node]) => fieldOf(field, node, comparable, noise.of))
+      .map(([field, node]) => fieldOf(field, node, { comparable, noisePairs: noise.of, isWhole: overflow === 0 }))
       .sort(byWeight),
     slices: slicesOf(tree.get('slice')),
+    overflow,
   };
 }
 
@@ -123,13 +127,15 @@ function numbersIn(node: Node | undefined): Record<string, number> {
   return Object.fromEntries([...(node?.inner ?? [])].map(([name, { value }]) => [name, value]));
 }
 
-function fieldOf(field: string, node: Node, comparable: number, noisePairs: number): FieldSummary {
+type Coverage = { readonly comparable: number; readonly noisePairs: number; readonly isWhole: boolean };
+
+function fieldOf(field: string, node: Node, { comparable, noisePairs, isWhole }: Coverage): FieldSummary {
   const raw = rateOf(node.number('differ'), comparable);
   const noise = rateOf(node.number('noise'), noisePairs);
   // A field that only the noise ever touched has no kind of its own.
   const as = ([...(node.get('as')?.inner.keys() ?? [])][0] ?? 'json') as CompareAs;
   const seen = node.get('as')?.number(as) ?? 0;
-  const classification = as === 'classification' ? classesOf(node) : undefined;
+  const classification = as === 'classification' ? classesOf(node, isWhole) : undefined;
   const sums = { count: node.number('count'), sum: node.number('sum'), sumSquares: node.number('sumSquares') };
   const limits = as === 'regression' ? agreementLimits(sums) : undefined;
   return {
@@ -153,7 +159,7 @@ function meansOf(as: CompareAs, node: Node, count: number): Record<string, numbe
   );
 }
 
-function classesOf(node: Node): ClassificationSummary {
+function classesOf(node: Node, isWhole: boolean): ClassificationSummary {
   const [rows, flips] = [node.number('rows'), node.number('flips')];
   const baseline = new Map(Object.entries(numbersIn(node.get('baseline'))));
   const candidate = new Map(Object.entries(numbersIn(node.get('candidate'))));
@@ -165,7 +171,7 @@ function classesOf(node: Node): ClassificationSummary {
   return {
     rows,
     flips: rateOf(flips, rows),
-    kappa: kappa(rows, flips, { baseline, candidate }),
+    kappa: isWhole ? kappa(rows, flips, { baseline, candidate }) : undefined,
     flipped: flipped.sort((a, b) => b.rows - a.rows),
     agreed: Object.fromEntries(left),
   };

@@ -1,7 +1,7 @@
 // What one comparison adds to the sums. summary.ts reads the same keys.
 import { bucketOf, DISTANCE, LATENCY } from '../statistics/log-buckets.ts';
 import { type Comparison, type FieldComparison, isComparable, type SideFacts } from './comparison.ts';
-import { addTo, keyOf } from './sums.ts';
+import { addTo, keyBelow } from './sums.ts';
 
 const MAX_SLICE_LENGTH = 64;
 
@@ -9,19 +9,17 @@ const MAX_SLICE_LENGTH = 64;
 export function tally(comparison: Comparison, into: Map<string, number>): void {
   const { kind, baseline, candidate, fields, noise, slices } = comparison;
   addTo(into, 'pairs', 1);
-  addTo(into, KIND_KEYS[kind] ?? keyOf('kind', kind), 1);
-  if (kind === 'candidate_error') addTo(into, keyOf('error', failureOf(candidate)), 1);
+  addTo(into, keyBelow('kind', kind), 1);
+  if (kind === 'candidate_error') addTo(into, keyBelow('error', failureOf(candidate)), 1);
   if (isComparable(kind)) addLatency(baseline.latencyMs, candidate.latencyMs, into);
   for (const field of fields) addField(field, into);
   if (noise !== undefined && isComparable(noise.kind)) {
     addTo(into, 'noise/pairs', 1);
     if (noise.kind === 'different') addTo(into, 'noise/different', 1);
-    for (const { field, same } of noise.fields) if (!same) addTo(into, keyOf('field', field, 'noise'), 1);
+    for (const { field, same } of noise.fields) if (!same) addTo(into, keyBelow(keyBelow('field', field), 'noise'), 1);
   }
   for (const [name, value] of Object.entries(slices ?? {})) addSlice(name, value, kind, into);
 }
-
-const KIND_KEYS: Readonly<Record<string, string>> = { same: 'kind/same', different: 'kind/different' };
 
 function failureOf({ fault, status }: SideFacts): string {
   if (fault !== undefined) return fault;
@@ -32,42 +30,42 @@ function addLatency(baselineMs: number, candidateMs: number, into: Map<string, n
   addTo(into, 'latency/pairs', 1);
   addTo(into, 'latency/baseline', baselineMs);
   addTo(into, 'latency/candidate', candidateMs);
-  addTo(into, `latency/difference/${bucketOf(candidateMs - baselineMs, LATENCY)}`, 1);
+  addTo(into, keyBelow('latency/difference', String(bucketOf(candidateMs - baselineMs, LATENCY))), 1);
 }
 
 function addSlice(name: string, value: string, kind: Comparison['kind'], into: Map<string, number>): void {
-  const prefix = keyOf('slice', name, value.slice(0, MAX_SLICE_LENGTH));
-  addTo(into, `${prefix}/pairs`, 1);
-  if (kind === 'different') addTo(into, `${prefix}/different`, 1);
-  if (kind === 'candidate_error') addTo(into, `${prefix}/error`, 1);
+  const prefix = keyBelow(keyBelow('slice', name), value.slice(0, MAX_SLICE_LENGTH));
+  addTo(into, keyBelow(prefix, 'pairs'), 1);
+  if (kind === 'different') addTo(into, keyBelow(prefix, 'different'), 1);
+  if (kind === 'candidate_error') addTo(into, keyBelow(prefix, 'error'), 1);
 }
 
 function addField(found: FieldComparison, into: Map<string, number>): void {
-  const prefix = keyOf('field', found.field);
-  addTo(into, `${prefix}/as/${found.as}`, 1);
-  if (!found.same) addTo(into, `${prefix}/differ`, 1);
-  addTo(into, `${prefix}/distance`, found.distance);
-  addTo(into, `${prefix}/h/${bucketOf(found.distance, DISTANCE)}`, 1);
-  addDetail(found, prefix, into);
+  const prefix = keyBelow('field', found.field);
+  const below = (name: string) => keyBelow(prefix, name);
+  addTo(into, keyBelow(below('as'), found.as), 1);
+  if (!found.same) addTo(into, below('differ'), 1);
+  addTo(into, below('distance'), found.distance);
+  addTo(into, keyBelow(below('h'), String(bucketOf(found.distance, DISTANCE))), 1);
+  addDetail(found, below, into);
 }
 
 /** Every plain number of a detail is a sum, or its mean is worth telling; the rest is spelled out. */
-function addDetail(found: FieldComparison, prefix: string, into: Map<string, number>): void {
+function addDetail(found: FieldComparison, below: (name: string) => string, into: Map<string, number>): void {
   if (found.as === 'classification') {
-    addTo(into, `${prefix}/rows`, found.rows);
-    if (found.flips > 0) addTo(into, `${prefix}/flips`, found.flips);
+    addTo(into, below('rows'), found.rows);
+    if (found.flips > 0) addTo(into, below('flips'), found.flips);
     for (const [from, to, rows] of found.cells) {
-      const [a, b] = [encodeURIComponent(from), encodeURIComponent(to)];
-      addTo(into, `${prefix}/baseline/${a}`, rows);
-      addTo(into, `${prefix}/candidate/${b}`, rows);
-      if (from !== to) addTo(into, `${prefix}/flip/${a}/${b}`, rows);
+      addTo(into, keyBelow(below('baseline'), from), rows);
+      addTo(into, keyBelow(below('candidate'), to), rows);
+      if (from !== to) addTo(into, keyBelow(keyBelow(below('flip'), from), to), rows);
     }
     return;
   }
-  if (found.as === 'json') addTo(into, `${prefix}/difference/${found.difference}`, 1);
+  if (found.as === 'json') addTo(into, keyBelow(below('difference'), found.difference), 1);
   for (const name of SUMMED[found.as]) {
     const value: unknown = Reflect.get(found, name);
-    if (typeof value === 'number') addTo(into, `${prefix}/${name}`, value);
+    if (typeof value === 'number') addTo(into, below(name), value);
   }
 }
 

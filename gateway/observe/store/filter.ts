@@ -1,0 +1,24 @@
+import type { Comparison } from '../compare/comparison.ts';
+import type { PageQuery } from './store.ts';
+
+/** Whether a comparison is what a page was asked for. */
+export function fits(comparison: Comparison, query: PageQuery): boolean {
+  const { model, shadow, version, kind, field, since, until } = query;
+  if (model !== undefined && comparison.model !== model) return false;
+  if (shadow !== undefined && comparison.shadow !== shadow) return false;
+  if (kind !== undefined && comparison.kind !== kind) return false;
+  if (since !== undefined && comparison.at < since) return false;
+  if (until !== undefined && comparison.at >= until) return false;
+  if (version !== undefined && comparison.baseline.version !== version && comparison.candidate.version !== version)
+    return false;
+  return field === undefined || comparison.fields.some((found) => found.field === field && !found.same);
+}
+
+/** The comparison that a line holds; undefined for a line that was cut short by a crash. */
+export function parseRecord(line: string): Comparison | undefined {
+  try {
+    return JSON.parse(line) as Comparison;
+  } catch {
+    return undefined;
+  }
+}
