@@ -62,7 +62,7 @@ export class Comparer {
   constructor(options: ComparerOptions) {
     this.#options = options;
     this.#waiting = new Queue({
-      maxEntries: options.maxPairs ?? 2048,
+      maxCount: options.maxPairs ?? 2048,
       maxBytes: options.maxBytes ?? 32 * MEBIBYTE,
       bytesOf,
     });
@@ -83,7 +83,7 @@ export class Comparer {
     }
     this.#waiting.push(pair);
     if (this.#inThread > 0) return; // the next parcel leaves when this one is done
-    if (this.#waiting.length >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES) this.#send();
+    if (this.#waiting.count >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES) this.#send();
     else this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
   }
 
@@ -93,7 +93,7 @@ export class Comparer {
       compared: this.#compared,
       dropped: this.#waiting.dropped + this.#late,
       failed: this.#failed,
-      waiting: this.#waiting.length + this.#inThread,
+      waiting: this.#waiting.count + this.#inThread,
     };
   }
 
@@ -119,7 +119,7 @@ export class Comparer {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#inThread > 0) return;
-    if (this.#waiting.length === 0) {
+    if (this.#waiting.count === 0) {
       this.#onIdle();
       return;
     }
@@ -141,9 +141,9 @@ export class Comparer {
     this.#compared += this.#inThread;
     this.#inThread = 0;
     this.#options.sink(batch);
-    const isFull = this.#waiting.length >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES;
+    const isFull = this.#waiting.count >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES;
     if (isFull || this.#closing) this.#send();
-    else if (this.#waiting.length > 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
+    else if (this.#waiting.count > 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
   }
 
   #fail(error: Error): void {

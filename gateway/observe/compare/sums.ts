@@ -3,7 +3,7 @@
 /** Whole numbers where things are counted, fractions where they are summed up. */
 export type Sums = ReadonlyMap<string, number>;
 
-/** Different keys of one set of sums; beyond it new keys are counted under `overflow`: answers must not fill the store. */
+/** Different keys of one set of sums; beyond it new ones are counted under `overflow`: answers must not fill the store. */
 const MAX_KEYS = 4096;
 
 /** A key from its parts; no part can bring a slash of its own. */
@@ -11,9 +11,10 @@ export function keyOf(...parts: readonly string[]): string {
   return parts.map(encode).join('/');
 }
 
-/** Half of a surrogate pair has no UTF-8: JSON can spell one, and a cut can leave one. */
-function encode(part: string): string {
-  return encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\ufffd'));
+/** A name as a word in which nothing has a meaning: no slash, colon, brace or star, also for Redis. */
+export function encode(part: string): string {
+  // Half of a surrogate pair has no UTF-8: JSON can spell one, and a cut can leave one.
+  return encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\ufffd')).replaceAll('*', '%2A');
 }
 
 const BELOW = new Map<string, Map<string, string>>();
@@ -45,7 +46,9 @@ export function partsOf(key: string): string[] {
 /** Adds to one key. */
 export function addTo(sums: Map<string, number>, key: string, value: number): void {
   const before = sums.get(key);
-  if (before !== undefined) sums.set(key, before + value);
+  // An answer of huge numbers can sum up to no number; one such addition would spoil the sum for ever.
+  if (!Number.isFinite(value)) addTo(sums, 'overflow', 1);
+  else if (before !== undefined) sums.set(key, before + value);
   else if (sums.size < MAX_KEYS) sums.set(key, value);
   else sums.set('overflow', (sums.get('overflow') ?? 0) + 1);
 }

@@ -1,0 +1,91 @@
+import { encode } from '../../compare/sums.ts';
+import type { OutcomeWindows, VersionCounts, WindowCounts } from '../store.ts';
+import type { Connections } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import { ask } from './unavailable.ts';
+
+const FLUSH_MS = 50;
+/** Seconds of models that wait for Redis; beyond, the oldest go: a judge looks at the last minutes. */
+const MAX_WAITING = 10_000;
+/** Seconds that one read adds up. */
+const MAX_SECONDS = 3600;
+
+export type SharedOutcomesOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly replica: string;
+  readonly keepMs: number;
+};
+
+/**
+ * Counts of outcomes by second, of every replica. A replica has fields of its own and writes them whole, so that a write
+ * may be repeated; what could not be written is tried again for as long as it matters.
+ */
+export class SharedOutcomes implements OutcomeWindows {
+  readonly #options: SharedOutcomesOptions;
+  readonly #waiting = new Map<string, VersionCounts>();
+  #timer: NodeJS.Timeout | undefined;
+  #flushing = false;
+
+  constructor(options: SharedOutcomesOptions) {
+    this.#options = options;
+  }
+
+  put(model: string, second: number, counts: VersionCounts): void {
+    const key = this.#options.keys.window(model, second);
+    this.#waiting.delete(key);
+    this.#waiting.set(key, counts);
+    const [oldest] = this.#waiting.keys();
+    if (this.#waiting.size > MAX_WAITING && oldest !== undefined) this.#waiting.delete(oldest);
+    this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
+  }
+
+  async read(model: string, from: number, to: number): Promise<readonly WindowCounts[]> {
+    const { connections, keys } = this.#options;
+    const length = Math.max(0, Math.min(to - from, MAX_SECONDS));
+    const seconds = Array.from({ length }, (_, i) => to - length + i);
+    const hashes = await ask(() =>
+      Promise.all(seconds.map((second) => connections.control.hgetall(keys.window(model, second)))),
+    );
+    return seconds.flatMap((second, i) => {
+      const hash = hashes[i] ?? {};
+      return Object.keys(hash).length === 0 ? [] : [{ second, counts: totalOf(hash) }];
+    });
+  }
+
+  /** Writes what waits. */
+  async flush(): Promise<void> {
+    this.#timer = undefined;
+    if (this.#flushing) return;
+    this.#flushing = true;
+    const { connections, replica, keepMs } = this.#options;
+    for (const [key, counts] of [...this.#waiting]) {
+      const fields = fieldsOf(replica, counts);
+      try {
+        if (fields.length > 0) await connections.write.hset(key, ...fields);
+        await connections.write.pexpire(key, keepMs);
+        if (this.#waiting.get(key) === counts) this.#waiting.delete(key);
+      } catch {
+        break; // the next put tries again
+      }
+    }
+    this.#flushing = false;
+  }
+}
+
+function fieldsOf(replica: string, counts: VersionCounts): string[] {
+  return Object.entries(counts).flatMap(([version, names]) =>
+    Object.entries(names).flatMap(([name, count]) => [`${replica}/${encode(version)}/${encode(name)}`, String(count)]),
+  );
+}
+
+function totalOf(hash: Readonly<Record<string, string>>): VersionCounts {
+  const total: Record<string, Record<string, number>> = Object.create(null);
+  for (const [field, count] of Object.entries(hash)) {
+    const [, version = '', name = ''] = field.split('/').map(decodeURIComponent);
+    const names: Record<string, number> = total[version] ?? Object.create(null);
+    total[version] = names;
+    names[name] = (names[name] ?? 0) + Number(count);
+  }
+  return total;
+}
