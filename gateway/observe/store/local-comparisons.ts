@@ -64,7 +64,7 @@ export class LocalComparisons implements ComparisonStore {
         this.#readers.delete(wake);
         resolve();
       };
-      const limit = setTimeout(wake, withinMs).unref();
+      const limit = setTimeout(wake, withinMs);
       this.#readers.add(wake);
     });
   }

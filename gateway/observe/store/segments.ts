@@ -64,7 +64,8 @@ export class SegmentedLog {
 
   /** Visits every comparison from a place on, the oldest first. */
   async replay(from: Position, visit: (comparison: Comparison, at: Position) => void): Promise<void> {
-    for (const { number, lines } of this.#segments.filter(({ number }) => number >= from.segment)) {
+    for (const { number, lines } of [...this.#segments]) {
+      if (number < from.segment || lines === 0) continue;
       const text = await this.#storage.read(number);
       for (let line = number === from.segment ? from.line : 0; line < lines; line++) {
         const comparison = parseRecord(text[line] ?? '');

@@ -54,6 +54,12 @@ export class Connections {
     if (this.write.status === 'ready') listener();
   }
 
+  /** Resolves when all of them are there. */
+  async allReady(): Promise<void> {
+    const clients = [this.write, this.control, this.blocking].filter(({ status }) => status !== 'ready');
+    await Promise.all(clients.map((client) => new Promise<void>((resolve) => client.once('ready', () => resolve()))));
+  }
+
   close(): void {
     for (const client of [this.write, this.control, this.blocking]) client.disconnect();
   }
@@ -95,6 +101,7 @@ export class Connections {
 export function reasonOf(message: string): string {
   if (/NOAUTH|WRONGPASS|NOPERM|invalid password|without any password/i.test(message))
     return `Redis refuses these credentials (${message}); check the user and password in REDIS_URL`;
+  if (message.startsWith("Stream isn't writeable")) return 'Redis is not connected';
   if (message.startsWith('OOM')) return 'Redis is full: raise its maxmemory, or let Sluice keep less';
   if (message.startsWith('MISCONF')) return `Redis cannot write to its disk (${message})`;
   return message;

@@ -41,7 +41,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const comparisons = new SharedComparisons({ connections, keys, writer, retention, now: clock.now });
   const experiments = new SharedExperiments({ connections, keys, writer, keepMs: retention.experimentsMs });
   const outcomes = new SharedOutcomes({ connections, keys, replica, keepMs: retention.windowsMs });
-  await firstConnect(connections);
+  await Promise.race([connections.allReady(), sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
   if (connections.reason() === undefined) {
     await checkKeys(connections.control, keys).catch((error: unknown) => {
       connections.close();
@@ -73,11 +73,6 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
 function healthOf(connections: Connections, writer: Writer): StoreHealth {
   const reason = connections.reason() ?? writer.reason();
   return { kind: 'redis', up: reason === undefined, reason, counters: writer.counters() };
-}
-
-async function firstConnect(connections: Connections): Promise<void> {
-  const ready = new Promise<void>((resolve) => connections.onReady(resolve));
-  await Promise.race([ready, sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
 }
 
 /** Throws UserError when a key of ours holds something that is not ours. */

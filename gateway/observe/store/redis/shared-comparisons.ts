@@ -60,7 +60,12 @@ export class SharedComparisons implements ComparisonStore {
     this.#watching ??= this.#watch().finally(() => {
       this.#watching = undefined;
     });
-    await Promise.race([this.#watching, pause(withinMs)]);
+    let limit: NodeJS.Timeout | undefined;
+    const time = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([this.#watching, time]);
+    clearTimeout(limit);
   }
 
   async subjects(): Promise<readonly Subject[]> {
@@ -122,12 +127,16 @@ export class SharedComparisons implements ComparisonStore {
   }
 }
 
+const BEGINNING = '0-0';
+
 type StreamEntry = [id: string, fields: string[]];
 
 async function older(client: Client, key: string, query: PageQuery): Promise<Page> {
   const newest = await newestId(client, key);
   const found: Comparison[] = [];
-  let end = query.cursor === undefined ? newest : `(${checkedId(query.cursor)}`;
+  const start = query.cursor === undefined ? newest : checkedId(query.cursor);
+  if (start === BEGINNING) return { comparisons: [], cursor: undefined, newest };
+  let end = query.cursor === undefined ? start : `(${start}`;
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
     const entries = (await client.xrevrange(key, end, '-', 'COUNT', READ_COUNT)) as StreamEntry[];
     for (const [id, fields] of entries) {
@@ -160,12 +169,12 @@ async function newer(client: Client, key: string, query: PageQuery, after: strin
 
 async function newestId(client: Client, key: string): Promise<string> {
   const [entry] = (await client.xrevrange(key, '+', '-', 'COUNT', 1)) as StreamEntry[];
-  return entry?.[0] ?? '0-0';
+  return entry?.[0] ?? BEGINNING;
 }
 
 /** A stream id, or the beginning for anything else. */
 function checkedId(cursor: string): string {
-  return /^\d{1,20}-\d{1,20}$/.test(cursor) ? cursor : '0-0';
+  return /^\d{1,19}-\d{1,19}$/.test(cursor) ? cursor : BEGINNING;
 }
 
 function pause(ms: number): Promise<void> {
