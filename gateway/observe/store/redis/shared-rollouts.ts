@@ -1,5 +1,6 @@
 // Rollout states that replicas share. The disk of each is the truth that Redis may add to and never take from: ids that were
 // rolled back are united, documents go forward only, and what Redis has forgotten is told to it again.
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { LocalRollouts } from '../local-rollouts.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Client, Connections } from './connections.ts';
@@ -24,6 +25,9 @@ local epoch = text and cjson.decode(text).epoch or 0
 if epoch < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return epoch
 `;
+
+/** How long a rollback waits to hear that the others can see it. */
+const TELL_MS = 250;
 
 export type SharedRolloutsOptions = {
   readonly connections: Connections;
@@ -86,11 +90,11 @@ export class SharedRollouts implements RolloutStates {
   async rollBack(id: string): Promise<{ readonly shared: boolean }> {
     const { connections, keys, local } = this.#options;
     await local.rollBack(id);
-    const shared = await connections.control.sadd(keys.rolledBack, id).then(
+    const told = connections.control.sadd(keys.rolledBack, id).then(
       () => true,
       () => false,
     );
-    return { shared };
+    return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
   }
 
   /** Tells Redis what it should know: rolled-back ids that it lacks, and documents of which it has an older state or none. */

@@ -1,5 +1,3 @@
-import assert from 'node:assert/strict';
-import { test } from 'node:test';
 import { openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
 import { undo } from '../../../support/undo.ts';
 import { folderOf } from './made.ts';
@@ -16,5 +14,3 @@ storeSuite('a store in files', {}, async (t) => {
   undo(t, () => store.close());
   return store;
 });
-
-test('x', () => assert.ok(true));
