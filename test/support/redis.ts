@@ -23,6 +23,7 @@ export type RedisServer = {
 };
 
 export type RedisServerOptions = {
+  /** Further arguments; `{port}` stands for the port. */
   readonly args?: readonly string[];
   /** How a client must connect. */
   readonly client?: Pick<RedisOptions, 'password' | 'tls' | 'username'>;
@@ -45,9 +46,8 @@ export async function redisServer(t: TestContext, options: RedisServerOptions = 
     return made;
   };
   const start = async (more: readonly string[] = []) => {
-    child = spawn('redis-server', [...BASE, '--port', String(port), '--dir', folder, ...args, ...more], {
-      stdio: 'ignore',
-    });
+    const own = [...args, ...more].map((arg) => arg.replace('{port}', String(port)));
+    child = spawn('redis-server', [...BASE, '--port', String(port), '--dir', folder, ...own], { stdio: 'ignore' });
     const probe = newClient();
     await until(() => probe.ping().then(() => true), 'an answer of redis-server');
     probe.disconnect();
