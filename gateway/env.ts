@@ -1,5 +1,6 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
 import type { OptionTable, Values } from './cli/options.ts';
+import type { StoreSettings } from './observe/store/open-store.ts';
 
 const SECOND = 1000;
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -32,6 +33,36 @@ export const GATEWAY_OPTIONS = {
   'body-limit': { kind: 'bytes', env: 'SLUICE_BODY_LIMIT', default: 16 * MEBIBYTE, help: 'largest request body' },
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
+
+/** Where a gateway remembers things, beyond its data folder. */
+export const STORE_OPTIONS = {
+  'redis-prefix': {
+    kind: 'string',
+    env: 'SLUICE_REDIS_PREFIX',
+    default: 'sluice',
+    help: 'what every key in Redis begins with; Redis itself is REDIS_URL',
+  },
+  'redis-ca': {
+    kind: 'string',
+    env: 'SLUICE_REDIS_CA',
+    default: '',
+    help: 'with rediss://: PEM file of the CA that signed the certificate of Redis',
+  },
+} as const satisfies OptionTable;
+
+/** A store's settings from its option values. The address of Redis may hold a password: only the environment has it. */
+export function storeSettings(
+  values: Values<typeof STORE_OPTIONS>,
+  data: string,
+  env: NodeJS.ProcessEnv,
+): StoreSettings {
+  return {
+    data,
+    redisUrl: env.REDIS_URL?.trim() || undefined,
+    redisPrefix: values['redis-prefix'],
+    redisCa: values['redis-ca'] || undefined,
+  };
+}
 
 /** `sluice model-server`. */
 export const MODEL_SERVER_OPTIONS = {
