@@ -31,6 +31,9 @@ export type ComparisonBatch = {
 
 export const MINUTE_MS = 60_000;
 
+const MAX_CELLS = 64;
+const MAX_KEPT_LENGTH = 64 * 1024;
+
 /** What stands in for a shadow whose policy says nothing about comparing: every value, every digit. */
 const EXACTLY: CompareSpec = { as: 'exact' };
 
@@ -42,16 +45,27 @@ export function compareBatch(pairs: readonly Pair[], specs: ReadonlyMap<string, 
   for (const pair of pairs) {
     const spec = specs.get(shadowKey(pair.model, pair.shadow)) ?? EXACTLY;
     const comparison = compare(pair, spec);
-    records.push(JSON.stringify(comparison));
+    records.push(recordOf(comparison));
     deltas.add(comparison);
     if (spec.keep !== undefined) kept.push(...keptOf(pair, spec.keep));
   }
   return { records, deltas: deltas.list(), kept };
 }
 
+/** A comparison as it is stored. Of a batch with many rows the first cells: the sums have all of them. */
+function recordOf(comparison: Comparison): string {
+  const isShort = comparison.fields.every((field) => field.as !== 'classification' || field.cells.length <= MAX_CELLS);
+  if (isShort) return JSON.stringify(comparison);
+  const fields = comparison.fields.map((field) =>
+    field.as === 'classification' ? { ...field, cells: field.cells.slice(0, MAX_CELLS) } : field,
+  );
+  return JSON.stringify({ ...comparison, fields });
+}
+
 function keptOf(pair: Pair, spec: KeepSpec): KeptText[] {
   const values = keep(pair, spec);
-  return values === undefined ? [] : [{ id: pair.id, text: JSON.stringify(values), ttlMs: spec.ttlMs }];
+  const text = JSON.stringify(values);
+  return values === undefined || text.length > MAX_KEPT_LENGTH ? [] : [{ id: pair.id, text, ttlMs: spec.ttlMs }];
 }
 
 /** Collects what comparisons add, by subject and minute. */

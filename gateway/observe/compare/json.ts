@@ -53,10 +53,8 @@ class Walk {
 
   #scalars(a: Json, b: Json, path: readonly string[]): void {
     if (isSameScalar(a, b)) return;
-    const delta = isNumber(a) && isNumber(b) ? Math.abs(Number(b) - Number(a)) : 1;
-    // Integers that differ beyond 2^53 have a delta of 0 as numbers.
-    if (!isNumber(a) || !(delta > 0 && delta <= this.#tolerance))
-      this.#note(path, 'value', Number.isFinite(delta) ? delta : 1);
+    const delta = isNumber(a) && isNumber(b) ? distanceOf(a, b) : Number.NaN;
+    if (!(delta <= this.#tolerance)) this.#note(path, 'value', Number.isFinite(delta) ? delta : 1);
   }
 
   #arrays(a: readonly Json[], b: readonly Json[], path: readonly string[]): void {
@@ -96,6 +94,16 @@ function fits(wanted: string | undefined, step: string): boolean {
 
 function isNumber(value: Json): value is number | bigint {
   return typeof value === 'number' || typeof value === 'bigint';
+}
+
+function distanceOf(a: number | bigint, b: number | bigint): number {
+  const isExact = typeof a === 'bigint' || typeof b === 'bigint';
+  if (isExact && isWhole(a) && isWhole(b)) return Math.abs(Number(BigInt(b) - BigInt(a)));
+  return Math.abs(Number(b) - Number(a));
+}
+
+function isWhole(value: number | bigint): boolean {
+  return typeof value === 'bigint' || Number.isInteger(value);
 }
 
 type JsonRecord = { readonly [key: string]: Json };
