@@ -39,6 +39,8 @@ const PARCEL_AGE_MS = 25;
 /** A parcel takes milliseconds. Longer than this, the thread is stuck. */
 const STUCK_MS = 15_000;
 const RESTART_MS = 1000;
+/** A hostile answer may unfold into many times its bytes: then this thread ends, and not the gateway. */
+const resourceLimits = { maxOldGenerationSizeMb: 128 };
 
 /** Compares pairs off the serving path. Starts its thread with the first pair. */
 export class Comparer {
@@ -160,7 +162,7 @@ export class Comparer {
 
   #running(): Worker | undefined {
     if (this.#worker !== undefined || performance.now() < this.#startAgainAt) return this.#worker;
-    const worker = new Worker(new URL('./compare-worker.js', import.meta.url));
+    const worker = new Worker(new URL('./compare-worker.js', import.meta.url), { resourceLimits });
     const isCurrent = () => this.#worker === worker;
     worker.on('message', (batch: ComparisonBatch) => isCurrent() && this.#done(batch));
     worker.on('error', (error) => isCurrent() && this.#fail(error));

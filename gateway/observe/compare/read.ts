@@ -7,14 +7,17 @@ import { type Elements, type Output, type Reading, sizeOf } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 import { flatten, jsonAt, tensorOf } from './tensor-of.ts';
 
-/** Bytes of an answer beyond which it is not compared. */
-const MAX_BYTES = 16 * 1024 * 1024;
+const MEBIBYTE = 1024 * 1024;
+/** Bytes of an answer beyond which it is not compared; of JSON fewer, for it may unfold into fifty times its bytes. */
+const MAX_BYTES = 16 * MEBIBYTE;
+const MAX_TEXT_BYTES = 4 * MEBIBYTE;
 
 type Body = Pick<Side, 'body' | 'contentType' | 'headerLength'>;
 
 /** Decodes an answer as far as the spec needs it. */
 export function readAnswer(side: Body, spec: CompareSpec): Reading {
-  if (side.body.length > MAX_BYTES) return unreadable(`larger than ${MAX_BYTES} bytes`);
+  const most = side.headerLength === undefined ? MAX_TEXT_BYTES : MAX_BYTES;
+  if (side.body.length > most) return unreadable(`larger than ${most} bytes`);
   if (side.body.length === 0) return unreadable('empty');
   try {
     return isJson(side) ? readJson(side, spec) : opaque(side.body.toString('utf8'), spec);
@@ -36,7 +39,7 @@ function isJson({ body, contentType, headerLength }: Body): boolean {
 }
 
 function readJson({ body, headerLength }: Body, spec: CompareSpec): Reading {
-  if (headerLength !== undefined && (headerLength < 0 || headerLength > body.length))
+  if (headerLength !== undefined && (headerLength < 0 || headerLength > Math.min(body.length, MAX_TEXT_BYTES)))
     return unreadable('inference-header-content-length is out of range');
   const text = headerLength === undefined ? body.toString('utf8') : body.toString('utf8', 0, headerLength);
   const reading = readParsed(parseLeniently(text), body, headerLength, spec);

@@ -12,6 +12,8 @@ export class LocalRollouts implements RolloutStates {
   readonly #inTurn = takingTurns();
   #documents = new Map<string, RolloutDocument>();
   #rolledBack = new Set<string>();
+  /** Whether the disk has all of it: after a write that failed, the next one writes again even if it brings nothing new. */
+  #isDurable = true;
 
   constructor(file: string | undefined) {
     this.#file = file;
@@ -53,16 +55,19 @@ export class LocalRollouts implements RolloutStates {
     return this.#inTurn(async () => {
       const union = new Set([...this.#rolledBack, ...rolledBack]);
       const higher = [...documents].filter(({ id, epoch }) => epoch > (this.#documents.get(id)?.epoch ?? 0));
-      if (union.size > this.#rolledBack.size || higher.length > 0) await this.#keep([...union], higher);
+      const isNew = union.size > this.#rolledBack.size || higher.length > 0;
+      if (isNew || !this.#isDurable) await this.#keep([...union], higher);
     });
   }
 
   async #keep(rolledBack: readonly string[], changed: readonly RolloutDocument[]): Promise<void> {
     // Effective here at once, also when the disk is full and this rejects: a rollback that only memory knows is still one.
     this.#rolledBack = new Set(rolledBack);
+    this.#isDurable = false;
     const documents = new Map([...this.#documents, ...changed.map((document) => [document.id, document] as const)]);
     const kept: Kept = { documents: [...documents.values()], rolledBack };
     if (this.#file !== undefined) await replaceFile(this.#file, `${JSON.stringify(kept, null, 1)}\n`);
     this.#documents = documents;
+    this.#isDurable = true;
   }
 }

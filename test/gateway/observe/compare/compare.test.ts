@@ -43,7 +43,7 @@ test('two answers that differ make a comparison with everything but their bodies
         field: 'probabilities',
         as: 'classification',
         same: false,
-        distance: 0.7000000000000001,
+        distance: 0.7,
         rows: 1,
         flips: 1,
         cells: [['1', '0', 1]],

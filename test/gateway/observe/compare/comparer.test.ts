@@ -75,7 +75,7 @@ test('a pair larger than all the room is dropped alone', async (t) => {
   await until(() => comparer.counters().compared === 1, 'the next one');
 });
 
-test('a sink that meets an error does not stop what follows, and closing finishes what waits', async () => {
+test('closing finishes what waits, and what comes after is dropped and counted', async () => {
   let batches = 0;
   const comparer = new Comparer({ sink: () => void batches++ });
   comparer.configure(SPECS);
@@ -84,6 +84,19 @@ test('a sink that meets an error does not stop what follows, and closing finishe
   assert.deepEqual(comparer.counters(), { offered: 300, compared: 300, dropped: 0, failed: 0, waiting: 0 });
   comparer.offer(pair(good, good));
   assert.deepEqual([comparer.counters().dropped, addsUp(comparer.counters()), batches > 0], [1, true, true]);
+});
+
+test('an answer that blows up the thread’s memory costs its own parcel, and the next pairs are compared', async (t) => {
+  const troubles: string[] = [];
+  const comparer = new Comparer({ sink: () => {}, onTrouble: ({ message }) => troubles.push(message) });
+  undo(t, () => comparer.close());
+  const bomb = side(`[${'{},'.repeat(1_390_000)}{}]`);
+  comparer.offer(pair(bomb, bomb));
+  await until(() => comparer.counters().failed === 1, 'the end of the thread', 30_000);
+  comparer.offer(pair(good, good));
+  await until(() => comparer.counters().compared === 1, 'the next pair');
+  assert.match(troubles.join(), /memory/);
+  assert.ok(addsUp(comparer.counters()));
 });
 
 test('a change of what is compared holds for the pairs after it', async (t) => {
