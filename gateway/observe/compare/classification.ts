@@ -1,5 +1,6 @@
 import type { DetailOf } from './comparison.ts';
 import { isFractional, numbersOf, type Output, rowsOf } from './output.ts';
+import { short } from './short.ts';
 import type { CompareSpec } from './spec.ts';
 
 /** What a comparator says of two outputs of one shape and datatype. */
@@ -42,7 +43,15 @@ export function compareClasses(
   const same = sameTop && (spec.tolerance === undefined || maxDelta <= spec.tolerance);
   // Of one probability the other class's is the rest, so that half of the two deltas is the one.
   const distance = rows === 0 ? 0 : sumAbs / (width === 1 ? rows : 2 * rows);
-  return { as: 'classification', same, distance, rows, flips, cells: cells.list(), maxDelta };
+  return {
+    as: 'classification',
+    same,
+    distance: short(distance),
+    rows,
+    flips,
+    cells: cells.list(),
+    maxDelta: short(maxDelta),
+  };
 }
 
 /** Rows of several numbers without a datatype are scores too, even when all of them happen to be 0 or 1. */

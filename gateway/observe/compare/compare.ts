@@ -11,6 +11,7 @@ import type { Output, Reading } from './output.ts';
 import { compareRanking } from './ranking.ts';
 import { readAnswer } from './read.ts';
 import { compareNumbers } from './regression.ts';
+import { short } from './short.ts';
 import type { CompareAs, CompareSpec } from './spec.ts';
 import { compareText } from './text.ts';
 
@@ -150,11 +151,6 @@ function confidenceIn(reading: Answered, { as, output }: CompareSpec): number | 
   if (reading.confidence !== undefined || as !== 'classification') return reading.confidence;
   const compared = output === undefined ? reading.outputs[0] : reading.outputs.find(({ name }) => name === output);
   return compared === undefined ? undefined : confidenceOf(compared);
-}
-
-/** Six decimals: more would only be noise, and written numbers are half of what a record costs. */
-function short(value: number): number {
-  return Math.round(value * 1e6) / 1e6;
 }
 
 /** The first 64 bits of the unit's SHA-256. */

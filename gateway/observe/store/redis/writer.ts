@@ -41,6 +41,7 @@ export class Writer {
   /** The batch that was sent and never answered: the next thing to find out is whether it landed. */
   #unsure: Batch | undefined;
   #number = 0;
+  #lastApplied = 0;
   #batchBytes = MAX_BATCH_BYTES;
   #failures = 0;
   #incrementsDue = 0;
@@ -134,7 +135,8 @@ export class Writer {
 
   #pause(): number {
     if (this.#failures > 0) return Math.min(FLUSH_MS * 2 ** Math.min(this.#failures, 8), LONGEST_PAUSE_MS);
-    if (this.#waiting.count >= BATCH_ENTRIES || this.#again.length > 0) return 0;
+    const isFull = this.#waiting.count >= BATCH_ENTRIES || this.#waiting.bytes >= this.#batchBytes;
+    if (isFull || this.#again.length > 0) return 0;
     return this.#waiting.isEmpty() ? INCREMENTS_MS : FLUSH_MS;
   }
 
@@ -160,6 +162,8 @@ export class Writer {
     const { connections, appliedKey } = this.#options;
     const commands = entries.map(({ command }) => command);
     const applied = await applyOnce(connections.write, appliedKey, number, commands);
+    this.#noteMemory(applied.before);
+    this.#lastApplied = applied.last;
     const refused = new Set(applied.refused);
     for (const [i, { count }] of entries.entries())
       if (refused.has(i)) this.#dropped += count;
@@ -174,7 +178,9 @@ export class Writer {
   async #settle({ number, entries }: Batch): Promise<void> {
     const { connections, appliedKey } = this.#options;
     this.#number = number + 1;
-    const { before } = await applyOnce(connections.write, appliedKey, this.#number, []);
+    const { before, last } = await applyOnce(connections.write, appliedKey, this.#number, []);
+    this.#noteMemory(before);
+    this.#lastApplied = last;
     this.#unsure = undefined;
     if (before === number) this.#written += countOf(entries);
     else this.#again = entries;
@@ -200,6 +206,13 @@ export class Writer {
     const taken = this.#again.slice(0, end);
     this.#again = this.#again.slice(end);
     return taken;
+  }
+
+  /** The batch before is one that Redis must remember, unless it has lost its memory since. */
+  #noteMemory(before: number): void {
+    if (before >= this.#lastApplied) return;
+    const most = `at most ${this.#written} comparisons and other records of this gateway`;
+    this.#options.onTrouble(new Error(`Redis came back without what it held: ${most} are gone`));
   }
 
   #succeeded(): void {

@@ -47,7 +47,7 @@ test('two answers that differ make a comparison with everything but their bodies
         rows: 1,
         flips: 1,
         cells: [['1', '0', 1]],
-        maxDelta: 0.7000000000000001,
+        maxDelta: 0.7,
       },
     ],
   });
