@@ -11,6 +11,8 @@ const COMMAND_TIMEOUT_MS = 250;
 const READ_TIMEOUT_MS = 2000;
 /** A connection that stays silent this long with something to answer is cut. */
 const SOCKET_TIMEOUT_MS = 2000;
+/** A blocking read is answered every two seconds, with nothing if there is nothing. */
+const BLOCKING_SOCKET_TIMEOUT_MS = 6000;
 const CONNECT_TIMEOUT_MS = 2000;
 const LONGEST_PAUSE_MS = 5000;
 const JITTER_MS = 250;
@@ -32,7 +34,7 @@ export class Connections {
   constructor(address: RedisAddress) {
     this.write = this.#connect(address, 'write', { commandTimeout: COMMAND_TIMEOUT_MS });
     this.control = this.#connect(address, 'control', { commandTimeout: READ_TIMEOUT_MS });
-    this.blocking = this.#connect(address, 'blocking', { socketTimeout: undefined });
+    this.blocking = this.#connect(address, 'blocking', { socketTimeout: BLOCKING_SOCKET_TIMEOUT_MS });
     this.write.on('ready', () => {
       this.#reason = undefined;
       for (const listener of this.#onReady) listener();

@@ -52,6 +52,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     writer.wake();
     experiments.republish();
     void outcomes.flush();
+    // Redis may have come only now, after the check that a start makes.
+    void checkKeys(connections.control, keys).catch(onTrouble);
     void warnOfEviction(connections.control, onTrouble);
   });
   return {

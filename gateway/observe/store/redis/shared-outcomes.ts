@@ -7,6 +7,8 @@ import { ask } from './unavailable.ts';
 const FLUSH_MS = 50;
 /** Seconds of models that wait for Redis; beyond, the oldest go: a judge looks at the last minutes. */
 const MAX_WAITING = 10_000;
+/** Seconds of models written in one exchange. */
+const KEYS_AT_ONCE = 200;
 /** Seconds that one read adds up. */
 const MAX_SECONDS = 3600;
 
@@ -25,7 +27,7 @@ export class SharedOutcomes implements OutcomeWindows {
   readonly #options: SharedOutcomesOptions;
   readonly #waiting = new Map<string, VersionCounts>();
   #timer: NodeJS.Timeout | undefined;
-  #flushing = false;
+  #isFlushing = false;
 
   constructor(options: SharedOutcomesOptions) {
     this.#options = options;
@@ -53,23 +55,27 @@ export class SharedOutcomes implements OutcomeWindows {
     });
   }
 
-  /** Writes what waits. */
+  /** Writes what waits. What fails is tried again with the next. */
   async flush(): Promise<void> {
     this.#timer = undefined;
-    if (this.#flushing) return;
-    this.#flushing = true;
+    if (this.#isFlushing) return;
+    this.#isFlushing = true;
+    for (let all = [...this.#waiting]; all.length > 0; all = all.slice(KEYS_AT_ONCE))
+      if (!(await this.#write(all.slice(0, KEYS_AT_ONCE)))) break;
+    this.#isFlushing = false;
+  }
+
+  async #write(entries: readonly (readonly [key: string, counts: VersionCounts])[]): Promise<boolean> {
     const { connections, replica, keepMs } = this.#options;
-    for (const [key, counts] of [...this.#waiting]) {
+    const pipeline = connections.write.pipeline();
+    for (const [key, counts] of entries) {
       const fields = fieldsOf(replica, counts);
-      try {
-        if (fields.length > 0) await connections.write.hset(key, ...fields);
-        await connections.write.pexpire(key, keepMs);
-        if (this.#waiting.get(key) === counts) this.#waiting.delete(key);
-      } catch {
-        break; // the next put tries again
-      }
+      if (fields.length > 0) pipeline.hset(key, ...fields).pexpire(key, keepMs);
     }
-    this.#flushing = false;
+    const replies = await pipeline.exec().catch(() => undefined);
+    if (replies === undefined || replies === null || replies.some(([error]) => error !== null)) return false;
+    for (const [key, counts] of entries) if (this.#waiting.get(key) === counts) this.#waiting.delete(key);
+    return true;
   }
 }
 

@@ -53,6 +53,7 @@ export class Writer {
   #dropped = 0;
   #unknown = 0;
   #reason: string | undefined;
+  #refusal: string | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -73,7 +74,7 @@ export class Writer {
 
   /** Why the last write failed; undefined while all is well. */
   reason(): string | undefined {
-    return this.#reason;
+    return this.#reason ?? this.#refusal;
   }
 
   counters(): StoreCounters {
@@ -168,7 +169,7 @@ export class Writer {
     for (const [i, { count }] of entries.entries())
       if (refused.has(i)) this.#dropped += count;
       else this.#written += count;
-    if (applied.error !== '') this.#tell(new Error(applied.error));
+    this.#noteRefusal(applied.error);
   }
 
   /**
@@ -227,10 +228,17 @@ export class Writer {
     this.#tell(error);
   }
 
-  #tell(error: Error): void {
-    const reason = reasonOf(error.message);
-    if (this.#reason === undefined) this.#options.onTrouble(new Error(reason, { cause: error }));
+  #tell({ message }: Error): void {
+    const reason = reasonOf(message);
+    // Without its cause: errors of Redis carry the command, with everything in it.
+    if (this.#reason === undefined) this.#options.onTrouble(new Error(reason));
     this.#reason = reason;
+  }
+
+  /** What Redis said of single commands in a batch that it applied otherwise. */
+  #noteRefusal(error: string): void {
+    if (error !== '' && this.#refusal === undefined) this.#options.onTrouble(new Error(error));
+    this.#refusal = error === '' ? undefined : error;
   }
 }
 

@@ -176,6 +176,27 @@ test('a key of another application stops the start, and is named', REDIS, async 
   await written(store, 1);
 });
 
+test(
+  'a key that another application takes at run time costs comparisons, which are counted, and is told',
+  REDIS,
+  async (t) => {
+    const server = await redisServer(t);
+    const { store, troubles } = await replica(t, server.url);
+    const client = server.client();
+    await client.set('{sluice}:comparisons', 'theirs');
+    await store.audit.append({ id: 'x', at: 1 });
+    store.comparisons.append(batchOf([comparison('a'), comparison('b')]));
+    await until(() => store.health().counters.waiting === 0, 'an empty queue');
+    const { written: taken, dropped } = store.health().counters;
+    assert.deepEqual([taken, dropped, store.health().up, troubles.length], [1, 2, false, 1]);
+    assert.match(store.health().reason ?? '', /WRONGTYPE/);
+    await client.del('{sluice}:comparisons');
+    store.comparisons.append(batchOf([comparison('c')]));
+    await written(store, 2);
+    assert.ok(store.health().up && addsUp(store));
+  },
+);
+
 test('a connection of 20 KB a second gets small batches, each applied once', REDIS, async (t) => {
   const server = await redisServer(t);
   const proxy = await faultProxy(t, `http://127.0.0.1:${server.port}`);
