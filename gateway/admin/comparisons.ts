@@ -57,6 +57,8 @@ const PAGE = z.strictObject({
   version: text,
   kind: z.enum(COMPARISON_KINDS).optional(),
   field: text,
+  from: text,
+  to: text,
   since: time,
   until: time,
   cursor: text,

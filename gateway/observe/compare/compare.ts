@@ -54,10 +54,10 @@ function noiseOf(baseline: Answered, again: Side, spec: CompareSpec): Pick<Match
 
 function match(a: Answered, b: Answered, spec: CompareSpec): Match {
   if (a.kind === 'failed' || b.kind === 'failed') return { kind: errorKind(a, b), fields: NO_FIELDS };
-  const unread = a.kind === 'unreadable' ? ['baseline', a] : b.kind === 'unreadable' ? ['candidate', b] : undefined;
-  if (unread !== undefined) return broken('unreadable', `${unread[0]}: ${(unread[1] as { reason: string }).reason}`);
+  if (a.kind === 'unreadable') return broken('unreadable', `baseline: ${a.reason}`);
+  if (b.kind === 'unreadable') return broken('unreadable', `candidate: ${b.reason}`);
   try {
-    return matchOutputs(outputsIn(a), outputsIn(b), spec);
+    return matchOutputs(a.outputs, b.outputs, spec);
   } catch (error) {
     return broken('unreadable', (error as Error).message.slice(0, 120));
   }
@@ -66,10 +66,6 @@ function match(a: Answered, b: Answered, spec: CompareSpec): Match {
 function errorKind(a: Answered, b: Answered): ComparisonKind {
   if (a.kind !== 'failed') return 'candidate_error';
   return b.kind === 'failed' ? 'both_error' : 'baseline_error';
-}
-
-function outputsIn(reading: Answered): readonly Output[] {
-  return reading.kind === 'outputs' ? reading.outputs : [];
 }
 
 function broken(kind: ComparisonKind, reason: string): Match {

@@ -66,6 +66,9 @@ export type PageQuery = {
   readonly kind?: ComparisonKind | undefined;
   /** A field that differs. */
   readonly field?: string | undefined;
+  /** Labels of one cell of a confusion matrix. */
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
   /** Milliseconds since 1970, `until` exclusive. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;

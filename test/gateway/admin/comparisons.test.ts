@@ -86,6 +86,16 @@ test('a page is capped, whatever is asked for', async (t) => {
   }
 });
 
+test('a cell of the confusion matrix leads to its examples', async (t) => {
+  const { url } = await filled(t);
+  const count = async (query: string) => {
+    const { body } = await get(url, `/api/comparisons?limit=500&${query}`);
+    return (body.comparisons as unknown as unknown[]).length;
+  };
+  assert.deepEqual([await count('from=3&to=7'), await count('field=probabilities&to=7')], [400, 400]);
+  assert.deepEqual([await count('from=7&to=3'), await count('field=other&from=3')], [0, 0]);
+});
+
 test('the token is wanted where there is one', async (t) => {
   const { url } = await filled(t, 'secret');
   for (const path of ['/api/comparisons', '/api/comparisons/summary', '/api/comparisons/kept?id=x']) {

@@ -22,14 +22,16 @@ export class Increments {
     return this.#hashes.size === 0;
   }
 
-  /** Takes all of it, as commands. */
-  take(): Command[] {
-    const commands = [...this.#hashes].flatMap(([key, { ttlMs, fields }]): Command[] => [
+  /** Takes whole hashes, the oldest first, as commands: at least one hash, and no further than about this many. */
+  take(about: number): Command[] {
+    const commands: Command[] = [];
+    for (const [key, { ttlMs, fields }] of this.#hashes) {
+      if (commands.length >= about) break;
       // Also for whole numbers, which stay exact: HINCRBY refuses a field that a fraction was once added to.
-      ...[...fields].map(([field, by]): Command => ['HINCRBYFLOAT', key, field, String(by)]),
-      ['PEXPIRE', key, String(ttlMs)],
-    ]);
-    this.#hashes.clear();
+      for (const [field, by] of fields) commands.push(['HINCRBYFLOAT', key, field, String(by)]);
+      commands.push(['PEXPIRE', key, String(ttlMs)]);
+      this.#hashes.delete(key);
+    }
     return commands;
   }
 }

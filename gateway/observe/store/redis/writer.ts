@@ -98,9 +98,9 @@ export class Writer {
   /** Writes what waits, for at most this long; the rest is dropped, and unknown where it was sent. */
   async close(withinMs: number): Promise<void> {
     const deadline = performance.now() + withinMs;
-    this.#incrementsDue = 0;
     do {
       await this.#flushing;
+      this.#incrementsDue = 0;
       await this.#flush();
     } while (this.#hasWork() && this.#failures < 3 && performance.now() < deadline);
     clearTimeout(this.#timer);
@@ -138,7 +138,8 @@ export class Writer {
     if (this.#failures > 0) return Math.min(FLUSH_MS * 2 ** Math.min(this.#failures, 8), LONGEST_PAUSE_MS);
     const isFull = this.#waiting.count >= BATCH_ENTRIES || this.#waiting.bytes >= this.#batchBytes;
     if (isFull || this.#again.length > 0) return 0;
-    return this.#waiting.isEmpty() ? INCREMENTS_MS : FLUSH_MS;
+    if (!this.#waiting.isEmpty()) return FLUSH_MS;
+    return Math.max(0, this.#incrementsDue - performance.now());
   }
 
   /** One exchange with Redis: clears up what is unsure, or else sends the next batch. */
@@ -152,7 +153,7 @@ export class Writer {
       await this.#send(batch);
     } catch (error) {
       if (isUnsure(error as Error)) this.#unsure = batch;
-      else this.#again = entries;
+      else this.#again = [...entries, ...this.#again];
       throw error;
     } finally {
       this.#inHand = 0;
@@ -184,7 +185,7 @@ export class Writer {
     this.#lastApplied = last;
     this.#unsure = undefined;
     if (before === number) this.#written += countOf(entries);
-    else this.#again = entries;
+    else this.#again = [...entries, ...this.#again];
   }
 
   #nextEntries(): readonly Entry[] {
@@ -192,8 +193,9 @@ export class Writer {
     const now = performance.now();
     const entries = this.#waiting.take(BATCH_ENTRIES, this.#batchBytes);
     if (now < this.#incrementsDue) return entries;
-    this.#incrementsDue = now + INCREMENTS_MS;
-    return [...entries, ...this.#increments.take().map((command) => ({ command, count: 0 }))];
+    const increments = this.#increments.take(BATCH_ENTRIES);
+    if (this.#increments.isEmpty()) this.#incrementsDue = now + INCREMENTS_MS;
+    return [...entries, ...increments.map((command) => ({ command, count: 0 }))];
   }
 
   /** The first of what did not land, as much as the connection seems to bear. */

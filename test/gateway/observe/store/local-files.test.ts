@@ -1,9 +1,10 @@
 // The store in files across restarts, crashes, full disks and second processes.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { lockFolder } from '../../../../gateway/observe/store/folder-lock.ts';
 import { type LocalStoreOptions, openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
 import { DEFAULT_RETENTION } from '../../../../gateway/observe/store/retention.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
@@ -17,6 +18,13 @@ async function open(t: TestContext, folder: string, more: LocalStoreOptions = {}
   const store = await openLocalStore({ folder, ...more });
   undo(t, () => store.close());
   return store;
+}
+
+/** What a process leaves that was killed while it held the folder. */
+function deadLock(folder: string): void {
+  const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script, join(folder, 'lock')]);
+  assert.deepEqual(readdirSync(folder), ['lock']);
 }
 
 async function pairsIn(store: Store): Promise<number> {
@@ -58,7 +66,7 @@ test('after a crash sums are what the log says, no comparison counted twice or n
   await written(second, 3 - 2);
   // The folder as it would be after SIGKILL now: without a further snapshot, and with a line cut short.
   const crashed = folderOf(t);
-  cpSync(folder, crashed, { recursive: true, filter: (path) => !path.endsWith('lock') });
+  cpSync(folder, crashed, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
   const last = readdirSync(join(crashed, 'comparisons')).sort().at(-1) ?? '';
   appendFileSync(join(crashed, 'comparisons', last), '{"id":"cut sho');
   const third = await open(t, crashed);
@@ -77,7 +85,7 @@ test('a crash in the middle of a snapshot leaves sums right', async (t) => {
   store.comparisons.append(batchOf([comparison('a')]));
   await written(store, 1);
   const before = folderOf(t);
-  cpSync(folder, before, { recursive: true, filter: (path) => !path.endsWith('lock') });
+  cpSync(folder, before, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
   await store.close();
   // Some slots written, the mark of the whole snapshot not.
   for (const name of readdirSync(join(folder, 'sums'))) {
@@ -150,12 +158,17 @@ test('a second process is refused and told why, and a killed one leaves no lock'
   await (await open(t, folder)).close();
 });
 
-test('of many that start at once exactly one gets the folder', async (t) => {
+test('of many that start at once exactly one gets the folder, also where a killed one left its lock', async (t) => {
   const folder = folderOf(t);
-  const tries = await Promise.allSettled(Array.from({ length: 8 }, () => openLocalStore({ folder })));
-  const winners = tries.flatMap((tried) => (tried.status === 'fulfilled' ? [tried.value] : []));
-  assert.equal(winners.length, 1);
-  await Promise.all(winners.map((store) => store.close()));
+  for (let round = 0; round < 15; round++) {
+    if (round % 2 === 1) deadLock(folder);
+    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
+    const winners = tries.flatMap((tried) => (tried.status === 'fulfilled' ? [tried.value] : []));
+    assert.equal(winners.length, 1, `round ${round}`);
+    await assert.rejects(lockFolder(folder), /in use/);
+    await winners[0]?.();
+    assert.deepEqual(readdirSync(folder), []);
+  }
 });
 
 test('a folder with a very long path is locked too', async (t) => {

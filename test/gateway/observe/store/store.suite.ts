@@ -76,6 +76,7 @@ function comparisonSuite(open: (t: TestContext) => Promise<Store>): void {
     assert.deepEqual(await idsOf(store, { version: 'v3' }), ['version']);
     assert.deepEqual(await idsOf(store, { kind: 'different' }), ['kind']);
     assert.deepEqual(await idsOf(store, { field: 'label' }), ['kind']);
+    assert.deepEqual(await idsOf(store, { field: 'label', from: '3' }), []);
     assert.deepEqual(await idsOf(store, { until: NOW - HOUR }), ['old']);
     assert.deepEqual(await idsOf(store, { since: NOW - HOUR, model: 'digits', shadow: 'v2', kind: 'same' }), [
       'version',
