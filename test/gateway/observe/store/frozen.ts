@@ -12,7 +12,7 @@ import { idsInStream, replica, telling } from './shared.ts';
 export async function freeze(t: TestContext, forMs: number): Promise<void> {
   const server = await redisServer(t);
   const { store } = await replica(t, server.url);
-  const load = telling(store);
+  const load = telling(t, store);
   await until(() => store.health().counters.written > 20, 'writes');
   const memoryBefore = process.memoryUsage().rss;
   server.signal('SIGSTOP');

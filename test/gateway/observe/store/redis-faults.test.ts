@@ -42,7 +42,7 @@ test('killed and back empty: only what Redis had is lost, and states are told to
   assert.equal((await store.rollouts.advance({ id: 'going', epoch: 3 }, 0)).kind, 'written');
   await store.rollouts.rollBack('bad');
   for (let i = 0; i < 50; i++) store.experiments.expose('exp', 'a', `user-${i}`);
-  const load = telling(store);
+  const load = telling(t, store);
   await until(() => store.health().counters.written > 20, 'writes');
   await server.kill();
   const writtenBefore = store.health().counters.written;
@@ -104,7 +104,7 @@ test('out of disk: refused and counted, and it goes on when the disk has room', 
   await written(store, 1);
   const ballast = join(folder, 'ballast');
   fill(ballast);
-  const load = telling(store, 5);
+  const load = telling(t, store, 5);
   await until(() => /its disk/.test(store.health().reason ?? ''), 'the reason');
   t.diagnostic(`${store.health().reason}`);
   assert.ok(addsUp(store));
@@ -216,7 +216,7 @@ test(
     const server = await redisServer(t);
     const proxy = await faultProxy(t, `http://127.0.0.1:${server.port}`);
     const { store } = await replica(t, proxy.url.replace('http', 'redis'));
-    const load = telling(store, 5);
+    const load = telling(t, store, 5);
     let burst = 0;
     for (const lost of ['toServer', 'toCaller', 'toServer', 'toServer', 'toCaller'] as const) {
       // Large enough to be split into several batches once the connection has shown that it is slow.

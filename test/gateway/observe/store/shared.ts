@@ -34,9 +34,10 @@ export async function replica(
 }
 
 /** Tells a store one comparison every few milliseconds, from a clock of its own; returns how to stop, and what was told. */
-export function telling(store: Store, everyMs = 2): { readonly stop: () => number } {
+export function telling(t: TestContext, store: Store, everyMs = 2): { readonly stop: () => number } {
   let told = 0;
   const timer = setInterval(() => store.comparisons.append(batchOf([comparison(`told-${told++}`)])), everyMs);
+  undo(t, () => clearInterval(timer)); // also when the test fails, or its process would never end
   return {
     stop: () => {
       clearInterval(timer);
