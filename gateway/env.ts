@@ -1,6 +1,5 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
 import type { OptionTable, Values } from './cli/options.ts';
-import type { StoreSettings } from './observe/store/open-store.ts';
 
 const SECOND = 1000;
 const LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -50,12 +49,8 @@ export const STORE_OPTIONS = {
   },
 } as const satisfies OptionTable;
 
-/** A store's settings from its option values. The address of Redis may hold a password: only the environment has it. */
-export function storeSettings(
-  values: Values<typeof STORE_OPTIONS>,
-  data: string,
-  env: NodeJS.ProcessEnv,
-): StoreSettings {
+/** A store's settings (`StoreSettings`) from its option values. The address of Redis may hold a password: only the environment has it. */
+export function storeSettings(values: Values<typeof STORE_OPTIONS>, data: string, env: NodeJS.ProcessEnv) {
   return {
     data,
     redisUrl: env.REDIS_URL?.trim() || undefined,
