@@ -2,11 +2,12 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
+import Fastify from 'fastify';
 import { addComparisonRoutes } from '../../../gateway/admin/comparisons.ts';
+import type { SluiceError } from '../../../gateway/errors.ts';
 import type { Comparison } from '../../../gateway/observe/compare/comparison.ts';
 import { openLocalStore } from '../../../gateway/observe/store/local-store.ts';
 import { type Store, StoreUnavailable } from '../../../gateway/observe/store/store.ts';
-import { createListener } from '../../../gateway/receive/listener.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';
 import { sluice } from '../cli/sluice.ts';
@@ -14,13 +15,10 @@ import { batchOf, comparison, NOW, written } from '../observe/store/made.ts';
 
 async function admin(t: TestContext, token?: string, broken = false): Promise<{ url: string; store: Store }> {
   const store = await openLocalStore();
-  const app = createListener({
-    bodyLimit: 1024,
-    isDraining: () => false,
-    paths: '',
-    onBug: () => {},
-    onRefused: () => {},
-  });
+  const app = Fastify({ forceCloseConnections: true });
+  app.setErrorHandler((error: SluiceError, _request, reply) =>
+    reply.code(error.status ?? 500).send({ error: error.message }),
+  );
   const away = async () => {
     throw new StoreUnavailable('away');
   };
