@@ -9,7 +9,7 @@ const table = {
   BODY_TOO_LARGE: [413, 'the request body is larger than this gateway accepts'],
   BAD_REQUEST: [400, 'the request could not be read'],
   UNAUTHORIZED: [401, 'a bearer token is required'],
-  STORE_UNAVAILABLE: [503, 'the store cannot be asked now; /api/status tells why'],
+  STORE_UNAVAILABLE: [503, 'the store cannot be asked now; the log has the reason'],
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;
 

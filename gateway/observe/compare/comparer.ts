@@ -70,7 +70,7 @@ export class Comparer {
     });
   }
 
-  /** The specs of every shadow, by `shadowKey`; pairs offered from now on are compared by them. */
+  /** The specs of every shadow, by `shadowKey`. Pairs that the thread does not have yet are compared by them. */
   configure(specs: ReadonlyMap<string, CompareSpec>): void {
     this.#specs = specs;
     this.#worker?.postMessage({ kind: 'specs', specs } satisfies ToWorker);
