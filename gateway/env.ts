@@ -73,6 +73,32 @@ export const GATEWAY_OPTIONS = {
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
 
+/** Where a gateway remembers things, beyond its data folder. */
+export const STORE_OPTIONS = {
+  'redis-prefix': {
+    kind: 'string',
+    env: 'SLUICE_REDIS_PREFIX',
+    default: 'sluice',
+    help: 'what every key in Redis begins with; Redis itself is REDIS_URL',
+  },
+  'redis-ca': {
+    kind: 'string',
+    env: 'SLUICE_REDIS_CA',
+    default: '',
+    help: 'with rediss://: PEM file of the CA that signed the certificate of Redis',
+  },
+} as const satisfies OptionTable;
+
+/** A store's settings (`StoreSettings`) from its option values. The address of Redis may hold a password: only the environment has it. */
+export function storeSettings(values: Values<typeof STORE_OPTIONS>, data: string, env: NodeJS.ProcessEnv) {
+  return {
+    data,
+    redisUrl: env.REDIS_URL?.trim() || undefined,
+    redisPrefix: values['redis-prefix'],
+    redisCa: values['redis-ca'] || undefined,
+  };
+}
+
 /** `sluice model-server`. */
 export const MODEL_SERVER_OPTIONS = {
   models: {

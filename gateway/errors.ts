@@ -19,6 +19,7 @@ const table = {
   HTTP_VERSION: [505, 'only HTTP/1.1 and HTTP/1.0 are spoken here'],
   UPLOADS_FULL: [503, 'too many request bodies are arriving at once; try again'],
   UNAUTHORIZED: [401, 'a bearer token is required'],
+  STORE_UNAVAILABLE: [503, 'the store cannot be asked now; the log has the reason'],
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;
 

@@ -84,3 +84,40 @@ export type Outcome = {
   readonly fault: Fault | undefined;
   readonly latencyMs: number;
 };
+
+/** One answer to a mirrored request, as it came. Its bytes are never parsed on the serving path. */
+export type Side = {
+  readonly version: string;
+  /** What the server said, or what the gateway would say in its place. */
+  readonly status: number;
+  /** Set when there is no answer of the server. */
+  readonly fault?: Fault | undefined;
+  readonly contentType: string;
+  /** Bytes of JSON before binary tensors: `inference-header-content-length`. */
+  readonly headerLength?: number | undefined;
+  readonly body: Buffer;
+  readonly latencyMs: number;
+  readonly server: string;
+  /** The model file's SHA-256, where the server tells it. */
+  readonly digest?: string | undefined;
+};
+
+/** A mirrored request: what the caller got, what the shadow said, and for a few what the baseline says when asked again. */
+export type Pair = {
+  /** The request's id. */
+  readonly id: string;
+  readonly model: string;
+  /** The shadow's name in the policy. */
+  readonly shadow: string;
+  /** Milliseconds since 1970. */
+  readonly at: number;
+  readonly unit?: string | undefined;
+  /** Values of the headers that comparisons are sliced by, and the tier. */
+  readonly slices?: Readonly<Record<string, string>> | undefined;
+  readonly baseline: Side;
+  readonly candidate: Side;
+  /** A second answer of the baseline to the same request: the noise floor. */
+  readonly noise?: Side | undefined;
+  /** Only where the policy keeps fields of requests. */
+  readonly request?: Pick<Side, 'body' | 'headerLength'> | undefined;
+};

@@ -36,6 +36,10 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: 'what changes from one policy to another, and which callers move',
     load: async () => (await import('./cli/diff.ts')).diffCommand,
   },
+  comparisons: {
+    about: 'what the versions in shadow said, beside what callers got',
+    load: async () => (await import('./cli/comparisons.ts')).comparisonsCommand,
+  },
   schema: {
     about: 'the JSON Schema of the policy file',
     load: async () => (await import('./cli/schema.ts')).schemaCommand,

@@ -6,6 +6,7 @@ import { delimiter, join } from 'node:path';
 /** Program, as its binary is called -> the Debian package that has it. One line each is all that a new one takes. */
 const DEBIAN_PACKAGE = {
   'redis-server': 'redis-server',
+  openssl: 'openssl',
   nginx: 'nginx',
   haproxy: 'haproxy',
 } as const;

@@ -1,0 +1,102 @@
+// What leaves the comparing thread: records as the text in which they are stored, and what they add to the sums.
+import type { Pair } from '../../flow.ts';
+import { compare } from './compare.ts';
+import type { Comparison } from './comparison.ts';
+import { keep } from './keep.ts';
+import { type CompareSpec, type KeepSpec, shadowKey } from './spec.ts';
+import { keyOf, type Sums } from './sums.ts';
+import { tally } from './tally.ts';
+
+/** Whose sums they are: one shadow between two versions. Another candidate under the same name starts anew. */
+export type Subject = {
+  readonly model: string;
+  readonly shadow: string;
+  readonly baseline: string;
+  readonly candidate: string;
+};
+
+/** What comparisons of one minute add to the sums of one subject. */
+export type SumsDelta = { readonly subject: Subject; readonly minute: number; readonly sums: Sums };
+
+/** Values kept of one comparison, as text. */
+export type KeptText = { readonly id: string; readonly text: string; readonly ttlMs: number };
+
+/** Comparisons to store. */
+export type ComparisonBatch = {
+  /** One JSON text a comparison, without line ends inside. */
+  readonly records: readonly string[];
+  readonly deltas: readonly SumsDelta[];
+  readonly kept: readonly KeptText[];
+};
+
+export const MINUTE_MS = 60_000;
+
+const MAX_CELLS = 64;
+const MAX_KEPT_LENGTH = 64 * 1024;
+
+/** What stands in for a shadow whose policy says nothing about comparing: every value, every digit. */
+const EXACTLY: CompareSpec = { as: 'exact' };
+
+/** Compares pairs, each by its shadow's spec. Never throws. */
+export function compareBatch(pairs: readonly Pair[], specs: ReadonlyMap<string, CompareSpec>): ComparisonBatch {
+  const records: string[] = [];
+  const kept: KeptText[] = [];
+  const deltas = new Deltas();
+  for (const pair of pairs) {
+    const spec = specs.get(shadowKey(pair.model, pair.shadow)) ?? EXACTLY;
+    const comparison = compare(pair, spec);
+    records.push(recordOf(comparison));
+    deltas.add(comparison);
+    if (spec.keep !== undefined) kept.push(...keptOf(pair, spec.keep));
+  }
+  return { records, deltas: deltas.list(), kept };
+}
+
+/** A comparison as it is stored. Of a batch with many rows the first cells: the sums have all of them. */
+function recordOf(comparison: Comparison): string {
+  const isShort = comparison.fields.every((field) => field.as !== 'classification' || field.cells.length <= MAX_CELLS);
+  if (isShort) return JSON.stringify(comparison);
+  const fields = comparison.fields.map((field) =>
+    field.as === 'classification' ? { ...field, cells: field.cells.slice(0, MAX_CELLS) } : field,
+  );
+  return JSON.stringify({ ...comparison, fields });
+}
+
+function keptOf(pair: Pair, spec: KeepSpec): KeptText[] {
+  const values = keep(pair, spec);
+  const text = JSON.stringify(values);
+  return values === undefined || text.length > MAX_KEPT_LENGTH ? [] : [{ id: pair.id, text, ttlMs: spec.ttlMs }];
+}
+
+/** Collects what comparisons add, by subject and minute. */
+export class Deltas {
+  readonly #deltas = new Map<string, { subject: Subject; minute: number; sums: Map<string, number> }>();
+
+  add(comparison: Comparison): void {
+    const { model, shadow, at } = comparison;
+    const [baseline, candidate] = [comparison.baseline.version, comparison.candidate.version];
+    const minute = Math.floor(at / MINUTE_MS);
+    const key = `${minute}/${model}/${shadow}/${baseline}/${candidate}`;
+    let delta = this.#deltas.get(key);
+    if (delta === undefined) {
+      delta = { subject: { model, shadow, baseline, candidate }, minute, sums: new Map() };
+      this.#deltas.set(key, delta);
+    }
+    tally(comparison, delta.sums);
+  }
+
+  list(): readonly SumsDelta[] {
+    return [...this.#deltas.values()];
+  }
+}
+
+/** A subject as one word. */
+export function subjectKey({ model, shadow, baseline, candidate }: Subject): string {
+  return keyOf(model, shadow, baseline, candidate);
+}
+
+/** The subject that a word names. */
+export function subjectOf(key: string): Subject {
+  const [model = '', shadow = '', baseline = '', candidate = ''] = key.split('/').map(decodeURIComponent);
+  return { model, shadow, baseline, candidate };
+}

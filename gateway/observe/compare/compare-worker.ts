@@ -1,0 +1,13 @@
+// The thread that compares: specs and parcels in, batches out, one answer to each parcel.
+import { parentPort } from 'node:worker_threads';
+import { compareBatch } from './batch.ts';
+import type { ToWorker } from './comparer.ts';
+import { unpack } from './parcel.ts';
+import type { CompareSpec } from './spec.ts';
+
+let specs: ReadonlyMap<string, CompareSpec> = new Map();
+
+parentPort?.on('message', (message: ToWorker) => {
+  if (message.kind === 'specs') specs = message.specs;
+  else parentPort?.postMessage(compareBatch(unpack(message.parcel), specs));
+});

@@ -1,0 +1,155 @@
+// One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
+import { createHash } from 'node:crypto';
+import type { Pair, Side } from '../../flow.ts';
+import { type Compared, compareClasses, confidenceOf } from './classification.ts';
+import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } from './comparison.ts';
+import { compareEmbeddings } from './embedding.ts';
+import { compareExactly } from './exact.ts';
+import { compareJson } from './json.ts';
+import { type Json, parseExactly } from './lenient-json.ts';
+import type { Output, Reading } from './output.ts';
+import { compareRanking } from './ranking.ts';
+import { readAnswer } from './read.ts';
+import { compareNumbers } from './regression.ts';
+import { short } from './short.ts';
+import type { CompareAs, CompareSpec } from './spec.ts';
+import { compareText } from './text.ts';
+
+/** Compares the two answers of a pair, and the two of the baseline where there are two. */
+export function compare(pair: Pair, spec: CompareSpec): Comparison {
+  const { id, model, shadow, at, unit, slices, noise } = pair;
+  const baseline = read(pair.baseline, spec);
+  const candidate = read(pair.candidate, spec);
+  const { kind, reason, fields } = match(baseline, candidate, spec);
+  return {
+    id,
+    model,
+    shadow,
+    at,
+    kind,
+    ...(reason !== undefined && { reason }),
+    ...(unit !== undefined && { unit: hashOf(unit) }),
+    ...(slices !== undefined && { slices }),
+    baseline: factsOf(pair.baseline, baseline, spec),
+    candidate: factsOf(pair.candidate, candidate, spec),
+    fields,
+    ...(noise !== undefined && { noise: noiseOf(baseline, noise, spec) }),
+  };
+}
+
+type Answered = Reading | { readonly kind: 'failed' };
+
+type Match = { readonly kind: ComparisonKind; readonly reason?: string; readonly fields: readonly FieldComparison[] };
+
+const NO_FIELDS: readonly FieldComparison[] = [];
+
+function read(side: Side, spec: CompareSpec): Answered {
+  return side.fault !== undefined || side.status >= 400 ? { kind: 'failed' } : readAnswer(side, spec);
+}
+
+function noiseOf(baseline: Answered, again: Side, spec: CompareSpec): Pick<Match, 'kind' | 'fields'> {
+  const { kind, fields } = match(baseline, read(again, spec), spec);
+  return { kind, fields };
+}
+
+function match(a: Answered, b: Answered, spec: CompareSpec): Match {
+  if (a.kind === 'failed' || b.kind === 'failed') return { kind: errorKind(a, b), fields: NO_FIELDS };
+  if (a.kind === 'unreadable') return broken('unreadable', `baseline: ${a.reason}`);
+  if (b.kind === 'unreadable') return broken('unreadable', `candidate: ${b.reason}`);
+  try {
+    return matchOutputs(a.outputs, b.outputs, spec);
+  } catch (error) {
+    return broken('unreadable', (error as Error).message.slice(0, 120));
+  }
+}
+
+function errorKind(a: Answered, b: Answered): ComparisonKind {
+  if (a.kind !== 'failed') return 'candidate_error';
+  return b.kind === 'failed' ? 'both_error' : 'baseline_error';
+}
+
+function broken(kind: ComparisonKind, reason: string): Match {
+  return { kind, reason, fields: NO_FIELDS };
+}
+
+function matchOutputs(a: readonly Output[], b: readonly Output[], spec: CompareSpec): Match {
+  const wanted = spec.output;
+  if (wanted !== undefined && !a.some(({ name }) => name === wanted) && !b.some(({ name }) => name === wanted))
+    return broken('missing_output', `neither answer has ${wanted}`);
+  const fields: FieldComparison[] = [];
+  for (const output of a) {
+    const other = b.find(({ name }) => name === output.name);
+    if (other === undefined) return broken('missing_output', output.name);
+    const breakage = breakageOf(output, other, spec.as);
+    if (breakage !== undefined) return breakage;
+    if (wanted === undefined || wanted === output.name) compareOutput(output, other, spec, fields);
+  }
+  const extra = b.find(({ name }) => !a.some((output) => output.name === name));
+  if (extra !== undefined) return broken('extra_output', extra.name);
+  return { kind: fields.every(({ same }) => same) ? 'same' : 'different', fields };
+}
+
+/** Kinds whose outputs may have any length. */
+const ANY_LENGTH: ReadonlySet<CompareAs> = new Set(['ranking', 'text', 'json']);
+
+function breakageOf(a: Output, b: Output, as: CompareAs): Match | undefined {
+  if (a.datatype !== b.datatype) return broken('datatype', `${a.name}: ${a.datatype} became ${b.datatype}`);
+  const isOther = a.shape.length !== b.shape.length || a.shape.some((dim, i) => dim !== b.shape[i]);
+  if (!isOther || (ANY_LENGTH.has(as) && a.shape.length === b.shape.length)) return undefined;
+  return broken('shape', `${a.name}: [${a.shape}] became [${b.shape}]`);
+}
+
+function compareOutput(a: Output, b: Output, spec: CompareSpec, into: FieldComparison[]): void {
+  if (spec.as === 'json') into.push(...compareJsonValues(a, b, spec));
+  else into.push({ field: a.name, ...COMPARATORS[spec.as](a, b, spec) });
+}
+
+type Comparator = (a: Output, b: Output, spec: CompareSpec) => Compared<Detail>;
+
+const COMPARATORS: Readonly<Record<Exclude<CompareAs, 'json'>, Comparator>> = {
+  classification: compareClasses,
+  regression: compareNumbers,
+  ranking: compareRanking,
+  embedding: compareEmbeddings,
+  text: compareText,
+  exact: compareExactly,
+};
+
+/** JSON as such, or JSON that travels as the strings of an output. */
+function compareJsonValues(a: Output, b: Output, spec: CompareSpec): FieldComparison[] {
+  const isWhole = a.datatype === 'JSON' && a.shape.length === 0;
+  const inside = (output: Output) =>
+    isWhole ? output.values[0] : Array.from(output.values as ArrayLike<Json>, parsed);
+  const fields = compareJson(inside(a) as Json, inside(b) as Json, spec);
+  return isWhole ? fields : fields.map((found) => ({ ...found, field: `${a.name}.${found.field}` }));
+}
+
+function parsed(value: Json): Json {
+  return typeof value === 'string' ? parseExactly(value) : value;
+}
+
+function factsOf(side: Side, reading: Answered, spec: CompareSpec): SideFacts {
+  const confidence = confidenceIn(reading, spec);
+  return {
+    version: side.version,
+    status: side.status,
+    ...(side.fault !== undefined && { fault: side.fault }),
+    server: side.server,
+    latencyMs: short(side.latencyMs),
+    bytes: side.body.length,
+    ...(side.digest !== undefined && { digest: side.digest }),
+    ...(confidence !== undefined && { confidence: short(confidence) }),
+  };
+}
+
+function confidenceIn(reading: Answered, { as, output }: CompareSpec): number | undefined {
+  if (reading.kind !== 'outputs') return undefined;
+  if (reading.confidence !== undefined || as !== 'classification') return reading.confidence;
+  const compared = output === undefined ? reading.outputs[0] : reading.outputs.find(({ name }) => name === output);
+  return compared === undefined ? undefined : confidenceOf(compared);
+}
+
+/** The first 64 bits of the unit's SHA-256. */
+function hashOf(unit: string): string {
+  return createHash('sha256').update(unit).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,54 @@
+import type { Json } from './lenient-json.ts';
+
+/** Elements in row-major order. */
+export type Elements = ArrayLike<number> | ArrayLike<bigint> | readonly Json[];
+
+/** One named output of an answer, decoded. */
+export type Output = {
+  readonly name: string;
+  /** As the protocol names it; `JSON` for what has none: v1 answers and opaque bodies. */
+  readonly datatype: string;
+  readonly shape: readonly number[];
+  readonly values: Elements;
+};
+
+/** An answer, decoded; or why it could not be. */
+export type Reading =
+  | { readonly kind: 'outputs'; readonly outputs: readonly Output[]; readonly confidence: number | undefined }
+  | { readonly kind: 'unreadable'; readonly reason: string };
+
+/** The number of elements that a shape holds. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, dim) => product * dim, 1);
+}
+
+/** Rows and their width: the last dimension is the row, and one dimension alone is rows of one. */
+export function rowsOf({ shape, values }: Output): { readonly rows: number; readonly width: number } {
+  const width = shape.length > 1 ? (shape.at(-1) ?? 1) : 1;
+  return { rows: width === 0 ? 0 : values.length / width, width };
+}
+
+/** The elements as numbers; what is no number is NaN. Integers of 64 bits are rounded. */
+export function numbersOf({ values }: Output): ArrayLike<number> {
+  if (values instanceof Float32Array || values instanceof Float64Array) return values;
+  if (isNumbers(values)) return values;
+  return Array.from(values as ArrayLike<Json>, (value) =>
+    typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? Number(value) : Number.NaN,
+  );
+}
+
+/** Whether an output holds fractions: scores and probabilities, not ids or labels. */
+export function isFractional({ datatype, values }: Output): boolean {
+  if (datatype.startsWith('FP') || datatype === 'BF16') return true;
+  return datatype === 'JSON' && isNumbers(values) && !everyInteger(values);
+}
+
+function isNumbers(values: Elements): values is ArrayLike<number> {
+  for (let i = 0; i < values.length; i++) if (typeof values[i] !== 'number') return false;
+  return true;
+}
+
+function everyInteger(values: ArrayLike<number>): boolean {
+  for (let i = 0; i < values.length; i++) if (!Number.isInteger(values[i])) return false;
+  return true;
+}

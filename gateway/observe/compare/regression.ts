@@ -1,0 +1,41 @@
+import type { Compared } from './classification.ts';
+import type { DetailOf } from './comparison.ts';
+import { numbersOf, type Output } from './output.ts';
+import type { CompareSpec } from './spec.ts';
+
+/** Without a tolerance of its own a number may differ by one part in a hundred of the baseline's. */
+const DEFAULT_RELATIVE = 0.01;
+
+/**
+ * Numbers. Same when every |candidate - baseline| is at most the tolerance; without one at most 1 % of |baseline| (as
+ * numpy.isclose with rtol 0.01 and atol 0). Two NaN are the same, and so are two equal infinities. Distance is the mean
+ * of the finite |delta|.
+ */
+export function compareNumbers(
+  baseline: Output,
+  candidate: Output,
+  spec: Pick<CompareSpec, 'tolerance'>,
+): Compared<DetailOf<'regression'>> {
+  const [a, b] = [numbersOf(baseline), numbersOf(candidate)];
+  const sums = { sum: 0, sumAbs: 0, sumSquares: 0, sumRelative: 0, maxAbs: 0, outside: 0, nonFinite: 0 };
+  for (let i = 0; i < a.length; i++) {
+    const base = a[i] ?? Number.NaN;
+    const delta = (b[i] ?? Number.NaN) - base;
+    if (!Number.isFinite(delta)) {
+      if (Object.is(base, b[i])) continue;
+      sums.nonFinite++;
+      sums.outside++;
+      continue;
+    }
+    const size = Math.abs(delta);
+    sums.sum += delta;
+    sums.sumAbs += size;
+    sums.sumSquares += delta * delta;
+    if (base !== 0) sums.sumRelative += size / Math.abs(base);
+    if (size > sums.maxAbs) sums.maxAbs = size;
+    if (size > (spec.tolerance ?? DEFAULT_RELATIVE * Math.abs(base))) sums.outside++;
+  }
+  const finite = a.length - sums.nonFinite;
+  const distance = finite === 0 ? 0 : sums.sumAbs / finite;
+  return { as: 'regression', same: sums.outside === 0, distance, count: a.length, ...sums };
+}

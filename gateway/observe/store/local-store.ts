@@ -1,0 +1,76 @@
+// The store of a gateway by itself: memory, or files below a data folder that no other process uses.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { lockFolder } from './folder-lock.ts';
+import { LocalAudit } from './local-audit.ts';
+import { LocalComparisons } from './local-comparisons.ts';
+import { LocalExperiments } from './local-experiments.ts';
+import { LocalOutcomes } from './local-outcomes.ts';
+import { LocalRollouts } from './local-rollouts.ts';
+import { DEFAULT_RETENTION, type Retention } from './retention.ts';
+import { segmentFiles } from './segment-files.ts';
+import { memorySegments, SegmentedLog } from './segments.ts';
+import type { Store } from './store.ts';
+import { SumsFiles } from './sums-files.ts';
+import { SumsMemory } from './sums-memory.ts';
+
+export type LocalStoreOptions = {
+  /** Where files lie, made if missing; in memory when left out. */
+  readonly folder?: string | undefined;
+  readonly retention?: Retention;
+  readonly onTrouble?: (error: Error) => void;
+};
+
+/** Opens a store of this process alone. Throws UserError when another process has the folder. */
+export async function openLocalStore(options: LocalStoreOptions = {}): Promise<Store> {
+  const { folder, retention = DEFAULT_RETENTION, onTrouble = () => {} } = options;
+  if (folder !== undefined) await mkdir(folder, { recursive: true });
+  const unlock = folder === undefined ? async () => {} : await lockFolder(folder);
+  try {
+    return await openParts(folder, retention, onTrouble, unlock);
+  } catch (error) {
+    await unlock();
+    throw error;
+  }
+}
+
+async function openParts(
+  folder: string | undefined,
+  retention: Retention,
+  onTrouble: (error: Error) => void,
+  unlock: () => Promise<void>,
+): Promise<Store> {
+  const inFolder = (name: string) => (folder === undefined ? undefined : join(folder, name));
+  const [comparisonFolder, sumsFolder] = [inFolder('comparisons'), inFolder('sums')];
+  const log = new SegmentedLog(
+    comparisonFolder === undefined ? memorySegments() : segmentFiles(comparisonFolder),
+    retention,
+  );
+  await log.open(Date.now());
+  const sums = sumsFolder === undefined ? new SumsMemory() : new SumsFiles(sumsFolder, retention);
+  if (sums instanceof SumsFiles) await sums.open(log);
+  const comparisons = new LocalComparisons({ log, sums, retention, onTrouble });
+  const rollouts = new LocalRollouts(inFolder('rollouts.json'));
+  await rollouts.open();
+  const experiments = new LocalExperiments(inFolder('experiments'), onTrouble);
+  await experiments.open();
+  return {
+    comparisons,
+    rollouts,
+    experiments,
+    outcomes: new LocalOutcomes(retention.windowsMs),
+    audit: new LocalAudit(inFolder('audit.jsonl')),
+    now: Date.now,
+    health: () => ({
+      kind: folder === undefined ? 'memory' : 'files',
+      up: comparisons.trouble() === undefined,
+      reason: comparisons.trouble(),
+      counters: comparisons.counters(),
+    }),
+    close: async () => {
+      await comparisons.close();
+      await experiments.close();
+      await unlock();
+    },
+  };
+}

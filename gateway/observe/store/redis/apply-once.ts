@@ -1,0 +1,64 @@
+// Commands that Redis applies once, however often they are sent. A write without an answer may have landed, and may still
+// lie in a socket of a frozen server; so every batch has a number, and a number at or below the last one does nothing.
+import type { Client } from './connections.ts';
+
+/** One command: its name, its key and the rest. */
+export type Command = readonly [name: string, key: string, ...args: string[]];
+
+const SCRIPT = `
+local state = redis.call('GET', KEYS[1]) or '0 0'
+local last, before = state:match('^(%d+) (%d+)$')
+if tonumber(ARGV[1]) <= tonumber(last) then return {tonumber(last), tonumber(before), -1, ''} end
+redis.call('SET', KEYS[1], ARGV[1] .. ' ' .. last, 'EX', ARGV[2])
+local refused = {}
+local why = ''
+local at = 3
+local index = 0
+while at <= #ARGV do
+  local size = tonumber(ARGV[at])
+  local reply = redis.pcall(unpack(ARGV, at + 1, at + size))
+  if type(reply) == 'table' and reply.err then
+    refused[#refused + 1] = index
+    why = reply.err
+  end
+  index = index + 1
+  at = at + size + 1
+end
+return {tonumber(ARGV[1]), tonumber(last), #refused, why, unpack(refused, 1, math.min(#refused, 5000))}
+`;
+
+/** How long Redis remembers a replica that says nothing. */
+const REMEMBER_S = 7 * 24 * 3600;
+
+/** What Redis did with a batch, and what it knows of the ones before. */
+export type Applied = {
+  /** The number of the last batch that was applied: this one's, or a later one's. */
+  readonly last: number;
+  /** The number of the one applied before that. */
+  readonly before: number;
+  /** False when this batch, or one with a higher number, had been applied already. */
+  readonly isNew: boolean;
+  /** Places of the commands that Redis refused, and what it said of the last. */
+  readonly refused: readonly number[];
+  readonly error: string;
+};
+
+/** Applies commands as the batch with this number. Rejects when Redis says no, or says nothing: then they may have landed. */
+export async function applyOnce(
+  client: Client,
+  appliedKey: string,
+  number: number,
+  commands: readonly Command[],
+): Promise<Applied> {
+  const keys = [appliedKey, ...new Set(commands.map(([, key]) => key))];
+  const words = commands.flatMap((command) => [String(command.length), ...command]);
+  const reply = await client.eval(SCRIPT, keys.length, ...keys, String(number), String(REMEMBER_S), ...words);
+  const [last, before, count, error, ...refused] = reply as [number, number, number, string, ...number[]];
+  return { last, before, isNew: count >= 0, refused, error };
+}
+
+/** Whether an error leaves open whether Redis did what it was told. An answer of Redis leaves nothing open. */
+export function isUnsure(error: Error): boolean {
+  const wasNeverSent = error.message.includes('enableOfflineQueue') || error.message.includes("Stream isn't writeable");
+  return error.name !== 'ReplyError' && !wasNeverSent;
+}

@@ -1,0 +1,45 @@
+import type { LocalAudit } from '../local-audit.ts';
+import type { AuditEntry, AuditTrail } from '../store.ts';
+import type { Connections } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import type { Writer } from './writer.ts';
+
+const MAX_PAGE = 1000;
+
+export type SharedAuditOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly writer: Writer;
+  readonly local: LocalAudit;
+  readonly keep: number;
+};
+
+/** The audit trail of every replica: durable on the disk of the one where it happened, and told to Redis. */
+export class SharedAudit implements AuditTrail {
+  readonly #options: SharedAuditOptions;
+
+  constructor(options: SharedAuditOptions) {
+    this.#options = options;
+  }
+
+  async append(entry: AuditEntry): Promise<void> {
+    const { writer, keys, local, keep } = this.#options;
+    await local.append(entry);
+    writer.push(['XADD', keys.audit, 'MAXLEN', '~', String(keep), '*', 'a', JSON.stringify(entry)], 1);
+  }
+
+  /** While Redis is away, what happened here. */
+  async read(limit: number): Promise<readonly AuditEntry[]> {
+    const { connections, keys, local } = this.#options;
+    const count = Math.min(limit, MAX_PAGE);
+    try {
+      const entries = (await connections.control.xrevrange(keys.audit, '+', '-', 'COUNT', count)) as [
+        string,
+        string[],
+      ][];
+      return entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}') as AuditEntry);
+    } catch {
+      return local.read(limit);
+    }
+  }
+}

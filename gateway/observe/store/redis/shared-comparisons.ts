@@ -1,0 +1,182 @@
+import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
+import { subjectKey, subjectOf } from '../../compare/batch.ts';
+import type { Comparison } from '../../compare/comparison.ts';
+import { fits, parseRecord } from '../filter.ts';
+import type { Retention } from '../retention.ts';
+import { SLOT_MS, SLOTS, slotOfDelta, slotRetention, slotsIn } from '../slots.ts';
+import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.ts';
+import type { Client, Connections } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import { ask } from './unavailable.ts';
+import type { Writer } from './writer.ts';
+
+/** Entries of one read, and how many one page looks through; the next page goes on from there. */
+const READ_COUNT = 500;
+const MAX_SCANNED = 10_000;
+/** Slots read in one exchange. */
+const SLOTS_AT_ONCE = 100;
+
+export type SharedComparisonsOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly writer: Writer;
+  readonly retention: Retention;
+  readonly now: () => number;
+};
+
+/** Comparisons of every replica, in Redis: records in a stream, sums in hashes. */
+export class SharedComparisons implements ComparisonStore {
+  readonly #options: SharedComparisonsOptions;
+  #nextTrim = 0;
+  /** The minute in which each subject was last told to Redis. */
+  readonly #seen = new Map<string, number>();
+  /** The one blocking read that everyone who waits for news shares. */
+  #watching: Promise<void> | undefined;
+
+  constructor(options: SharedComparisonsOptions) {
+    this.#options = options;
+  }
+
+  append({ records, deltas, kept }: ComparisonBatch): void {
+    const { writer, keys, retention, now } = this.#options;
+    const limit = String(retention.comparisons);
+    for (const record of records) writer.push(['XADD', keys.comparisons, 'MAXLEN', '~', limit, '*', 'c', record], 1);
+    for (const delta of deltas) this.#addSums(delta);
+    for (const { id, text, ttlMs } of kept)
+      writer.push(['SET', keys.kept(id), text, 'PX', String(Math.ceil(ttlMs))], 0);
+    if (now() >= this.#nextTrim) this.#trim();
+  }
+
+  page(query: PageQuery): Promise<Page> {
+    const { connections, keys } = this.#options;
+    return ask(() =>
+      query.after === undefined
+        ? older(connections.control, keys.comparisons, query)
+        : newer(connections.control, keys.comparisons, query, query.after),
+    );
+  }
+
+  async news(withinMs: number): Promise<void> {
+    this.#watching ??= this.#watch().finally(() => {
+      this.#watching = undefined;
+    });
+    let limit: NodeJS.Timeout | undefined;
+    const time = new Promise<void>((resolve) => {
+      limit = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([this.#watching, time]);
+    clearTimeout(limit);
+  }
+
+  async subjects(): Promise<readonly Subject[]> {
+    const { connections, keys } = this.#options;
+    return (await ask(() => connections.control.zrange(keys.subjects, '0', '-1'))).map(subjectOf);
+  }
+
+  async sums(subject: Subject, slot: Slot, from: number, to: number): Promise<readonly SlotSums[]> {
+    const { connections, keys } = this.#options;
+    const numbers = slotsIn(slot, from, to);
+    const found: SlotSums[] = [];
+    for (let i = 0; i < numbers.length; i += SLOTS_AT_ONCE) {
+      const part = numbers.slice(i, i + SLOTS_AT_ONCE);
+      const hashes = await ask(() =>
+        Promise.all(part.map((number) => connections.control.hgetall(keys.sums(slot, number, subject)))),
+      );
+      for (const [j, hash] of hashes.entries()) {
+        const sums = new Map(Object.entries(hash).map(([key, value]) => [key, Number(value)]));
+        if (sums.size > 0) found.push({ at: (part[j] ?? 0) * SLOT_MS[slot], sums });
+      }
+    }
+    return found;
+  }
+
+  async kept(id: string): Promise<string | undefined> {
+    const { connections, keys } = this.#options;
+    return (await ask(() => connections.control.get(keys.kept(id)))) ?? undefined;
+  }
+
+  #addSums(delta: SumsDelta): void {
+    const { writer, keys, retention } = this.#options;
+    for (const slot of SLOTS) {
+      const key = keys.sums(slot, slotOfDelta(delta, slot), delta.subject);
+      for (const [field, by] of delta.sums) writer.increment(key, field, by, slotRetention(slot, retention));
+    }
+    const subject = subjectKey(delta.subject);
+    if ((this.#seen.get(subject) ?? 0) >= delta.minute) return;
+    this.#seen.set(subject, delta.minute);
+    writer.push(['ZADD', keys.subjects, 'GT', String(delta.minute), subject], 0);
+  }
+
+  /** Once a minute: what is too old goes, approximately. */
+  #trim(): void {
+    const { writer, keys, retention, now } = this.#options;
+    this.#nextTrim = now() + SLOT_MS.minute;
+    const oldest = Math.max(0, Math.floor(now() - retention.comparisonsMs));
+    writer.push(['XTRIM', keys.comparisons, 'MINID', '~', String(oldest)], 0);
+    const oldestMinute = Math.floor((now() - retention.hoursMs) / SLOT_MS.minute);
+    writer.push(['ZREMRANGEBYSCORE', keys.subjects, '-inf', String(oldestMinute)], 0);
+  }
+
+  async #watch(): Promise<void> {
+    const { connections, keys } = this.#options;
+    try {
+      await connections.blocking.xread('BLOCK', 2000, 'STREAMS', keys.comparisons, '$');
+    } catch {
+      await pause(1000); // Redis is away; whoever waits asks again and is told so
+    }
+  }
+}
+
+const BEGINNING = '0-0';
+
+type StreamEntry = [id: string, fields: string[]];
+
+async function older(client: Client, key: string, query: PageQuery): Promise<Page> {
+  const newest = await newestId(client, key);
+  const found: Comparison[] = [];
+  const start = query.cursor === undefined ? newest : checkedId(query.cursor);
+  if (start === BEGINNING) return { comparisons: [], cursor: undefined, newest };
+  let end = query.cursor === undefined ? start : `(${start}`;
+  for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
+    const entries = (await client.xrevrange(key, end, '-', 'COUNT', READ_COUNT)) as StreamEntry[];
+    for (const [id, fields] of entries) {
+      const comparison = parseRecord(fields[1] ?? '');
+      if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
+      if (found.length === query.limit) return { comparisons: found, cursor: id, newest };
+    }
+    const last = entries.at(-1)?.[0];
+    if (last === undefined || entries.length < READ_COUNT) return { comparisons: found, cursor: undefined, newest };
+    end = `(${last}`;
+  }
+  return { comparisons: found, cursor: end.slice(1), newest };
+}
+
+async function newer(client: Client, key: string, query: PageQuery, after: string): Promise<Page> {
+  const found: Comparison[] = [];
+  let newest = checkedId(after);
+  for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
+    const entries = (await client.xrange(key, `(${newest}`, '+', 'COUNT', READ_COUNT)) as StreamEntry[];
+    for (const [id, fields] of entries) {
+      newest = id;
+      const comparison = parseRecord(fields[1] ?? '');
+      if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
+      if (found.length === query.limit) return { comparisons: found, cursor: undefined, newest };
+    }
+    if (entries.length < READ_COUNT) break;
+  }
+  return { comparisons: found, cursor: undefined, newest };
+}
+
+async function newestId(client: Client, key: string): Promise<string> {
+  const [entry] = (await client.xrevrange(key, '+', '-', 'COUNT', 1)) as StreamEntry[];
+  return entry?.[0] ?? BEGINNING;
+}
+
+/** A stream id, or the beginning for anything else. */
+function checkedId(cursor: string): string {
+  return /^\d{1,19}-\d{1,19}$/.test(cursor) ? cursor : BEGINNING;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms).unref());
+}

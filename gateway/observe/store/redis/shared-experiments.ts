@@ -1,0 +1,94 @@
+import { encode, type Sums } from '../../compare/sums.ts';
+import type { ExperimentCounts, ExperimentReading } from '../store.ts';
+import { hashOfUnit, SAMPLE_SIZE, UnitSample } from '../unit-sample.ts';
+import type { Connections } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import { ask } from './unavailable.ts';
+import type { Writer } from './writer.ts';
+
+/** Members of one command, when a whole sample is told again. */
+const MEMBERS_AT_ONCE = 500;
+
+export type SharedExperimentsOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly writer: Writer;
+  readonly keepMs: number;
+};
+
+/**
+ * Experiments of every replica. The units with the smallest hashes lie in a sorted set, which adding one again does not
+ * change; each replica holds the same sample of its own units, so that it tells each only once.
+ */
+export class SharedExperiments implements ExperimentCounts {
+  readonly #options: SharedExperimentsOptions;
+  readonly #samples = new Map<string, UnitSample>();
+
+  constructor(options: SharedExperimentsOptions) {
+    this.#options = options;
+  }
+
+  expose(experiment: string, arm: string, unit: string): void {
+    const hash = hashOfUnit(experiment, unit);
+    if (this.#sampleOf(experiment).add(hash, arm)) this.#tell(experiment, [[hash, arm]]);
+  }
+
+  add(experiment: string, arm: string, sums: Sums): void {
+    const { writer, keys, keepMs } = this.#options;
+    for (const [name, by] of sums)
+      writer.increment(keys.arms(experiment), `${encode(arm)}/${encode(name)}`, by, keepMs);
+  }
+
+  async read(experiment: string): Promise<ExperimentReading> {
+    const { connections, keys } = this.#options;
+    const [members, hash] = await ask(() =>
+      Promise.all([
+        connections.control.zrange(keys.units(experiment), '0', '-1'),
+        connections.control.hgetall(keys.arms(experiment)),
+      ]),
+    );
+    const sample = new UnitSample();
+    for (const member of members) {
+      const [arm = '', hashed = ''] = member.split('/').map(decodeURIComponent);
+      sample.add(Number(hashed), arm);
+    }
+    return { ...sample.counts(), sums: sumsIn(hash) };
+  }
+
+  /** Tells all of it again, to a Redis that may have lost it. */
+  republish(): void {
+    for (const [experiment, sample] of this.#samples) {
+      const entries = [...sample.entries()];
+      for (let i = 0; i < entries.length; i += MEMBERS_AT_ONCE)
+        this.#tell(experiment, entries.slice(i, i + MEMBERS_AT_ONCE));
+    }
+  }
+
+  #tell(experiment: string, entries: readonly (readonly [number, string])[]): void {
+    const { writer, keys, keepMs } = this.#options;
+    const key = keys.units(experiment);
+    const members = entries.flatMap(([hash, arm]) => [String(hash), `${encode(arm)}/${hash}`]);
+    writer.push(['ZADD', key, ...members], 0);
+    // A little more than the sample: a unit that saw two arms has two members.
+    writer.push(['ZREMRANGEBYRANK', key, String(Math.ceil(SAMPLE_SIZE * 1.25)), '-1'], 0);
+    writer.push(['PEXPIRE', key, String(keepMs)], 0);
+  }
+
+  #sampleOf(experiment: string): UnitSample {
+    const known = this.#samples.get(experiment);
+    if (known !== undefined) return known;
+    const begun = new UnitSample();
+    this.#samples.set(experiment, begun);
+    return begun;
+  }
+}
+
+function sumsIn(hash: Readonly<Record<string, string>>): Map<string, Map<string, number>> {
+  const sums = new Map<string, Map<string, number>>();
+  for (const [field, value] of Object.entries(hash)) {
+    const [arm = '', name = ''] = field.split('/').map(decodeURIComponent);
+    const total = sums.get(arm) ?? new Map<string, number>();
+    sums.set(arm, total.set(name, Number(value)));
+  }
+  return sums;
+}

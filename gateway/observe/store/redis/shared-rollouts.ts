@@ -1,0 +1,131 @@
+// Rollout states that replicas share. The disk of each is the truth that Redis may add to and never take from: ids that were
+// rolled back are united, documents go forward only, and what Redis has forgotten is told to it again.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalRollouts } from '../local-rollouts.ts';
+import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
+import type { Client, Connections } from './connections.ts';
+import { reasonOf } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import { ask } from './unavailable.ts';
+
+/** Writes a document unless its id is rolled back or the epoch there is not the expected one. Epochs are whole numbers. */
+const ADVANCE = `
+if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 'rolled back' end
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+local epoch = text and cjson.decode(text).epoch or 0
+if epoch ~= tonumber(ARGV[2]) then return 'conflict' end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+return 'written'
+`;
+
+/** Writes a document unless the one there has its epoch or a higher one. */
+const RESTORE = `
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+local epoch = text and cjson.decode(text).epoch or 0
+if epoch < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+return epoch
+`;
+
+/** How long a rollback waits to hear that the others can see it. */
+const TELL_MS = 250;
+
+export type SharedRolloutsOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly local: LocalRollouts;
+  readonly onTrouble: (error: Error) => void;
+};
+
+/** Rollout states on this disk and in Redis. */
+export class SharedRollouts implements RolloutStates {
+  readonly #options: SharedRolloutsOptions;
+  #wasRead = false;
+  #wentBack: readonly string[] = [];
+
+  constructor(options: SharedRolloutsOptions) {
+    this.#options = options;
+    // A rollback that happened while Redis was away is told as soon as it is back.
+    options.connections.control.on('ready', () => void this.refresh().catch(() => {}));
+  }
+
+  known(): KnownRollouts {
+    return { ...this.#options.local.known(), wasRead: this.#wasRead, wentBack: this.#wentBack };
+  }
+
+  async refresh(): Promise<KnownRollouts> {
+    const { connections, keys, local } = this.#options;
+    const [texts, rolledBack] = await ask(() =>
+      Promise.all([connections.control.hgetall(keys.rollouts), connections.control.smembers(keys.rolledBack)]),
+    );
+    const documents = Object.values(texts).flatMap(documentIn);
+    const before = local.known();
+    await local.adopt(rolledBack, documents);
+    this.#wasRead = true;
+    await this.#restore(before, new Map(documents.map((document) => [document.id, document])), new Set(rolledBack));
+    return this.known();
+  }
+
+  async advance(document: RolloutDocument, expectedEpoch: number): Promise<Advance> {
+    const { connections, keys, local } = this.#options;
+    const { documents, rolledBack } = local.known();
+    const known = documents.get(document.id);
+    // What this replica knows may be ahead of a Redis that lost its memory, never behind in a way that would matter.
+    const isBehind = expectedEpoch < (known?.epoch ?? 0) || document.epoch <= expectedEpoch;
+    if (rolledBack.has(document.id) || isBehind)
+      return { kind: 'conflict', current: known, rolledBack: rolledBack.has(document.id) };
+    try {
+      const args = [document.id, String(expectedEpoch), JSON.stringify(document)];
+      const said = await connections.control.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args);
+      if (said === 'written') {
+        await local.adopt([], [document]);
+        return { kind: 'written' };
+      }
+      const now = await this.refresh();
+      return { kind: 'conflict', current: now.documents.get(document.id), rolledBack: said === 'rolled back' };
+    } catch (error) {
+      return { kind: 'unavailable', reason: reasonOf((error as Error).message) };
+    }
+  }
+
+  async rollBack(id: string): Promise<{ readonly shared: boolean }> {
+    const { connections, keys, local } = this.#options;
+    await local.rollBack(id);
+    const told = connections.control.sadd(keys.rolledBack, id).then(
+      () => true,
+      () => false,
+    );
+    return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
+  }
+
+  /** Tells Redis what it should know: rolled-back ids that it lacks, and documents of which it has an older state or none. */
+  async #restore(
+    { documents, rolledBack }: KnownRollouts,
+    shared: ReadonlyMap<string, RolloutDocument>,
+    sharedRolledBack: ReadonlySet<string>,
+  ): Promise<void> {
+    const { connections, keys, onTrouble } = this.#options;
+    const missing = [...rolledBack].filter((id) => !sharedRolledBack.has(id));
+    const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (shared.get(id)?.epoch ?? 0));
+    this.#wentBack = ahead.filter(({ id }) => shared.has(id)).map(({ id }) => id);
+    for (const id of this.#wentBack)
+      onTrouble(new Error(`Redis shows an older state of rollout ${id} than it had: an old dump? It is not adopted`));
+    await ask(async () => {
+      if (missing.length > 0) await connections.control.sadd(keys.rolledBack, ...missing);
+      for (const document of ahead) await restore(connections.control, keys, document);
+    });
+  }
+}
+
+async function restore(client: Client, keys: RedisKeys, document: RolloutDocument): Promise<void> {
+  await client.eval(RESTORE, 1, keys.rollouts, document.id, String(document.epoch), JSON.stringify(document));
+}
+
+/** A document that another version of Sluice, or someone by hand, wrote wrongly is none. */
+function documentIn(text: string): RolloutDocument[] {
+  try {
+    const value = JSON.parse(text) as RolloutDocument;
+    return typeof value?.id === 'string' && Number.isSafeInteger(value.epoch) ? [value] : [];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,253 @@
+// Everything that is appended to Redis, in batches, each applied once. Queued within bounds, the oldest dropped first, and
+// counted: nothing here waits for Redis, and nothing throws.
+import { Queue } from '../../compare/queue.ts';
+import type { StoreCounters } from '../store.ts';
+import { applyOnce, type Command, isUnsure } from './apply-once.ts';
+import { type Connections, reasonOf } from './connections.ts';
+import { Increments } from './increments.ts';
+
+const FLUSH_MS = 50;
+const INCREMENTS_MS = 1000;
+const LONGEST_PAUSE_MS = 1000;
+const MAX_WAITING = 20_000;
+const MAX_WAITING_BYTES = 16 * 1024 * 1024;
+const BATCH_ENTRIES = 1000;
+const MAX_BATCH_BYTES = 256 * 1024;
+const MIN_BATCH_BYTES = 2 * 1024;
+
+/** A command, and how many things told to the store it carries: 1 for a comparison, 0 for what only goes with one. */
+export type Entry = { readonly command: Command; readonly count: number };
+
+type Batch = { readonly number: number; readonly entries: readonly Entry[] };
+
+export type WriterOptions = {
+  readonly connections: Connections;
+  readonly appliedKey: string;
+  readonly onTrouble: (error: Error) => void;
+};
+
+/** Writes to Redis in the background. */
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #waiting = new Queue<Entry>({
+    maxCount: MAX_WAITING,
+    maxBytes: MAX_WAITING_BYTES,
+    bytesOf,
+    countOf: ({ count }) => count,
+  });
+  readonly #increments = new Increments();
+  /** Entries of a batch that did not land: they go first. */
+  #again: readonly Entry[] = [];
+  /** The batch that was sent and never answered: the next thing to find out is whether it landed. */
+  #unsure: Batch | undefined;
+  #number = 0;
+  #lastApplied = 0;
+  #batchBytes = MAX_BATCH_BYTES;
+  #failures = 0;
+  #incrementsDue = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #flushing: Promise<void> | undefined;
+  #inHand = 0;
+  #offered = 0;
+  #written = 0;
+  #dropped = 0;
+  #unknown = 0;
+  #reason: string | undefined;
+  #refusal: string | undefined;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Takes a command that must be applied exactly once. */
+  push(command: Command, count: number): void {
+    this.#offered += count;
+    this.#waiting.push({ command, count });
+    this.#schedule(FLUSH_MS);
+  }
+
+  /** Adds to a field of a hash that lives this long; additions are gathered and written every second. */
+  increment(key: string, field: string, by: number, ttlMs: number): void {
+    this.#increments.add(key, field, by, ttlMs);
+    this.#schedule(INCREMENTS_MS);
+  }
+
+  /** Why the last write failed; undefined while all is well. */
+  reason(): string | undefined {
+    return this.#reason ?? this.#refusal;
+  }
+
+  counters(): StoreCounters {
+    return {
+      offered: this.#offered,
+      written: this.#written,
+      dropped: this.#dropped + this.#waiting.dropped,
+      unknown: this.#unknown,
+      waiting: this.#waiting.count + countOf(this.#again) + this.#inHand + countOf(this.#unsure?.entries ?? []),
+    };
+  }
+
+  /** Tries again at once what waits for its time: Redis is back. */
+  wake(): void {
+    this.#failures = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#schedule(0);
+  }
+
+  /** Writes what waits, for at most this long; the rest is dropped, and unknown where it was sent. */
+  async close(withinMs: number): Promise<void> {
+    const deadline = performance.now() + withinMs;
+    do {
+      await this.#flushing;
+      this.#incrementsDue = 0;
+      await this.#flush();
+    } while (this.#hasWork() && this.#failures < 3 && performance.now() < deadline);
+    clearTimeout(this.#timer);
+    const rest = this.#waiting.take(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
+    this.#dropped += countOf(rest) + countOf(this.#again);
+    this.#unknown += countOf(this.#unsure?.entries ?? []);
+    this.#again = [];
+    this.#unsure = undefined;
+  }
+
+  #hasWork(): boolean {
+    const hasEntries = this.#unsure !== undefined || this.#again.length > 0 || !this.#waiting.isEmpty();
+    return hasEntries || !this.#increments.isEmpty();
+  }
+
+  #schedule(afterMs: number): void {
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      void this.#flush();
+    }, afterMs).unref();
+  }
+
+  #flush(): Promise<void> {
+    this.#flushing ??= this.#step()
+      .then(() => this.#succeeded())
+      .catch((error: Error) => this.#failed(error))
+      .finally(() => {
+        this.#flushing = undefined;
+        if (this.#hasWork()) this.#schedule(this.#pause());
+      });
+    return this.#flushing;
+  }
+
+  #pause(): number {
+    if (this.#failures > 0) return Math.min(FLUSH_MS * 2 ** Math.min(this.#failures, 8), LONGEST_PAUSE_MS);
+    const isFull = this.#waiting.count >= BATCH_ENTRIES || this.#waiting.bytes >= this.#batchBytes;
+    if (isFull || this.#again.length > 0) return 0;
+    if (!this.#waiting.isEmpty()) return FLUSH_MS;
+    return Math.max(0, this.#incrementsDue - performance.now());
+  }
+
+  /** One exchange with Redis: clears up what is unsure, or else sends the next batch. */
+  async #step(): Promise<void> {
+    if (this.#unsure !== undefined) return this.#settle(this.#unsure);
+    const entries = this.#nextEntries();
+    if (entries.length === 0) return;
+    this.#inHand = countOf(entries);
+    const batch: Batch = { number: ++this.#number, entries };
+    try {
+      await this.#send(batch);
+    } catch (error) {
+      if (isUnsure(error as Error)) this.#unsure = batch;
+      else this.#again = [...entries, ...this.#again];
+      throw error;
+    } finally {
+      this.#inHand = 0;
+    }
+  }
+
+  async #send({ number, entries }: Batch): Promise<void> {
+    const { connections, appliedKey } = this.#options;
+    const commands = entries.map(({ command }) => command);
+    const applied = await applyOnce(connections.write, appliedKey, number, commands);
+    this.#noteMemory(applied.before);
+    this.#lastApplied = applied.last;
+    const refused = new Set(applied.refused);
+    for (const [i, { count }] of entries.entries())
+      if (refused.has(i)) this.#dropped += count;
+      else this.#written += count;
+    this.#noteRefusal(applied.error);
+  }
+
+  /**
+   * An empty batch with the next number: it keeps the unsure one from landing any more, and tells whether it had. Sent again
+   * under the same number until it is answered, for Redis remembers what came before it.
+   */
+  async #settle({ number, entries }: Batch): Promise<void> {
+    const { connections, appliedKey } = this.#options;
+    this.#number = number + 1;
+    const { before, last } = await applyOnce(connections.write, appliedKey, this.#number, []);
+    this.#noteMemory(before);
+    this.#lastApplied = last;
+    this.#unsure = undefined;
+    if (before === number) this.#written += countOf(entries);
+    else this.#again = [...entries, ...this.#again];
+  }
+
+  #nextEntries(): readonly Entry[] {
+    if (this.#again.length > 0) return this.#takeAgain();
+    const now = performance.now();
+    const entries = this.#waiting.take(BATCH_ENTRIES, this.#batchBytes);
+    if (now < this.#incrementsDue) return entries;
+    const increments = this.#increments.take(BATCH_ENTRIES);
+    if (this.#increments.isEmpty()) this.#incrementsDue = now + INCREMENTS_MS;
+    return [...entries, ...increments.map((command) => ({ command, count: 0 }))];
+  }
+
+  /** The first of what did not land, as much as the connection seems to bear. */
+  #takeAgain(): readonly Entry[] {
+    let bytes = 0;
+    const fitting = this.#again.findIndex((entry) => {
+      bytes += bytesOf(entry);
+      return bytes > this.#batchBytes;
+    });
+    const end = fitting < 0 ? this.#again.length : Math.max(1, fitting);
+    const taken = this.#again.slice(0, end);
+    this.#again = this.#again.slice(end);
+    return taken;
+  }
+
+  /** The batch before is one that Redis must remember, unless it has lost its memory since. */
+  #noteMemory(before: number): void {
+    if (before >= this.#lastApplied) return;
+    const most = `at most ${this.#written} comparisons and other records of this gateway`;
+    this.#options.onTrouble(new Error(`Redis came back without what it held: ${most} are gone`));
+  }
+
+  #succeeded(): void {
+    this.#failures = 0;
+    this.#reason = undefined;
+    this.#batchBytes = Math.min(this.#batchBytes * 2, MAX_BATCH_BYTES);
+  }
+
+  #failed(error: Error): void {
+    this.#failures++;
+    if (this.#unsure !== undefined) this.#batchBytes = Math.max(this.#batchBytes / 2, MIN_BATCH_BYTES);
+    this.#tell(error);
+  }
+
+  #tell({ message }: Error): void {
+    const reason = reasonOf(message);
+    // Without its cause: errors of Redis carry the command, with everything in it.
+    if (this.#reason === undefined) this.#options.onTrouble(new Error(reason));
+    this.#reason = reason;
+  }
+
+  /** What Redis said of single commands in a batch that it applied otherwise. */
+  #noteRefusal(error: string): void {
+    if (error !== '' && this.#refusal === undefined) this.#options.onTrouble(new Error(error));
+    this.#refusal = error === '' ? undefined : error;
+  }
+}
+
+function countOf(entries: readonly Entry[]): number {
+  return entries.reduce((sum, { count }) => sum + count, 0);
+}
+
+function bytesOf({ command }: Entry): number {
+  return command.reduce((sum, word) => sum + word.length + 8, 0);
+}

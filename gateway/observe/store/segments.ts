@@ -1,0 +1,171 @@
+// Comparisons as lines in segments: appended to the last one, dropped by whole segments, read from the newest back.
+import type { Comparison } from '../compare/comparison.ts';
+import { fits, parseRecord } from './filter.ts';
+import type { Retention } from './retention.ts';
+import type { Page, PageQuery } from './store.ts';
+
+/** Where segments lie. Numbers only grow. */
+export type SegmentStorage = {
+  readonly list: () => Promise<readonly Segment[]>;
+  readonly append: (segment: number, lines: readonly string[]) => Promise<void>;
+  readonly read: (segment: number) => Promise<readonly string[]>;
+  readonly remove: (segment: number) => Promise<void>;
+};
+
+export type Segment = { readonly number: number; readonly lines: number; readonly lastAt: number };
+
+/** Lines of a segment: few enough to be read in a few milliseconds. */
+const SEGMENT_LINES = 1000;
+/** Lines that one page looks through; the next page goes on from there. */
+const MAX_SCANNED = 10_000;
+
+/** The place of a line. */
+export type Position = { readonly segment: number; readonly line: number };
+
+/** Whether one place lies before another. */
+export function isBefore(a: Position, b: Position): boolean {
+  return a.segment < b.segment || (a.segment === b.segment && a.line < b.line);
+}
+
+/** An append-only log of comparisons with retention by count and age. Writes one at a time; reads at any time. */
+export class SegmentedLog {
+  readonly #storage: SegmentStorage;
+  readonly #retention: Retention;
+  #segments: Segment[] = [];
+
+  constructor(storage: SegmentStorage, retention: Retention) {
+    this.#storage = storage;
+    this.#retention = retention;
+  }
+
+  /** Takes over what is there. New lines go into a segment of their own: the last one may have been cut short. */
+  async open(now: number): Promise<void> {
+    this.#segments = [...(await this.#storage.list())].sort((a, b) => a.number - b.number);
+    this.#begin(now);
+  }
+
+  /** Where the next line will be. */
+  end(): Position {
+    const last = this.#last();
+    return { segment: last.number, line: last.lines };
+  }
+
+  /** Appends lines. Rejects when the storage fails; what was written of them is lost then. */
+  async append(lines: readonly string[], now: number): Promise<void> {
+    for (let i = 0; i < lines.length; i += SEGMENT_LINES)
+      await this.#appendPart(lines.slice(i, i + SEGMENT_LINES), now);
+    await this.#expire(now);
+  }
+
+  /** A page, as `ComparisonStore.page` promises it. */
+  page(query: PageQuery): Promise<Page> {
+    return query.after === undefined ? this.#older(query) : this.#newer(query, positionOf(query.after));
+  }
+
+  /** Visits every comparison from a place on, the oldest first. */
+  async replay(from: Position, visit: (comparison: Comparison, at: Position) => void): Promise<void> {
+    for (const { number, lines } of [...this.#segments]) {
+      if (number < from.segment || lines === 0) continue;
+      const text = await this.#storage.read(number);
+      for (let line = number === from.segment ? from.line : 0; line < lines; line++) {
+        const comparison = parseRecord(text[line] ?? '');
+        if (comparison !== undefined) visit(comparison, { segment: number, line });
+      }
+    }
+  }
+
+  async #appendPart(lines: readonly string[], now: number): Promise<void> {
+    if (this.#last().lines + lines.length > SEGMENT_LINES) this.#begin(now);
+    const { number, lines: before } = this.#last();
+    try {
+      await this.#storage.append(number, lines);
+      this.#segments[this.#segments.length - 1] = { number, lines: before + lines.length, lastAt: now };
+    } catch (error) {
+      this.#begin(now); // half a line may stand at its end
+      throw error;
+    }
+  }
+
+  #begin(now: number): void {
+    if (this.#segments.at(-1)?.lines === 0) this.#segments.pop();
+    this.#segments.push({ number: (this.#segments.at(-1)?.number ?? 0) + 1, lines: 0, lastAt: now });
+  }
+
+  #last(): Segment {
+    return this.#segments.at(-1) ?? { number: 1, lines: 0, lastAt: 0 };
+  }
+
+  async #expire(now: number): Promise<void> {
+    let total = this.#segments.reduce((sum, { lines }) => sum + lines, 0);
+    for (let [oldest] = this.#segments; oldest !== undefined && this.#segments.length > 1; [oldest] = this.#segments) {
+      const isOver = total - oldest.lines >= this.#retention.comparisons;
+      if (!isOver && oldest.lastAt >= now - this.#retention.comparisonsMs) return;
+      total -= oldest.lines;
+      this.#segments.shift();
+      await this.#storage.remove(oldest.number);
+    }
+  }
+
+  async #older(query: PageQuery): Promise<Page> {
+    const found: Comparison[] = [];
+    const newest = cursorOf(this.end());
+    const start = query.cursor === undefined ? this.end() : positionOf(query.cursor);
+    let scanned = 0;
+    for (const { number, lines } of [...this.#segments].reverse()) {
+      if (number > start.segment || lines === 0) continue;
+      const text = await this.#storage.read(number).catch(() => []); // expired meanwhile
+      for (let line = Math.min(lines, number === start.segment ? start.line : lines) - 1; line >= 0; line--) {
+        const comparison = parseRecord(text[line] ?? '');
+        if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
+        if (found.length === query.limit || ++scanned === MAX_SCANNED)
+          return { comparisons: found, cursor: cursorOf({ segment: number, line }), newest };
+      }
+    }
+    return { comparisons: found, cursor: undefined, newest };
+  }
+
+  async #newer(query: PageQuery, start: Position): Promise<Page> {
+    const found: Comparison[] = [];
+    let scanned = 0;
+    for (const { number, lines } of [...this.#segments]) {
+      if (number < start.segment) continue;
+      const text = lines === 0 ? [] : await this.#storage.read(number).catch(() => []);
+      for (let line = number === start.segment ? start.line : 0; line < lines; line++) {
+        const comparison = parseRecord(text[line] ?? '');
+        if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
+        if (found.length === query.limit || ++scanned === MAX_SCANNED)
+          return { comparisons: found, cursor: undefined, newest: cursorOf({ segment: number, line: line + 1 }) };
+      }
+    }
+    return { comparisons: found, cursor: undefined, newest: cursorOf(this.end()) };
+  }
+}
+
+function cursorOf({ segment, line }: Position): string {
+  return `${segment}:${line}`;
+}
+
+/** The place that a cursor names; one that names none is the beginning. */
+function positionOf(cursor: string): Position {
+  const [segment, line] = cursor.split(':').map(Number);
+  return { segment: wholeOr0(segment), line: wholeOr0(line) };
+}
+
+function wholeOr0(value: number | undefined): number {
+  return Number.isSafeInteger(value) ? Number(value) : 0;
+}
+
+/** Segments in memory. */
+export function memorySegments(): SegmentStorage {
+  const segments = new Map<number, string[]>();
+  return {
+    list: async () => [],
+    append: async (segment, lines) => {
+      const before = segments.get(segment);
+      if (before === undefined) segments.set(segment, [...lines]);
+      else before.push(...lines);
+    },
+    read: async (segment) => segments.get(segment) ?? [],
+    remove: async (segment) => void segments.delete(segment),
+  };
+}

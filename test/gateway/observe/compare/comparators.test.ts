@@ -1,0 +1,213 @@
+// Every comparator, against values worked out elsewhere and against the odd answers that servers give.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compareClasses, confidenceOf } from '../../../../gateway/observe/compare/classification.ts';
+import { compareEmbeddings } from '../../../../gateway/observe/compare/embedding.ts';
+import { compareExactly } from '../../../../gateway/observe/compare/exact.ts';
+import { compareJson } from '../../../../gateway/observe/compare/json.ts';
+import type { Json } from '../../../../gateway/observe/compare/lenient-json.ts';
+import type { Output } from '../../../../gateway/observe/compare/output.ts';
+import { compareRanking, kendallTau, rankBiasedOverlap } from '../../../../gateway/observe/compare/ranking.ts';
+import { compareNumbers } from '../../../../gateway/observe/compare/regression.ts';
+import { compareText } from '../../../../gateway/observe/compare/text.ts';
+
+function output(values: Output['values'], shape: readonly number[] = [values.length], datatype = 'FP32'): Output {
+  return { name: 'out', datatype, shape, values };
+}
+
+function near(actual: number, expected: number, within = 1e-6): void {
+  assert.ok(Math.abs(actual - expected) <= within, `${actual}, not ${expected}`);
+}
+
+test('classification: flips, cells and total variation over the rows of a batch', () => {
+  const a = output([0.1, 0.2, 0.7, 0.6, 0.3, 0.1, 0.2, 0.3, 0.5], [3, 3]);
+  const b = output([0.2, 0.3, 0.5, 0.1, 0.8, 0.1, 0.2, 0.3, 0.5], [3, 3]);
+  const found = compareClasses(a, b, {});
+  assert.deepEqual([found.same, found.rows, found.flips], [false, 3, 1]);
+  assert.deepEqual(found.cells, [
+    ['2', '2', 2],
+    ['0', '1', 1],
+  ]);
+  near(found.distance, (0.2 + 0.5 + 0) / 3);
+  near(found.maxDelta, 0.5);
+});
+
+test('classification: a tolerance also limits how far probabilities may move', () => {
+  const [a, b] = [output([0.1, 0.9], [1, 2]), output([0.2, 0.8], [1, 2])];
+  assert.equal(compareClasses(a, b, {}).same, true);
+  assert.equal(compareClasses(a, b, { tolerance: 0.11 }).same, true);
+  assert.equal(compareClasses(a, b, { tolerance: 0.05 }).same, false);
+});
+
+test('classification: the first places may swap as long as they hold the same classes', () => {
+  const [a, b] = [output([0.1, 0.5, 0.4], [1, 3]), output([0.1, 0.4, 0.5], [1, 3])];
+  assert.deepEqual([compareClasses(a, b, {}).same, compareClasses(a, b, { top: 2 }).same], [false, true]);
+  assert.equal(compareClasses(a, b, { top: 2 }).flips, 1);
+});
+
+test('classification: one score a row is a class by whether it reaches one half', () => {
+  const found = compareClasses(output([0.4, 0.6], [2, 1]), output([0.45, 0.2], [2, 1]), {});
+  assert.deepEqual(
+    [found.flips, found.cells],
+    [
+      1,
+      [
+        ['0', '0', 1],
+        ['1', '0', 1],
+      ],
+    ],
+  );
+  near(found.distance, (0.05 + 0.4) / 2);
+});
+
+test('classification: labels of any kind are compared as they are', () => {
+  const ids = compareClasses(output([3n, 2n ** 60n], [2], 'INT64'), output([3n, 2n ** 60n + 1n], [2], 'INT64'), {});
+  assert.deepEqual([ids.flips, ids.distance], [1, 0.5]);
+  const words = compareClasses(output(['spam'], [1], 'BYTES'), output(['ham'], [1], 'BYTES'), {});
+  assert.deepEqual(words.cells, [['spam', 'ham', 1]]);
+  const oneHot = compareClasses(output([0, 1], [1, 2], 'JSON'), output([0, 1], [1, 2], 'JSON'), {});
+  assert.deepEqual(oneHot.cells, [['1', '1', 1]]);
+});
+
+test('classification: NaN is a label of its own, and equal places go to the first', () => {
+  const found = compareClasses(output([Number.NaN, 1], [1, 2]), output([0.5, 0.5], [1, 2]), {});
+  assert.deepEqual([found.same, found.cells], [false, [['NaN', '0', 1]]]);
+  assert.ok(Number.isFinite(found.distance));
+  const both = compareClasses(output([Number.NaN, 1], [1, 2]), output([Number.NaN, 1], [1, 2]), {});
+  assert.deepEqual([both.same, both.distance], [true, 0]);
+});
+
+test('a confidence is the highest probability of the first row, and no other number', () => {
+  assert.equal(confidenceOf(output([0.25, 0.75, 1, 0], [2, 2])), 0.75);
+  assert.equal(confidenceOf(output([0.125], [1, 1])), 0.875);
+  assert.equal(confidenceOf(output([3, 9], [1, 2])), undefined);
+  assert.equal(confidenceOf(output([Number.NaN, 1], [1, 2])), undefined);
+  assert.equal(confidenceOf(output([7n], [1], 'INT64')), undefined);
+  assert.equal(confidenceOf(output([], [0, 2])), undefined);
+});
+
+test('regression: sums of differences, within a tolerance that the baseline sets', () => {
+  const found = compareNumbers(output([100, -200, 0]), output([100.5, -203, 0]), {});
+  assert.deepEqual([found.same, found.count, found.outside], [false, 3, 1]);
+  near(found.sum, -2.5);
+  near(found.sumAbs, 3.5);
+  near(found.sumSquares, 9.25);
+  near(found.sumRelative, 0.005 + 0.015);
+  near(found.maxAbs, 3);
+  assert.equal(compareNumbers(output([100, -200, 0]), output([100.5, -203, 0]), { tolerance: 3 }).same, true);
+  assert.equal(compareNumbers(output([0]), output([1e-9]), {}).same, false);
+});
+
+test('regression: NaN and infinities are the same only as each other', () => {
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  assert.equal(compareNumbers(output(odd), output(odd), {}).same, true);
+  const found = compareNumbers(output([...odd, 1]), output([1, Number.NEGATIVE_INFINITY, 5, Number.NaN]), {});
+  assert.deepEqual([found.nonFinite, found.outside, found.sumAbs], [4, 4, 0]);
+});
+
+test('ranking: tau-b and rank-biased overlap are those of the literature', () => {
+  near(kendallTau([12, 2, 1, 12, 2], [1, 4, 7, 1, 0]), -0.471405);
+  near(rankBiasedOverlap([...'abcde'], [...'abced'], 0.9), 0.981775);
+  near(rankBiasedOverlap([...'abcdefghij'], [...'bacdefghij'], 0.9), 0.9);
+  assert.equal(rankBiasedOverlap(['a', 'b'], ['c', 'd'], 0.9), 0);
+  near(rankBiasedOverlap([...'abc'], [...'abc'], 0.9), 1);
+  assert.deepEqual([rankBiasedOverlap([], [], 0.9), rankBiasedOverlap(['a'], [], 0.9)], [1, 0]);
+});
+
+test('ranking: lists of ids, or scores that rank their places, by their first places', () => {
+  const ids = (text: string) => output([...text], [text.length], 'BYTES');
+  const swapped = compareRanking(ids('abcde'), ids('abced'), {});
+  assert.deepEqual([swapped.same, swapped.overlap], [false, 1]);
+  near(swapped.rbo, 0.981775);
+  near(swapped.tau, 0.8);
+  assert.equal(compareRanking(ids('abcde'), ids('abced'), { tolerance: 0.02 }).same, true);
+  assert.equal(compareRanking(ids('abcde'), ids('abced'), { top: 3 }).same, true);
+  assert.equal(compareRanking(ids('abc'), ids('abcd'), {}).same, false);
+  const scores = compareRanking(output([0.1, 0.9, 0.5], [1, 3]), output([0.2, 0.8, 0.6], [1, 3]), {});
+  assert.deepEqual([scores.same, scores.distance], [true, 0]);
+});
+
+test('embeddings: cosine and norm ratio, row by row', () => {
+  const turned = compareEmbeddings(output([1, 0, 0, 2], [2, 2]), output([1, 0, 2, 0], [2, 2]), {});
+  assert.deepEqual([turned.same, turned.cosine, turned.normRatio], [false, 0.5, 1]);
+  const longer = compareEmbeddings(output([3, 4]), output([6, 8]), {});
+  assert.deepEqual([longer.same, longer.normRatio], [true, 2]);
+  assert.equal(compareEmbeddings(output([0, 0]), output([0, 0]), {}).same, true);
+  assert.equal(compareEmbeddings(output([0, 0]), output([1, 0]), {}).cosine, 0);
+  assert.equal(compareEmbeddings(output([Number.NaN, 1]), output([1, 1]), {}).same, false);
+});
+
+test('text: white space and composed letters do not count, words do', () => {
+  const texts = (...values: string[]) => output(values, [values.length], 'BYTES');
+  assert.equal(compareText(texts(' a  b\n'), texts('a b'), {}).same, true);
+  assert.equal(compareText(texts('e\u0301'), texts('\u00e9'), {}).same, true);
+  const changed = compareText(texts('the cat sat'), texts('the dog sat'), {});
+  near(changed.distance, 1 / 3);
+  assert.deepEqual(
+    [changed.same, compareText(texts('the cat sat'), texts('the dog sat'), { tolerance: 0.4 }).same],
+    [false, true],
+  );
+  near(compareText(texts('a', 'b'), texts('a'), {}).distance, 0.5);
+  const long = compareText(texts('w '.repeat(200_000)), texts('v '.repeat(200_000)), {});
+  near(long.distance, 1);
+});
+
+test('exact: every digit counts, and so does what is inside', () => {
+  const big = 2n ** 60n;
+  assert.equal(compareExactly(output([big], [1], 'INT64'), output([big + 1n], [1], 'INT64')).same, false);
+  assert.equal(compareExactly(output([5n], [1], 'INT64'), output([5], [1], 'INT64')).same, true);
+  assert.equal(compareExactly(output([Number.NaN, 0]), output([Number.NaN, -0])).same, true);
+  const found = compareExactly(output([1, 2, 3, 4]), output([1, 2, 0, 4]));
+  assert.deepEqual([found.differing, found.count, found.distance], [1, 4, 0.25]);
+  const json = (value: Json) => output([value], [], 'JSON');
+  assert.equal(compareExactly(json({ a: [1, { b: null }] }), json({ a: [1, { b: null }] })).same, true);
+  assert.equal(compareExactly(json({ a: 1 }), json({ b: 1 })).same, false);
+});
+
+const jsonTable: readonly [name: string, a: Json, b: Json, expected: readonly [string, string, number][]][] = [
+  ['nothing', { a: 1, b: [1, 'x', null] }, { b: [1, 'x', null], a: 1 }, []],
+  ['a value', { a: { b: 'x' } }, { a: { b: 'y' } }, [['a.b', 'value', 1]]],
+  ['numbers by how far', { a: 1 }, { a: 3.5 }, [['a', 'value', 2.5]]],
+  ['a type', { a: 1 }, { a: '1' }, [['a', 'type', 1]]],
+  ['null is a type', { a: null }, { a: {} }, [['a', 'type', 1]]],
+  [
+    'missing and extra',
+    { a: 1 },
+    { b: 1 },
+    [
+      ['a', 'missing', 1],
+      ['b', 'extra', 1],
+    ],
+  ],
+  ['another order', { a: [1, 2, 3] }, { a: [3, 1, 2] }, [['a', 'order', 1]]],
+  ['another length', { a: [1, 2] }, { a: [1, 2, 3, 4] }, [['a', 'length', 2]]],
+  ['elements under one name', { a: [{ s: 1 }, { s: 2 }] }, { a: [{ s: 1 }, { s: 4 }] }, [['a.*.s', 'value', 2]]],
+  ['a key called __proto__', JSON.parse('{"__proto__":1}'), JSON.parse('{"__proto__":2}'), [['__proto__', 'value', 1]]],
+  ['large integers that a double cannot tell apart', { a: 2n ** 60n }, { a: 2n ** 60n + 1n }, [['a', 'value', 1]]],
+];
+
+for (const [name, a, b, expected] of jsonTable)
+  test(`json: ${name}`, () => {
+    const found = compareJson(a, b, {}).map((field) => {
+      assert.ok(field.as === 'json' && !field.same);
+      return [field.field, field.difference, field.distance];
+    });
+    assert.deepEqual(found, expected);
+  });
+
+test('json: only the wanted fields are looked at, and numbers within the tolerance are the same', () => {
+  const a = { id: 'x', choices: [{ score: 0.5, text: 'a' }] };
+  const b = { id: 'y', choices: [{ score: 0.52, text: 'b' }] };
+  const fields = (spec: { fields?: string[]; tolerance?: number }) => compareJson(a, b, spec).map(({ field }) => field);
+  assert.deepEqual(fields({}), ['id', 'choices.*.score', 'choices.*.text']);
+  assert.deepEqual(fields({ fields: ['choices.*.score'] }), ['choices.*.score']);
+  assert.deepEqual(fields({ fields: ['choices.0.text', 'absent'] }), ['choices.*.text']);
+  assert.deepEqual(fields({ fields: ['choices'], tolerance: 0.05 }), ['choices.*.text']);
+});
+
+test('json: fields and values that one pair may cost are bounded', () => {
+  const wide = (value: number) => Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`k${i}`, value]));
+  assert.equal(compareJson(wide(1), wide(2), {}).length, 64);
+  const long = compareJson({ ['k'.repeat(5000)]: 1 }, {}, {});
+  assert.ok((long[0]?.field.length ?? 0) <= 128);
+});

@@ -1,0 +1,221 @@
+// The store in files across restarts, crashes, full disks and second processes.
+import assert from 'node:assert/strict';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { lockFolder } from '../../../../gateway/observe/store/folder-lock.ts';
+import { type LocalStoreOptions, openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
+import { DEFAULT_RETENTION } from '../../../../gateway/observe/store/retention.ts';
+import type { Store } from '../../../../gateway/observe/store/store.ts';
+import { undo } from '../../../support/undo.ts';
+import { until } from '../../../support/until.ts';
+import { addsUp, batchOf, comparison, folderOf, idsOf, NOW, written } from './made.ts';
+
+const SUBJECT = { model: 'digits', shadow: 'v2', baseline: 'v1', candidate: 'v2' };
+
+async function open(t: TestContext, folder: string, more: LocalStoreOptions = {}): Promise<Store> {
+  const store = await openLocalStore({ folder, ...more });
+  undo(t, () => store.close());
+  return store;
+}
+
+/** What a process leaves that was killed while it held the folder. */
+function deadLock(folder: string): void {
+  const script = `require('net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`;
+  spawnSync(process.execPath, ['-e', script, join(folder, 'lock')]);
+  assert.deepEqual(readdirSync(folder), ['lock']);
+}
+
+async function pairsIn(store: Store): Promise<number> {
+  const slots = await store.comparisons.sums(SUBJECT, 'hour', NOW - 7_200_000, NOW + 7_200_000);
+  return slots.reduce((sum, { sums }) => sum + (sums.get('pairs') ?? 0), 0);
+}
+
+test('everything is there after a restart', async (t) => {
+  const folder = folderOf(t);
+  const first = await open(t, folder);
+  first.comparisons.append(batchOf([comparison('a'), comparison('b')]));
+  first.experiments.expose('exp', 'a', 'ada');
+  first.experiments.add('exp', 'a', new Map([['requests', 2]]));
+  await first.rollouts.advance({ id: 'r', epoch: 4, step: 1 }, 0);
+  await first.rollouts.rollBack('bad');
+  await first.audit.append({ id: 'x', at: NOW, who: 'ada' });
+  await first.close();
+  const second = await open(t, folder);
+  assert.deepEqual(await idsOf(second), ['b', 'a']);
+  assert.equal(await pairsIn(second), 2);
+  assert.deepEqual([...second.rollouts.known().documents.values()], [{ id: 'r', epoch: 4, step: 1 }]);
+  assert.deepEqual([...second.rollouts.known().rolledBack], ['bad']);
+  assert.deepEqual(
+    (await second.audit.read(5)).map(({ id }) => id),
+    ['x'],
+  );
+  const { units, sums } = await second.experiments.read('exp');
+  assert.deepEqual([units.get('a'), sums.get('a')?.get('requests')], [1, 2]);
+});
+
+test('after a crash sums are what the log says, no comparison counted twice or not at all', async (t) => {
+  const folder = folderOf(t);
+  const first = await open(t, folder);
+  first.comparisons.append(batchOf([comparison('a'), comparison('b')]));
+  await written(first, 2);
+  await first.close(); // a snapshot
+  const second = await open(t, folder);
+  second.comparisons.append(batchOf([comparison('c')]));
+  await written(second, 3 - 2);
+  // The folder as it would be after SIGKILL now: without a further snapshot, and with a line cut short.
+  const crashed = folderOf(t);
+  cpSync(folder, crashed, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
+  const last = readdirSync(join(crashed, 'comparisons')).sort().at(-1) ?? '';
+  appendFileSync(join(crashed, 'comparisons', last), '{"id":"cut sho');
+  const third = await open(t, crashed);
+  assert.deepEqual(await idsOf(third), ['c', 'b', 'a']);
+  assert.equal(await pairsIn(third), 3);
+  third.comparisons.append(batchOf([comparison('d')]));
+  await written(third, 1);
+  assert.deepEqual(await idsOf(third), ['d', 'c', 'b', 'a']);
+  await third.close();
+  assert.equal(await pairsIn(await open(t, crashed)), 4);
+});
+
+test('a crash in the middle of a snapshot leaves sums right', async (t) => {
+  const folder = folderOf(t);
+  const store = await open(t, folder);
+  store.comparisons.append(batchOf([comparison('a')]));
+  await written(store, 1);
+  const before = folderOf(t);
+  cpSync(folder, before, { recursive: true, filter: (path) => !/\/lock[^/]*$/.test(path) });
+  await store.close();
+  // Some slots written, the mark of the whole snapshot not.
+  for (const name of readdirSync(join(folder, 'sums'))) {
+    if (name === 'upto.json' || name.startsWith('hour')) continue;
+    cpSync(join(folder, 'sums', name), join(before, 'sums', name));
+  }
+  const again = await open(t, before);
+  assert.equal(await pairsIn(again), 1);
+  const minutes = await again.comparisons.sums(SUBJECT, 'minute', NOW - 120_000, NOW + 120_000);
+  assert.deepEqual(
+    minutes.map(({ sums }) => sums.get('pairs')),
+    [1],
+  );
+});
+
+test('a rollback is on disk when it is acknowledged, whole or not at all', async (t) => {
+  const folder = folderOf(t);
+  const store = await open(t, folder);
+  await store.rollouts.rollBack('bad');
+  assert.deepEqual(JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8')).rolledBack, ['bad']);
+  writeFileSync(join(folder, 'rollouts.json.tmp'), '{"half":');
+  await store.close();
+  assert.ok((await open(t, folder)).rollouts.known().rolledBack.has('bad'));
+});
+
+test('a damaged rollout state stops the start rather than forget a rollback', async (t) => {
+  const folder = folderOf(t);
+  writeFileSync(join(folder, 'rollouts.json'), '{"rolledBack":["ba');
+  await assert.rejects(openLocalStore({ folder }), /rollouts\.json/);
+});
+
+test('the oldest comparisons go by count and by age', async (t) => {
+  const folder = folderOf(t);
+  const store = await open(t, folder, { retention: { ...DEFAULT_RETENTION, comparisons: 2500 } });
+  for (let i = 0; i < 10; i++) {
+    store.comparisons.append(batchOf(Array.from({ length: 1000 }, (_, j) => comparison(`${i}-${j}`))));
+    await written(store, 1000 * (i + 1));
+  }
+  const files = () => readdirSync(join(folder, 'comparisons')).length;
+  assert.ok(files() <= 4, `${files()} files`);
+  const ids = await idsOf(store, { limit: 10_000 });
+  assert.ok(ids.length >= 2500 && ids.length <= 3500, `${ids.length}`);
+  assert.equal(ids[0], '9-999');
+  assert.equal(await pairsIn(store), 10_000);
+  await store.close();
+  const strict = await open(t, folder, { retention: { ...DEFAULT_RETENTION, comparisonsMs: 0 } });
+  strict.comparisons.append(batchOf([comparison('new')]));
+  await written(strict, 1);
+  assert.deepEqual(await idsOf(strict), ['new']);
+});
+
+test('a second process is refused and told why, and a killed one leaves no lock', async (t) => {
+  const folder = folderOf(t);
+  const script = `import('${new URL('../../../../gateway/observe/store/local-store.js', import.meta.url)}').then(async ({ openLocalStore }) => {
+    await openLocalStore({ folder: process.argv[1] });
+    console.log('locked');
+    setInterval(() => {}, 1000);
+  });`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', script, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  undo(t, () => child.kill('SIGKILL'));
+  await new Promise((resolve) => child.stdout.once('data', resolve));
+  await assert.rejects(openLocalStore({ folder }), /is in use by another process.*--data/);
+  child.kill('SIGSTOP'); // a frozen process holds its folder too
+  await assert.rejects(openLocalStore({ folder }), /in use/);
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
+  await (await open(t, folder)).close();
+});
+
+test('of many that start at once exactly one gets the folder, also where a killed one left its lock', async (t) => {
+  const folder = folderOf(t);
+  for (let round = 0; round < 15; round++) {
+    if (round % 2 === 1) deadLock(folder);
+    const tries = await Promise.allSettled(Array.from({ length: 8 }, () => lockFolder(folder)));
+    const winners = tries.flatMap((tried) => (tried.status === 'fulfilled' ? [tried.value] : []));
+    assert.equal(winners.length, 1, `round ${round}`);
+    await assert.rejects(lockFolder(folder), /in use/);
+    await winners[0]?.();
+    assert.deepEqual(readdirSync(folder), []);
+  }
+});
+
+test('a folder with a very long path is locked too', async (t) => {
+  const folder = join(folderOf(t), 'x'.repeat(100), 'y'.repeat(100));
+  mkdirSync(folder, { recursive: true });
+  const store = await open(t, folder);
+  await assert.rejects(openLocalStore({ folder }), /in use/);
+  await store.close();
+});
+
+const IS_ROOT = process.getuid?.() === 0;
+
+test('a full disk costs records, which are counted, and no sum, and a rollback says that it failed', {
+  skip: IS_ROOT ? false : 'mounting takes root',
+}, async (t) => {
+  const folder = folderOf(t);
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder]);
+  undo(t, () => execFileSync('umount', ['-l', folder]));
+  const troubles: Error[] = [];
+  const store = await open(t, folder, { onTrouble: (error) => troubles.push(error) });
+  for (let i = 0; i < 20; i++) {
+    store.comparisons.append(batchOf(Array.from({ length: 100 }, (_, j) => comparison(`${i}-${j}`))));
+    await until(() => store.health().counters.waiting === 0, 'an empty queue');
+  }
+  const { written: kept, dropped } = store.health().counters;
+  assert.ok(kept > 0 && dropped > 0 && addsUp(store), `${kept} ${dropped}`);
+  assert.match(store.health().reason ?? '', /ENOSPC/);
+  assert.equal(troubles.length, 1);
+  await assert.rejects(store.rollouts.rollBack('bad'), /ENOSPC/);
+  assert.ok(store.rollouts.known().rolledBack.has('bad'), 'effective here all the same');
+  for (const name of readdirSync(join(folder, 'comparisons')).slice(0, -1)) rmSync(join(folder, 'comparisons', name));
+  await store.rollouts.rollBack('bad');
+  assert.deepEqual(JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8')).rolledBack, ['bad']);
+  assert.equal(await pairsIn(store), 2000);
+});
+
+test('what is stored is for its owner alone', async (t) => {
+  const folder = folderOf(t);
+  const store = await open(t, folder);
+  store.comparisons.append(batchOf([comparison('a')]));
+  await store.rollouts.rollBack('bad');
+  await store.audit.append({ id: 'x', at: 1 });
+  await store.close();
+  const names = [
+    'rollouts.json',
+    'audit.jsonl',
+    ...readdirSync(join(folder, 'comparisons')).map((name) => join('comparisons', name)),
+  ];
+  for (const name of names) assert.equal(statSync(join(folder, name)).mode & 0o077, 0, name);
+});

@@ -1,0 +1,16 @@
+import { openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
+import { undo } from '../../../support/undo.ts';
+import { folderOf } from './made.ts';
+import { storeSuite } from './store.suite.ts';
+
+storeSuite('a store in memory', {}, async (t) => {
+  const store = await openLocalStore();
+  undo(t, () => store.close());
+  return store;
+});
+
+storeSuite('a store in files', {}, async (t) => {
+  const store = await openLocalStore({ folder: folderOf(t) });
+  undo(t, () => store.close());
+  return store;
+});

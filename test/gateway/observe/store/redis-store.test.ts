@@ -1,0 +1,22 @@
+import { randomUUID } from 'node:crypto';
+import { LocalAudit } from '../../../../gateway/observe/store/local-audit.ts';
+import { LocalRollouts } from '../../../../gateway/observe/store/local-rollouts.ts';
+import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
+import { openRedisStore } from '../../../../gateway/observe/store/redis/redis-store.ts';
+import { needs } from '../../../support/programs.ts';
+import { redisServer } from '../../../support/redis.ts';
+import { undo } from '../../../support/undo.ts';
+import { storeSuite } from './store.suite.ts';
+
+const GIVEN = process.env.REDIS_URL;
+
+storeSuite('a store in Redis', GIVEN === undefined ? needs('redis-server') : {}, async (t) => {
+  const url = GIVEN ?? (await redisServer(t)).url;
+  const store = await openRedisStore({
+    address: redisAddress(url, undefined),
+    prefix: `test-${randomUUID()}`,
+    local: { rollouts: new LocalRollouts(undefined), audit: new LocalAudit(undefined) },
+  });
+  undo(t, () => store.close());
+  return store;
+});
