@@ -41,7 +41,13 @@ else {
   const isWanted = (part: string) => positionals.length === 0 || positionals.includes(part);
   if (isWanted('decisions')) console.log(`${await benchDecisions()}\n`);
   if (isWanted('forwarding')) {
-    const { rounds, requests, only } = values;
-    console.log(await benchForwarding({ rounds: Number(rounds), requests: Number(requests), only }));
+    const [rounds, requests] = [count('rounds'), count('requests')];
+    console.log(await benchForwarding({ rounds, requests, only: values.only }));
   }
+}
+
+function count(option: 'rounds' | 'requests'): number {
+  const value = Number(values[option]);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`--${option} ${values[option]} is no count`);
+  return value;
 }

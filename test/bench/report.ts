@@ -15,6 +15,7 @@ export function tableOf(results: Results): string {
   const header = [
     'proxy',
     'CPU us/request (range)',
+    'at one connection',
     'requests/s',
     'added p50 ms',
     'added p99 ms',
@@ -34,8 +35,8 @@ export function promisesOf(results: Results): string {
   const kept = (figure: number, atMost: number) => (figure <= atMost ? 'kept' : 'MISSED');
   const ratios = PROMISES.filter(({ target, reference }) => results.has(target) && results.has(reference)).map(
     ({ target, reference, atMost, goal }) => {
-      const figure = ratio(results, target, reference);
-      return `${kept(figure, atMost)}: ${target}, ${figure.toFixed(2)} x ${reference} (at most ${atMost}, goal ${goal})`;
+      const [figure, alone] = [ratio(results, target, reference), ratio(results, target, reference, 'cpuMicrosAlone')];
+      return `${kept(figure, atMost)}: ${target}, ${figure.toFixed(2)} x ${reference} (at most ${atMost}, goal ${goal}); ${alone.toFixed(2)} x at one connection`;
     },
   );
   const added = [...results]
@@ -58,6 +59,7 @@ function figures(rounds: readonly Round[]): string[] {
   const isBusy = median(rounds.map(({ busy }) => busy)) >= BUSY;
   return [
     `${median(costs).toFixed(1)} (${Math.min(...costs).toFixed(0)}-${Math.max(...costs).toFixed(0)})`,
+    median(rounds.map(({ cpuMicrosAlone }) => cpuMicrosAlone)).toFixed(0),
     `${isBusy ? '' : '>'}${median(rounds.map(({ perSecond }) => perSecond)).toFixed(0)}`,
     median(rounds.map(({ addedP50Ms }) => addedP50Ms)).toFixed(2),
     median(rounds.map(({ addedP99Ms }) => addedP99Ms)).toFixed(2),
@@ -65,9 +67,14 @@ function figures(rounds: readonly Round[]): string[] {
   ];
 }
 
-function ratio(results: Results, name: string, reference: string): number {
-  const [rounds, references] = [results.get(name) ?? [], results.get(reference) ?? []];
-  return median(rounds.map(({ cpuMicros }, i) => cpuMicros / (references[i]?.cpuMicros ?? Number.NaN)));
+function ratio(
+  results: Results,
+  name: string,
+  reference: string,
+  cost: 'cpuMicros' | 'cpuMicrosAlone' = 'cpuMicros',
+): number {
+  const references = results.get(reference) ?? [];
+  return median((results.get(name) ?? []).map((round, i) => round[cost] / (references[i]?.[cost] ?? Number.NaN)));
 }
 
 function markdown(rows: readonly (readonly string[])[]): string {

@@ -1,16 +1,22 @@
 // One round: what one target is given to do, what is measured of it, and whether the measurement counts.
 import type { Seen } from './backend.ts';
 import type { Backend } from './backend-process.ts';
+import type { RequestBytes } from './caller.ts';
 import { INFER, requestsFor, type Sent, sendAll, timePairs } from './load.ts';
 import { cpuMicros, residentMiB } from './process-tree.ts';
 import { quantile } from './statistics.ts';
 import type { Running, Target } from './targets/target.ts';
 
+/** Calls before each measurement. */
+const WARM_UP = 500;
+
 export type RoundSize = { readonly requests: number; readonly connections: number; readonly pairs: number };
 
 export type Round = {
-  /** Of the target's own processes, a request. */
+  /** Of the target's own processes, a request, at full load. */
   readonly cpuMicros: number;
+  /** The same at one connection: each request wakes the target anew, and nothing is done in batches. */
+  readonly cpuMicrosAlone: number;
   /** Of the load and the backend together, a request: when it is more than the target's, they bound the throughput. */
   readonly aroundMicros: number;
   readonly perSecond: number;
@@ -25,37 +31,59 @@ export type Round = {
 export type Measured = { readonly target: Target; readonly running: Running };
 
 /** Measures one round. Throws when anything but a 200 came back, or the backend did not see exactly what was sent. */
-export async function measure({ target, running }: Measured, backend: Backend, size: RoundSize): Promise<Round> {
-  const requests = requestsFor(target.call?.(backend.urls) ?? INFER);
-  const warmUp = Math.ceil(size.requests / 8);
-  await sendAll(running.url, requests, warmUp, size.connections); // its connections open
-  await backend.take(expected(target, warmUp));
+export async function measure(measured: Measured, backend: Backend, size: RoundSize): Promise<Round> {
+  const requests = requestsFor(measured.target.call?.(backend.urls) ?? INFER);
+  await sendAll(measured.running.url, requests, WARM_UP, size.connections); // its connections open
+  await backend.take(expected(measured.target, WARM_UP));
+  const loaded = await measureLoaded(measured, backend, size, requests);
+  return { ...loaded, ...(await measureAlone(measured, backend, size, requests)) };
+}
 
+type Alone = Pick<Round, 'cpuMicrosAlone' | 'addedP50Ms' | 'addedP99Ms'>;
+
+async function measureLoaded(
+  { target, running }: Measured,
+  backend: Backend,
+  { requests: count, connections }: RoundSize,
+  requests: readonly RequestBytes[],
+): Promise<Omit<Round, keyof Alone>> {
   const before = { target: cpuMicros(running.pid), load: process.cpuUsage(), backend: backend.cpuMicros };
-  const sent = await sendAll(running.url, requests, size.requests, size.connections);
+  const sent = await sendAll(running.url, requests, count, connections);
   const used = cpuMicros(running.pid) - before.target;
   const { user, system } = process.cpuUsage(before.load);
   const around = user + system + backend.cpuMicros - before.backend;
   const resident = residentMiB(running.pid);
-  const seen = await backend.take(expected(target, size.requests));
-  const faults = faultsOf(target, size.requests, sent, seen);
-  if (faults.length > 0) throw new Error(`a round of ${target.name} does not count: ${faults.join('; ')}`);
-
-  const times = await timePairs(
-    { url: running.url, requests },
-    { url: backend.urls.url, requests: requestsFor(INFER) },
-    size.pairs,
-  );
-  await backend.take({ all: 2 * size.pairs, mirrored: target.mirrors ? size.pairs : 0 });
+  refuse(target, faultsOf(target, count, sent, await backend.take(expected(target, count))));
   return {
-    cpuMicros: used / size.requests,
-    aroundMicros: around / size.requests,
-    perSecond: size.requests / sent.seconds,
+    cpuMicros: used / count,
+    aroundMicros: around / count,
+    perSecond: count / sent.seconds,
     busy: used / 1e6 / sent.seconds,
-    addedP50Ms: quantile(times.through, 0.5) - quantile(times.direct, 0.5),
-    addedP99Ms: quantile(times.through, 0.99) - quantile(times.direct, 0.99),
     residentMiB: resident,
   };
+}
+
+async function measureAlone(
+  { target, running }: Measured,
+  backend: Backend,
+  { pairs }: RoundSize,
+  requests: readonly RequestBytes[],
+): Promise<Alone> {
+  const before = cpuMicros(running.pid);
+  const proxied = { url: running.url, requests };
+  const { through, direct } = await timePairs(proxied, { url: backend.urls.url, requests: requestsFor(INFER) }, pairs);
+  const used = cpuMicros(running.pid) - before;
+  const { all } = await backend.take({ all: 2 * pairs, mirrored: target.mirrors ? pairs : 0 });
+  refuse(target, all === 2 * pairs ? [] : [`the backend saw ${all} requests of ${2 * pairs}`]);
+  return {
+    cpuMicrosAlone: used / pairs,
+    addedP50Ms: quantile(through, 0.5) - quantile(direct, 0.5),
+    addedP99Ms: quantile(through, 0.99) - quantile(direct, 0.99),
+  };
+}
+
+function refuse({ name }: Target, faults: readonly string[]): void {
+  if (faults.length > 0) throw new Error(`a round of ${name} does not count: ${faults.join('; ')}`);
 }
 
 function expected({ mirrors }: Target, count: number): Pick<Seen, 'all' | 'mirrored'> {
