@@ -1,6 +1,13 @@
-// The bench's model server: answers every POST at once, so that what is measured is the proxy before it.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+// The bench's model servers, one that answers and one that is sent mirrored requests: two ports of one process. Each
+// answers at once, so that what is measured is the proxy before it, and counts what it was asked.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server } from 'node:net';
+import { MessageReader } from './message-reader.ts';
+
+/** Whole requests since the last look: all of them, those that named version 2, and those at the mirror's port. */
+export type Seen = { readonly all: number; readonly candidate: number; readonly mirrored: number };
+
+export type BackendUrls = { readonly url: string; readonly mirrorUrl: string };
 
 const ANSWER = JSON.stringify({
   model_name: 'digits',
@@ -16,13 +23,47 @@ const ANSWER = JSON.stringify({
   ],
 });
 
-const server = createServer((request, response) => {
-  request.resume().on('end', () => {
-    response.writeHead(200, { 'content-type': 'application/json', 'content-length': ANSWER.length }).end(ANSWER);
-  });
-});
-server.keepAliveTimeout = 120_000;
-server.listen(0, '127.0.0.1', () =>
-  process.send?.({ url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` }),
+// The headers that node's own server sends.
+const RESPONSE = Buffer.from(
+  [
+    'HTTP/1.1 200 OK',
+    'content-type: application/json',
+    `content-length: ${ANSWER.length}`,
+    `Date: ${new Date().toUTCString()}`,
+    'Connection: keep-alive',
+    'Keep-Alive: timeout=72',
+    '',
+    ANSWER,
+  ].join('\r\n'),
 );
+
+let seen = { all: 0, candidate: 0, mirrored: 0 };
+
+const server = serving((head) => {
+  seen.all++;
+  if (head.includes('/versions/2/')) seen.candidate++;
+});
+const mirror = serving(() => {
+  seen.mirrored++;
+});
+await Promise.all([once(server, 'listening'), once(mirror, 'listening')]);
+process.send?.({ url: urlOf(server), mirrorUrl: urlOf(mirror) } satisfies BackendUrls);
+process.on('message', (wish) => {
+  process.send?.(seen satisfies Seen);
+  if (wish === 'forget') seen = { all: 0, candidate: 0, mirrored: 0 };
+});
 process.on('disconnect', () => process.exit(0));
+
+function serving(note: (head: string) => void): Server {
+  return createServer({ noDelay: true }, (socket) => {
+    const reader = new MessageReader((head) => {
+      note(head);
+      socket.write(RESPONSE);
+    });
+    socket.on('data', (chunk) => reader.read(chunk)).on('error', () => {}); // callers leave as they like
+  }).listen(0, '127.0.0.1');
+}
+
+function urlOf(listening: Server): string {
+  return `http://127.0.0.1:${(listening.address() as AddressInfo).port}`;
+}
