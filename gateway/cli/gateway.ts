@@ -11,6 +11,8 @@ export const gatewayCommand: Command<typeof GATEWAY_OPTIONS> = {
   options: GATEWAY_OPTIONS,
   async run(values) {
     const gateway = await startGateway(gatewaySettings(values, process.env));
+    // What asks daemons to read their configuration again: ours is watched, so there is nothing to do, and no reason to end.
+    process.on('SIGHUP', () => {});
     closeOnSignal(gateway.close);
     tellParent({ url: gateway.url, adminUrl: gateway.adminUrl });
   },

@@ -36,13 +36,20 @@ function isOursToTell(name: string): boolean {
 /** Tells a server how many milliseconds are left for its answer when the request is sent. */
 export const DEADLINE_HEADER = 'x-sluice-deadline-ms';
 
+/** What a model server's web framework tells of itself, or wants of a browser: no business of a caller of the gateway. */
+const OF_THE_INSIDE = new Set(['server', 'via', 'x-powered-by', 'set-cookie', 'location', 'alt-svc']);
+
+/** Inference passes on what belongs to a prediction; `http` whatever belongs to a request at all. */
+type Kind = 'inference' | 'http';
+
 /** The headers for the server, as flat name-value pairs: the caller's own, less what must not cross, plus the request id. */
-export function requestHeaders(raw: readonly string[], connection: HeaderValue, id: string): string[] {
+export function requestHeaders(raw: readonly string[], connection: HeaderValue, id: string, kind: Kind): string[] {
   const named = namedBy(connection);
   const out = ['x-request-id', id];
   for (let i = 0; i + 1 < raw.length; i += 2) {
     const name = (raw[i] as string).toLowerCase();
-    if (HOP_BY_HOP.has(name) || OF_STORED_THINGS.has(name) || isOursToSet(name) || named?.has(name)) continue;
+    if (HOP_BY_HOP.has(name) || isOursToSet(name) || named?.has(name)) continue;
+    if (kind === 'inference' && OF_STORED_THINGS.has(name)) continue;
     out.push(name, raw[i + 1] as string);
   }
   return out;
@@ -51,12 +58,14 @@ export function requestHeaders(raw: readonly string[], connection: HeaderValue, 
 /** The server's headers for the caller, less what must not cross. */
 export function responseHeaders(
   headers: Readonly<Record<string, string | string[] | undefined>>,
+  kind: Kind,
 ): Record<string, string | string[]> {
   const named = namedBy(headers.connection);
   const out: Record<string, string | string[]> = {};
   for (const name in headers) {
     const value = headers[name];
     if (value === undefined || HOP_BY_HOP.has(name) || isOursToTell(name) || named?.has(name)) continue;
+    if (kind === 'inference' && OF_THE_INSIDE.has(name)) continue;
     out[name] = value;
   }
   return out;

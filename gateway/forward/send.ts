@@ -42,7 +42,7 @@ class Sending {
     this.#path = path;
     this.#facts = facts;
     this.#settle = settle;
-    this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id);
+    this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id, 'inference');
     this.#headers.push(DEADLINE_HEADER, '');
   }
 
@@ -162,7 +162,7 @@ class Sending {
       const { status, body } = result;
       return {
         status: statusForCaller(status),
-        headers: responseHeaders(result.headers),
+        headers: responseHeaders(result.headers, 'inference'),
         body,
         fault: undefined,
         ...common,

@@ -93,7 +93,12 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#noteHead(status);
     const { location } = headers;
     const moved = typeof location === 'string' ? { location: this.#outside(location, prefix) } : {};
-    response.writeHead(status, { ...responseHeaders(headers), ...moved, 'x-request-id': this.#facts.id, ...marks });
+    response.writeHead(status, {
+      ...responseHeaders(headers, 'http'),
+      ...moved,
+      'x-request-id': this.#facts.id,
+      ...marks,
+    });
     response.flushHeaders();
     response.on('drain', () => {
       this.#idle?.refresh();
@@ -143,7 +148,7 @@ class Streaming implements Dispatcher.DispatchHandler {
     const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
     // A stream of its own, for undici destroys what it sends from and that must not be the caller's socket.
     this.#upload = hasBody ? new PassThrough() : undefined;
-    const headers = requestHeaders(this.#facts.rawHeaders, connection, this.#facts.id);
+    const headers = requestHeaders(this.#facts.rawHeaders, connection, this.#facts.id, 'http');
     if (length !== undefined) headers.push('content-length', length);
     headers.push(DEADLINE_HEADER, String(Math.max(1, Math.ceil(this.#timeoutMs - (performance.now() - this.#start)))));
     const method = (request.method ?? 'GET') as Dispatcher.HttpMethod;

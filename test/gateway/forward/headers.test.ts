@@ -9,7 +9,7 @@ test('hop-by-hop request headers, those that Connection names and our own do not
     'Expect', '100-continue', 'Content-Length', '3', 'X-Sluice-Version', 'v2', 'X-Request-Id', 'spoofed',
     'Content-Type', 'application/json', 'X-Twice', 'a', 'X-Twice', 'b',
   ]; // biome-ignore format: pairs
-  assert.deepEqual(requestHeaders(raw, 'keep-alive, X-Secret', 'id-1'), [
+  assert.deepEqual(requestHeaders(raw, 'keep-alive, X-Secret', 'id-1', 'inference'), [
     'x-request-id', 'id-1', 'content-type', 'application/json', 'x-twice', 'a', 'x-twice', 'b',
   ]); // biome-ignore format: pairs
 });
@@ -26,5 +26,9 @@ test('hop-by-hop response headers, those that Connection names and our own do no
     'content-type': 'application/json',
     'set-cookie': ['a=1', 'b=2'],
   };
-  assert.deepEqual(responseHeaders(headers), { 'content-type': 'application/json', 'set-cookie': ['a=1', 'b=2'] });
+  assert.deepEqual(responseHeaders(headers, 'http'), {
+    'content-type': 'application/json',
+    'set-cookie': ['a=1', 'b=2'],
+  });
+  assert.deepEqual(responseHeaders(headers, 'inference'), { 'content-type': 'application/json' });
 });
