@@ -71,7 +71,7 @@ export class Fleet {
   async close(): Promise<void> {
     clearInterval(this.#lookUps);
     const servers = [...this.#entries.values()].flatMap(({ servers }) => servers);
-    await Promise.all(servers.map(({ pool }) => pool.close()));
+    await Promise.all(servers.map((server) => server.close()));
   }
 
   #serversOf({ servers }: Version): readonly Server[] {
@@ -101,6 +101,6 @@ function newServer(spec: ServerSpec, address: Address | undefined): Server {
 }
 
 /** What is in flight is answered first. */
-function retire({ pool }: Server): void {
-  void pool.close();
+function retire(server: Server): void {
+  void server.close();
 }

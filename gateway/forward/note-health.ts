@@ -16,6 +16,7 @@ export function noteHealth(seat: Seat, result: Result, since: number, timeoutMs:
     // A repeat that had only the rest of the time says nothing when that was too short.
     if (result.fault === 'deadline' && tookMs < timeoutMs / 2) return;
     health.failed(now);
+    if (result.fault === 'broken' && !result.isStarted) seat.server.brokeOff(now);
     seat.took(Math.max(tookMs, timeoutMs), now); // or a server that refuses at once would look like the fastest
     return;
   }
@@ -24,5 +25,7 @@ export function noteHealth(seat: Seat, result: Result, since: number, timeoutMs:
   // "Loading" or "draining" is no reason to leave a healthy server alone, and none to take a broken one back.
   if (result.status === 503 && health.standing(now) !== 'healthy') health.failed(now);
   else health.succeeded(now);
-  if (outcome === 'ok') seat.took(tookMs, now);
+  seat.server.answered(now);
+  // A server that has too much says so quickly, and must not look like the fastest for it.
+  seat.took(outcome === 'shed' ? Math.max(tookMs, timeoutMs) : tookMs, now);
 }

@@ -1,11 +1,9 @@
-/** Repeats that the first requests may have on credit, so that a quiet model gets its retry too. */
-const CREDIT = 3;
-/** What may be saved up for a bad moment. */
+/** What is saved up for a bad moment; the first requests have it on credit, so that a quiet model gets its retry too. */
 const MOST_SAVED = 10;
 
 /**
  * How many requests of a version may be sent once more: a share of all, so that retries cannot multiply an outage (Google's
- * SRE book, chapter 22; Finagle's RetryBudget). At any time repeats <= max(3, share x requests).
+ * SRE book, chapter 22; Finagle's RetryBudget). At any time repeats <= max(10, share x requests).
  */
 export class RetryBudget {
   readonly #share: number;
@@ -15,7 +13,7 @@ export class RetryBudget {
   /** `share` of 0 allows no repeat at all. */
   constructor(share: number) {
     this.#share = share;
-    this.#saved = share > 0 ? CREDIT : 0;
+    this.#saved = share > 0 ? MOST_SAVED : 0;
     this.#owed = this.#saved;
   }
 

@@ -8,20 +8,63 @@ import { type Address, pinnedLookup, safeLookup } from './resolve.ts';
 const PROBE_CONNECTIONS = 2;
 const CONNECT_WITHIN_MS = 1000;
 
+/** A server that so often breaks off before its first byte closes idle connections sooner than we stop using them. */
+const BREAKS = 3;
+const BREAKS_WITHIN_MS = 10_000;
+/** How long each request then gets a connection of its own. */
+const NO_REUSE_MS = 60_000;
+
 /** One model-server process as this gateway sees it: its connections, what is in flight there, and its health. */
 export class Server {
   readonly spec: ServerSpec;
   /** Of the name in the policy, when that leads to several; undefined while the name is not looked up yet. */
   readonly address: Address | undefined;
-  readonly pool: Pool;
   readonly health: Health;
   inFlight = 0;
+  #pool: Pool;
+  #noReuseUntil = 0;
+  #breaks: readonly number[] = [];
 
   constructor(spec: ServerSpec, address: Address | undefined, now: number) {
     this.spec = spec;
     this.address = address;
     this.health = new Health(now);
-    this.pool = poolOf(spec, address === undefined ? safeLookup : pinnedLookup(address));
+    this.#pool = this.#newPool(true);
+  }
+
+  get pool(): Pool {
+    return this.#pool;
+  }
+
+  /** A connection broke before the first byte of an answer: perhaps it had been idle, and the server was closing it. */
+  brokeOff(now: number): void {
+    this.#breaks = [...this.#breaks.filter((at) => now - at < BREAKS_WITHIN_MS), now];
+    if (this.#breaks.length < BREAKS) return;
+    this.#breaks = [];
+    if (this.#noReuseUntil === 0) this.#swapPool(false);
+    this.#noReuseUntil = now + NO_REUSE_MS;
+  }
+
+  /** The server answered: time to trust it with idle connections again, if that was long enough ago. */
+  answered(now: number): void {
+    if (this.#noReuseUntil === 0 || now < this.#noReuseUntil) return;
+    this.#noReuseUntil = 0;
+    this.#swapPool(true);
+  }
+
+  /** Ends every connection once its request is answered. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+
+  #swapPool(isReusing: boolean): void {
+    void this.#pool.close();
+    this.#pool = this.#newPool(isReusing);
+  }
+
+  #newPool(isReusing: boolean): Pool {
+    const lookup = this.address === undefined ? safeLookup : pinnedLookup(this.address);
+    return poolOf(this.spec, lookup, isReusing);
   }
 
   get name(): string {
@@ -60,11 +103,11 @@ export type ServerReading = {
   readonly inFlight: number;
 };
 
-function poolOf({ origin, maxInFlight, tls }: ServerSpec, lookup: LookupFunction): Pool {
+function poolOf({ origin, maxInFlight, tls }: ServerSpec, lookup: LookupFunction, isReusing: boolean): Pool {
   return new Pool(origin, {
     // As many connections as requests may be in flight: undici's own queue is unbounded, and so is never used.
     connections: maxInFlight + PROBE_CONNECTIONS,
-    pipelining: 1,
+    pipelining: isReusing ? 1 : 0, // 0 closes a connection after its request
     connect: {
       timeout: CONNECT_WITHIN_MS,
       lookup,

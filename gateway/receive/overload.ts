@@ -2,11 +2,13 @@
 // The limit follows additive increase and multiplicative decrease, as TCP's does (RFC 5681).
 import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** A request queued behind so much work of others waits noticeably. */
+/** A request queued behind so much work of others waits noticeably; once may be a collection of garbage. */
 const LAG_MS = 50;
+const TICKS_IN_A_ROW = 3;
 const TICK_MS = 100;
 const RESOLUTION_MS = 10;
-const LEAST = 16;
+/** So few requests keep the loop busy for milliseconds: if it lags none the less, they are not the cause. */
+const LEAST = 128;
 /** Work that can wait may use this share of what is let in. */
 const BATCH_SHARE = 0.5;
 
@@ -18,13 +20,15 @@ export class Overload {
   readonly #timer: NodeJS.Timeout;
   #limit = Number.POSITIVE_INFINITY;
   #inside = 0;
+  #lateTicks = 0;
 
   constructor() {
     this.#lag.enable();
     this.#timer = setInterval(() => {
       const lagMs = this.#lag.mean / 1e6 - RESOLUTION_MS;
       this.#lag.reset();
-      this.#limit = nextLimit(this.#limit, this.#inside, lagMs);
+      this.#lateTicks = lagMs > LAG_MS ? this.#lateTicks + 1 : 0;
+      this.#limit = nextLimit(this.#limit, this.#inside, this.#lateTicks);
     }, TICK_MS).unref();
   }
 
@@ -49,10 +53,10 @@ export class Overload {
   }
 }
 
-/** The limit after a tick with this many requests inside and this mean lag of the event loop. */
-export function nextLimit(limit: number, inside: number, lagMs: number): number {
-  if (lagMs > LAG_MS) return Math.max(LEAST, Math.floor(Math.min(limit, inside) * 0.7));
-  if (limit === Number.POSITIVE_INFINITY) return limit;
+/** The limit after a tick with this many requests inside, the last of so many in a row in which the event loop lagged. */
+export function nextLimit(limit: number, inside: number, lateTicks: number): number {
+  if (lateTicks >= TICKS_IN_A_ROW) return Math.max(LEAST, Math.floor(Math.min(limit, inside) * 0.7));
+  if (lateTicks > 0 || limit === Number.POSITIVE_INFINITY) return limit;
   const next = limit + Math.max(1, Math.ceil(limit * 0.05));
   return next > 100_000 ? Number.POSITIVE_INFINITY : next;
 }

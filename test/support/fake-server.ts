@@ -15,6 +15,7 @@ export async function fakeServer(
   t: TestContext,
   script: RequestListener,
   probed?: RequestListener,
+  at: { readonly host: string; readonly port: number } = { host: '127.0.0.1', port: 0 },
 ): Promise<FakeServer> {
   const seen: IncomingMessage[] = [];
   const server = createServer((request, response) => {
@@ -24,12 +25,12 @@ export async function fakeServer(
     seen.push(request);
     script(request, response);
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(at.port, at.host, resolve));
   undo(t, () => {
     server.close();
     server.closeAllConnections();
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, seen };
+  return { url: `http://${at.host}:${(server.address() as AddressInfo).port}`, seen };
 }
 
 /** A script that answers everything with this JSON. */
