@@ -94,7 +94,6 @@ async function relay(deps: OpaqueDeps, request: FastifyRequest, reply: FastifyRe
   };
   const url = request.raw.url ?? '/';
   const rest = url.slice(prefix.length);
-  sendContinue(request.raw);
   try {
     const { answer, marks } = await deps.stream(
       facts,
