@@ -3,8 +3,8 @@ import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { UserError } from '../errors.ts';
 
-/** The header a caller may pin a version with; every other one of that prefix is ours. */
-const PIN = 'x-sluice-version';
+/** What a caller may ask for; every other header of the prefix is ours. */
+const REQUESTS: ReadonlySet<string> = new Set(['x-sluice-version', 'x-sluice-priority']);
 
 /** The proxies in front of the gateway, whose word on where a caller came from is passed on. */
 export type TrustedProxies = { readonly has: (address: string | undefined) => boolean };
@@ -42,7 +42,7 @@ function remove({ rawHeaders, headers }: IncomingMessage, name: string, at: numb
 }
 
 function isOurs(name: string): boolean {
-  return name.startsWith('x-sluice-') && name !== PIN;
+  return name.startsWith('x-sluice-') && !REQUESTS.has(name);
 }
 
 /** RFC 7239, and the names in use before it. */

@@ -11,9 +11,12 @@ export type ConnectionLimits = {
   readonly onCut: (reason: 'too_many_connections' | 'answer_not_taken') => void;
 };
 
+/** A request without a whole answer so far, and what is to happen when it is over. */
+type Exchange = { readonly response: ServerResponse; whenOver: (() => void) | undefined };
+
 type Connection = {
-  /** The requests without a whole answer so far, oldest first, and what is to happen when each is over. */
-  readonly exchanges: Map<IncomingMessage, (() => void) | undefined>;
+  /** Oldest first. */
+  readonly exchanges: Map<IncomingMessage, Exchange>;
   /** What ends it once every earlier request is answered. */
   atRest: (() => void) | undefined;
   /** Bytes that the system has taken, as of the last sweep that found some waiting, and since when it was that many. */
@@ -73,20 +76,11 @@ export class Connections {
     else end();
   }
 
-  /** Does this once the request is over: answered to its last byte, or its connection gone. */
+  /** Does this once the request is over: answered to its last byte, or its connection gone. Once for each request. */
   whenOver(request: IncomingMessage, run: () => void): void {
-    const exchanges = this.#open.get(request.socket)?.exchanges;
-    if (exchanges === undefined) return void run();
-    const before = exchanges.get(request);
-    exchanges.set(
-      request,
-      before === undefined
-        ? run
-        : () => {
-            before();
-            run();
-          },
-    );
+    const exchange = this.#open.get(request.socket)?.exchanges.get(request);
+    if (exchange === undefined) run();
+    else exchange.whenOver = run;
   }
 
   #take(socket: Socket): void {
@@ -121,25 +115,36 @@ export class Connections {
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
     this.#idle.delete(socket);
-    connection.exchanges.set(request, undefined);
+    connection.exchanges.set(request, { response, whenOver: undefined });
     response.once('close', () => this.#end(socket, connection, request));
   }
 
   #end(socket: Socket, connection: Connection, request: IncomingMessage): void {
     const { exchanges } = connection;
-    exchanges.get(request)?.();
+    exchanges.get(request)?.whenOver?.();
     exchanges.delete(request);
+    if (!this.#open.has(socket)) return;
     if (connection.atRest !== undefined && !awaitsAnswers(connection)) connection.atRest();
-    else if (exchanges.size === 0 && this.#open.has(socket)) this.#idle.add(socket);
+    else if (!request.complete && !this.#closing.has(socket)) this.#endOvertaken(socket, request);
+    else if (exchanges.size === 0) this.#idle.add(socket);
+  }
+
+  /** An answer was whole before its request was; what is still on the way is no new request. */
+  #endOvertaken(socket: Socket, request: IncomingMessage): void {
+    this.#closing.add(socket);
+    request.resume();
+    lingerAndClose(socket);
   }
 
   #forget(socket: Socket): void {
-    const connection = this.#open.get(socket);
+    const exchanges = this.#open.get(socket)?.exchanges;
     this.#open.delete(socket);
     this.#idle.delete(socket);
-    // The answer to a pipelined request that waits for its turn hears nothing of the end.
-    for (const over of connection?.exchanges.values() ?? []) over?.();
-    connection?.exchanges.clear();
+    // Node tells the end of a connection to the answer that has its turn, and not to those that wait for theirs.
+    for (const { response } of exchanges?.values() ?? [])
+      if (response.socket === null && !response.writableFinished) response.emit('close');
+    for (const { whenOver } of exchanges?.values() ?? []) whenOver?.();
+    exchanges?.clear();
   }
 
   #sweep(now: number): void {

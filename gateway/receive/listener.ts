@@ -61,7 +61,10 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     // Names of any length reach the look-up, whose 404 says more than a 414.
     routerOptions: { maxParamLength: 16 * 1024 },
     // No hook has seen these requests, so what follows them is not trusted either.
-    frameworkErrors: (error, _request, reply) => void refuse(error, reply.header('connection', 'close')),
+    frameworkErrors: (error, _request, reply) => {
+      endAfterAnswer(reply, connections);
+      refuse(error, reply);
+    },
     clientErrorHandler: (error, socket) => refuseSocket(options, connections, error, socket),
   });
   // Node would drop what is beyond its limit in silence; the guard refuses it.
@@ -93,7 +96,7 @@ function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptio
       return void done(new SluiceError(refusal.code, refusal.detail));
     }
     // Node's parser drops what came in one packet with it, so what comes after it is no request for sure.
-    if (raw.headers.upgrade !== undefined) reply.header('connection', 'close');
+    if (raw.headers.upgrade !== undefined) endAfterAnswer(reply, connections);
     dropClaims(raw, trustedProxies);
     // Said before the body is read.
     done(request.is404 ? new SluiceError('UNKNOWN_PATH', paths) : undefined);
@@ -114,6 +117,12 @@ function addEnding(app: FastifyInstance, { isDraining }: ListenerOptions, connec
     if (pieces !== payload) reply.header('content-length', payload.length); // fastify knows it of a buffer only
     done(null, pieces);
   });
+}
+
+/** For answers that are streamed too, which no later hook sees. */
+function endAfterAnswer({ raw, request }: FastifyReply, connections: Connections): void {
+  raw.setHeader('connection', 'close');
+  connections.endAfterAnswer(request.raw.socket, false);
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

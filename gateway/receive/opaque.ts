@@ -27,7 +27,8 @@ type Streamed = { readonly answer: Answer; readonly marks: Readonly<Record<strin
 
 /** A prefix has at most so many segments. */
 const MOST_SEGMENTS = 8;
-const DOT_SEGMENT = /\/(?:\.|%2e){1,2}(?:\/|$)/i;
+/** Between slashes that are encoded; the framing guard refuses the others. */
+const DOT_SEGMENT = /(?:\/|%2f|%5c)(?:\.|%2e){1,2}(?:\/|%2f|%5c|$)/i;
 
 type OnRequest = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
 

@@ -7,32 +7,56 @@ import { sendContinue } from './expect.ts';
 
 export type UploadLimits = { readonly bodyLimit: number; readonly uploadMemory: number };
 
+/** One body: the bytes of it that are here, and how to give it up while it is still arriving. */
+export type Upload = { held: number; readonly shed: () => void };
+
 /** The bytes of request bodies that are held at the moment, within a limit for all of them. */
 export class UploadMemory {
   readonly #limit: number;
+  /** Those not here whole, the newest last. */
+  readonly #arriving: Upload[] = [];
   #held = 0;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  get held(): number {
-    return this.#held;
-  }
-
   hasRoomFor(bytes: number): boolean {
     return this.#held + bytes <= this.#limit;
   }
 
-  /** Holds some more; false, and nothing held, where they do not fit. */
-  hold(bytes: number): boolean {
-    const fits = this.hasRoomFor(bytes);
-    if (fits) this.#held += bytes;
-    return fits;
+  /** A body begins to arrive. */
+  begin(upload: Upload): void {
+    this.#arriving.push(upload);
   }
 
-  release(bytes: number): void {
-    this.#held -= bytes;
+  /**
+   * Holds some more of a body; false where it does not fit. The newest others are given up for it: were it the one that
+   * asks, many that start together would all be given up halfway.
+   */
+  hold(upload: Upload, bytes: number): boolean {
+    while (!this.hasRoomFor(bytes)) {
+      const newest = this.#arriving.at(-1);
+      if (newest === undefined || newest === upload) return false;
+      this.release(newest);
+      newest.shed();
+    }
+    this.#held += bytes;
+    upload.held += bytes;
+    return true;
+  }
+
+  /** A body is here whole; its bytes are still held. */
+  arrived(upload: Upload): void {
+    const at = this.#arriving.lastIndexOf(upload);
+    if (at >= 0) this.#arriving.splice(at, 1);
+  }
+
+  /** The bytes of a body are not needed any more. */
+  release(upload: Upload): void {
+    this.arrived(upload);
+    this.#held -= upload.held;
+    upload.held = 0;
   }
 }
 
@@ -48,29 +72,50 @@ export function bodyReader({ bodyLimit, uploadMemory }: UploadLimits, connection
   return ({ raw }: FastifyRequest, payload: IncomingMessage, done: Done): void => {
     const declared = Number(raw.headers['content-length'] ?? 0);
     if (declared > bodyLimit) return void done(new SluiceError('BODY_TOO_LARGE'));
-    if (!memory.hasRoomFor(declared)) return void done(new SluiceError('UPLOADS_FULL'));
+    if (!memory.hasRoomFor(declared)) {
+      leaveUnread(payload);
+      return void done(new SluiceError('UPLOADS_FULL'));
+    }
     sendContinue(raw);
     const chunks: Buffer[] = [];
-    let held = 0;
-    const end = (error: Error | null) => {
-      payload.off('data', onData).off('end', onEnd).off('error', end);
-      if (error === null) return done(null, joined(chunks, held));
+    const stop = () => void payload.off('data', onData).off('end', onEnd).off('error', fail);
+    const fail = (error: Error) => {
+      stop();
+      memory.release(upload);
+      chunks.length = 0;
       payload.on('error', () => {}).resume(); // the rest goes nowhere
       done(error);
     };
+    const shed = () => {
+      fail(new SluiceError('UPLOADS_FULL'));
+      leaveUnread(payload);
+    };
     const onData = (chunk: Buffer) => {
-      if (held + chunk.length > bodyLimit) return end(new SluiceError('BODY_TOO_LARGE'));
-      if (!memory.hold(chunk.length)) return end(new SluiceError('UPLOADS_FULL'));
-      held += chunk.length;
+      if (upload.held + chunk.length > bodyLimit) return fail(new SluiceError('BODY_TOO_LARGE'));
+      if (!memory.hold(upload, chunk.length)) return shed();
       chunks.push(chunk);
     };
-    const onEnd = () => end(null);
-    payload.on('data', onData).on('end', onEnd).on('error', end);
+    const onEnd = () => {
+      stop();
+      memory.arrived(upload);
+      const body = joined(chunks, upload.held);
+      chunks.length = 0; // or it would be held twice for as long as the request lasts
+      done(null, body);
+    };
+    const upload: Upload = { held: 0, shed };
+    memory.begin(upload);
+    payload.on('data', onData).on('end', onEnd).on('error', fail);
     connections.whenOver(raw, () => {
       payload.off('data', onData);
-      memory.release(held);
+      memory.release(upload);
     });
   };
+}
+
+/** Reading what is shed to its end would cost as much as serving it. Node does so unless somebody has begun to read. */
+function leaveUnread(payload: IncomingMessage): void {
+  payload.read(0);
+  payload.pause();
 }
 
 function joined(chunks: readonly Buffer[], bytes: number): Buffer {

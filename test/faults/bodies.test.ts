@@ -4,30 +4,16 @@ import { test } from 'node:test';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { startModelServer } from '../../model-server/main.ts';
-import { fakeServer, silent } from '../support/fake-server.ts';
+import { fakeServer } from '../support/fake-server.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { refusedFor } from '../support/metrics.ts';
 import { inferBytes, rawCaller } from '../support/raw-caller.ts';
 import { exchangeRaw } from '../support/raw-exchange.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
+import { CHUNKED, chunk, keepingServer } from './keeping-server.ts';
 
 const MIB = 1024 * 1024;
-const CHUNKED = 'POST /v2/models/m/infer HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n';
-
-/** A server that keeps the bodies it gets. */
-async function keepingServer(t: Parameters<typeof fakeServer>[0]) {
-  const bodies: Buffer[] = [];
-  const server = await fakeServer(t, async (request, response) => {
-    bodies.push(Buffer.concat(await request.toArray()));
-    response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
-  });
-  return { ...server, bodies };
-}
-
-function chunk(bytes: string): string {
-  return `${bytes.length.toString(16)}\r\n${bytes}\r\n`;
-}
 
 test('B1: one byte over the limit is 413 and closed, with and without Content-Length; the limit itself is served', async (t) => {
   const { url: server, seen, bodies } = await keepingServer(t);
@@ -70,59 +56,6 @@ test('B1: who uploads far too much still reads the answer, and a request behind 
     assert.deepEqual(caller.statuses(), [413], `upload ${i}: ${caller.ended()}`);
   }
   assert.equal(seen.length, 0);
-});
-
-test('P10: bodies that together exceed the memory for uploads are 503 before they are read, and free it when answered', async (t) => {
-  const held = await fakeServer(t, silent);
-  const { url, adminUrl } = await gateway(t, policyOf([held.url], 'timeout: 2s'), {
-    limits: { uploadMemory: 3 * MIB },
-  });
-  const body = Buffer.alloc(MIB, 'x');
-  const first = Array.from({ length: 3 }, () => infer(url, { body }));
-  await until(() => held.seen.length === 3, 'three uploads are at the server');
-  const refused = await rawCaller(t, url);
-  refused.send(inferBytes('x', [], MIB));
-  await until(() => refused.ended() === 'closed', 'a fourth is refused');
-  assert.match(refused.text(), /^HTTP\/1\.1 503 [\s\S]*retry-after: 1\r\n[\s\S]*\{"error":"too many request bodies/);
-  const trickling = await rawCaller(t, url);
-  trickling.send(CHUNKED + chunk('x'));
-  await until(() => trickling.statuses()[0] === 503, 'so is one of unknown length, as soon as it has bytes');
-  assert.equal(await refusedFor(adminUrl, 'uploads_full'), 2);
-  assert.equal((await fetch(`${url}/v2/health/live`)).status, 200, 'a request without a body is served');
-  for (const { status } of await Promise.all(first)) assert.equal(status, 504);
-  assert.equal((await infer(url, { body })).status, 504, 'and then there is room again');
-});
-
-test('P10: callers that announce much and send nothing take no memory from others', async (t) => {
-  const { url: server } = await keepingServer(t);
-  const { url } = await gateway(t, policyOf([server]), { limits: { uploadMemory: 2 * MIB } });
-  for (let i = 0; i < 20; i++) (await rawCaller(t, url)).send(inferBytes('x', [], MIB - 1));
-  assert.equal((await infer(url, { body: Buffer.alloc(MIB, 'x') })).status, 200);
-});
-
-test('P10: memory for uploads comes back however a request ends', async (t) => {
-  const { url: server } = await keepingServer(t);
-  const { url, adminUrl } = await gateway(t, policyOf([server]), {
-    limits: { uploadMemory: 4 * MIB, requestTimeoutMs: 1000 },
-  });
-  const half = 'x'.repeat(MIB / 2);
-  const ends = [
-    (caller: Awaited<ReturnType<typeof rawCaller>>) => caller.socket.resetAndDestroy(),
-    (caller: Awaited<ReturnType<typeof rawCaller>>) => caller.socket.destroy(),
-    (caller: Awaited<ReturnType<typeof rawCaller>>) => caller.send('no chunk\r\n'),
-    () => {}, // too slow
-  ];
-  for (const end of ends) {
-    const callers = await Promise.all(Array.from({ length: 6 }, () => rawCaller(t, url)));
-    for (const caller of callers) caller.send(CHUNKED + chunk(half) + chunk('pipelined'));
-    for (const caller of callers) end(caller);
-    await until(async () => (await infer(url, { body: Buffer.alloc(MIB - 1, 'x') })).status === 200, 'there is room');
-  }
-  await until(async () => {
-    const all = await Promise.all(Array.from({ length: 4 }, () => infer(url, { body: Buffer.alloc(MIB - 1, 'x') })));
-    return all.every(({ status }) => status === 200);
-  }, 'there is room for as much as at first');
-  assert.equal(await refusedFor(adminUrl, 'internal'), 0);
 });
 
 test('B4, B6, B10, B11: bytes that are no UTF-8, keys of prototypes and any encoding are passed on unread', async (t) => {
@@ -223,6 +156,7 @@ test('B2, B3, B7, B8, B11: a real model server refuses what is no inference requ
     logger: pino({ level: 'silent' }),
   });
   undo(t, () => models.close());
+  await models.loaded;
   const policy = policyOf([models.url], 'timeout: 10s').replace(
     'servers: [s0]',
     'servers: [s0], model: digits, version: "1"',
