@@ -1,7 +1,7 @@
 // One process at a time in a data folder. The lock is a listening socket: whoever connects finds out whether its process
 // lives, while a file with a process id would outlive it, and ids come back (in a container always the same).
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, realpath, rename, rm } from 'node:fs/promises';
+import { link, mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -34,6 +34,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   return async () => {
     if ((await holderOf(lock)) === token) await rm(lock, { force: true });
     await close();
+    // Empty only where the lock has a folder of its own, unless another process is at it by now.
+    if (place !== (await realpath(folder).catch(() => place))) await rmdir(place).catch(() => {});
   };
 }
 

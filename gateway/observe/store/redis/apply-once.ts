@@ -2,8 +2,9 @@
 // lie in a socket of a frozen server; so every batch has a number, and a number at or below the last one does nothing.
 import type { Client } from './connections.ts';
 
-/** One command: its name, its key and the rest. */
-export type Command = readonly [name: string, key: string, ...args: string[]];
+/** One command: all of its words but the last, and the last. Those that share the first part by reference are sent as one. */
+export type Command = { readonly words: CommandWords; readonly last: string };
+export type CommandWords = readonly [name: string, key: string, ...words: string[]];
 
 const SCRIPT = `
 local state = redis.call('GET', KEYS[1]) or '0 0'
@@ -16,13 +17,19 @@ local at = 3
 local index = 0
 while at <= #ARGV do
   local size = tonumber(ARGV[at])
-  local reply = redis.pcall(unpack(ARGV, at + 1, at + size))
-  if type(reply) == 'table' and reply.err then
-    refused[#refused + 1] = index
-    why = reply.err
+  local times = tonumber(ARGV[at + 1])
+  local words = {unpack(ARGV, at + 2, at + 1 + size)}
+  at = at + 2 + size
+  for i = at, at + times - 1 do
+    words[size + 1] = ARGV[i]
+    local reply = redis.pcall(unpack(words))
+    if type(reply) == 'table' and reply.err then
+      refused[#refused + 1] = index
+      why = reply.err
+    end
+    index = index + 1
   end
-  index = index + 1
-  at = at + size + 1
+  at = at + times
 end
 return {tonumber(ARGV[1]), tonumber(last), #refused, why, unpack(refused, 1, math.min(#refused, 5000))}
 `;
@@ -50,11 +57,24 @@ export async function applyOnce(
   number: number,
   commands: readonly Command[],
 ): Promise<Applied> {
-  const keys = [appliedKey, ...new Set(commands.map(([, key]) => key))];
-  const words = commands.flatMap((command) => [String(command.length), ...command]);
-  const reply = await client.eval(SCRIPT, keys.length, ...keys, String(number), String(REMEMBER_S), ...words);
+  const keys = new Set([appliedKey, ...commands.map(({ words }) => words[1])]);
+  const words = [String(number), String(REMEMBER_S), ...encode(commands)];
+  const reply = await client.eval(SCRIPT, keys.size, ...keys, ...words);
   const [last, before, count, error, ...refused] = reply as [number, number, number, string, ...number[]];
   return { last, before, isNew: count >= 0, refused, error };
+}
+
+/** Runs of commands as the script reads them: how many words, how many last words, and all of them. */
+function encode(commands: readonly Command[]): string[] {
+  const encoded: string[] = [];
+  for (let i = 0; i < commands.length; ) {
+    const { words } = commands[i] ?? { words: [] };
+    let end = i + 1;
+    while (commands[end]?.words === words) end++;
+    encoded.push(String(words.length), String(end - i), ...words);
+    for (; i < end; i++) encoded.push(commands[i]?.last ?? '');
+  }
+  return encoded;
 }
 
 /** Whether an error leaves open whether Redis did what it was told. An answer of Redis leaves nothing open. */

@@ -28,8 +28,8 @@ export class Increments {
     for (const [key, { ttlMs, fields }] of this.#hashes) {
       if (commands.length >= about) break;
       // Also for whole numbers, which stay exact: HINCRBY refuses a field that a fraction was once added to.
-      for (const [field, by] of fields) commands.push(['HINCRBYFLOAT', key, field, String(by)]);
-      commands.push(['PEXPIRE', key, String(ttlMs)]);
+      for (const [field, by] of fields) commands.push({ words: ['HINCRBYFLOAT', key, field], last: String(by) });
+      commands.push({ words: ['PEXPIRE', key], last: String(ttlMs) });
       this.#hashes.delete(key);
     }
     return commands;

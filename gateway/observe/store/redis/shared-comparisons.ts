@@ -5,6 +5,7 @@ import { fits, parseRecord } from '../filter.ts';
 import type { Retention } from '../retention.ts';
 import { SLOT_MS, SLOTS, slotOfDelta, slotRetention, slotsIn } from '../slots.ts';
 import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.ts';
+import type { CommandWords } from './apply-once.ts';
 import type { Client, Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
 import { ask } from './unavailable.ts';
@@ -27,6 +28,7 @@ export type SharedComparisonsOptions = {
 /** Comparisons of every replica, in Redis: records in a stream, sums in hashes. */
 export class SharedComparisons implements ComparisonStore {
   readonly #options: SharedComparisonsOptions;
+  readonly #addRecord: CommandWords;
   #nextTrim = 0;
   /** The minute in which each subject was last told to Redis. */
   readonly #seen = new Map<string, number>();
@@ -35,15 +37,15 @@ export class SharedComparisons implements ComparisonStore {
 
   constructor(options: SharedComparisonsOptions) {
     this.#options = options;
+    const { keys, retention } = options;
+    this.#addRecord = ['XADD', keys.comparisons, 'MAXLEN', '~', String(retention.comparisons), '*', 'c'];
   }
 
   append({ records, deltas, kept }: ComparisonBatch): void {
-    const { writer, keys, retention, now } = this.#options;
-    const limit = String(retention.comparisons);
-    for (const record of records) writer.push(['XADD', keys.comparisons, 'MAXLEN', '~', limit, '*', 'c', record], 1);
+    const { writer, keys, now } = this.#options;
+    for (const record of records) writer.push(this.#addRecord, record, 1);
     for (const delta of deltas) this.#addSums(delta);
-    for (const { id, text, ttlMs } of kept)
-      writer.push(['SET', keys.kept(id), text, 'PX', String(Math.ceil(ttlMs))], 0);
+    for (const { id, text, ttlMs } of kept) writer.push(['PSETEX', keys.kept(id), String(Math.ceil(ttlMs))], text, 0);
     if (now() >= this.#nextTrim) this.#trim();
   }
 
@@ -104,7 +106,7 @@ export class SharedComparisons implements ComparisonStore {
     const subject = subjectKey(delta.subject);
     if ((this.#seen.get(subject) ?? 0) >= delta.minute) return;
     this.#seen.set(subject, delta.minute);
-    writer.push(['ZADD', keys.subjects, 'GT', String(delta.minute), subject], 0);
+    writer.push(['ZADD', keys.subjects, 'GT', String(delta.minute)], subject, 0);
   }
 
   /** Once a minute: what is too old goes, approximately. */
@@ -112,9 +114,9 @@ export class SharedComparisons implements ComparisonStore {
     const { writer, keys, retention, now } = this.#options;
     this.#nextTrim = now() + SLOT_MS.minute;
     const oldest = Math.max(0, Math.floor(now() - retention.comparisonsMs));
-    writer.push(['XTRIM', keys.comparisons, 'MINID', '~', String(oldest)], 0);
+    writer.push(['XTRIM', keys.comparisons, 'MINID', '~'], String(oldest), 0);
     const oldestMinute = Math.floor((now() - retention.hoursMs) / SLOT_MS.minute);
-    writer.push(['ZREMRANGEBYSCORE', keys.subjects, '-inf', String(oldestMinute)], 0);
+    writer.push(['ZREMRANGEBYSCORE', keys.subjects, '-inf'], String(oldestMinute), 0);
   }
 
   async #watch(): Promise<void> {

@@ -67,11 +67,10 @@ export class SharedExperiments implements ExperimentCounts {
   #tell(experiment: string, entries: readonly (readonly [number, string])[]): void {
     const { writer, keys, keepMs } = this.#options;
     const key = keys.units(experiment);
-    const members = entries.flatMap(([hash, arm]) => [String(hash), `${encode(arm)}/${hash}`]);
-    writer.push(['ZADD', key, ...members], 0);
+    for (const [hash, arm] of entries) writer.push(['ZADD', key, String(hash)], `${encode(arm)}/${hash}`, 0);
     // A little more than the sample: a unit that saw two arms has two members.
-    writer.push(['ZREMRANGEBYRANK', key, String(Math.ceil(SAMPLE_SIZE * 1.25)), '-1'], 0);
-    writer.push(['PEXPIRE', key, String(keepMs)], 0);
+    writer.push(['ZREMRANGEBYRANK', key, String(Math.ceil(SAMPLE_SIZE * 1.25))], '-1', 0);
+    writer.push(['PEXPIRE', key], String(keepMs), 0);
   }
 
   #sampleOf(experiment: string): UnitSample {

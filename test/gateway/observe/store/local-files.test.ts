@@ -1,7 +1,20 @@
 // The store in files across restarts, crashes, full disks and second processes.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { lockFolder } from '../../../../gateway/observe/store/folder-lock.ts';
@@ -171,12 +184,14 @@ test('of many that start at once exactly one gets the folder, also where a kille
   }
 });
 
-test('a folder with a very long path is locked too', async (t) => {
+test('a folder with a very long path is locked too, and leaves nothing elsewhere', async (t) => {
   const folder = join(folderOf(t), 'x'.repeat(100), 'y'.repeat(100));
   mkdirSync(folder, { recursive: true });
   const store = await open(t, folder);
   await assert.rejects(openLocalStore({ folder }), /in use/);
   await store.close();
+  const id = createHash('sha256').update(realpathSync(folder)).digest('hex').slice(0, 16);
+  assert.equal(existsSync(join(tmpdir(), `sluice-${id}`)), false);
 });
 
 const IS_ROOT = process.getuid?.() === 0;
