@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpus } from 'node:os';
 import { Backend } from './backend-process.ts';
 import { aroundOf, promisesOf, type Results, tableOf } from './report.ts';
-import { type Measured, measure, type Round, type RoundSize } from './round.ts';
+import { type Measured, measure, type Round, type RoundSize, warmUp } from './round.ts';
 import { shuffled } from './statistics.ts';
 import { versionOf } from './targets/debian.ts';
 import { LeftOut, type Target } from './targets/target.ts';
@@ -11,6 +11,8 @@ import { TARGETS } from './targets.ts';
 
 const CONNECTIONS = 32;
 const PAIRS = 500;
+/** Calls after which V8 has compiled what it will. */
+const COMPILED = 20_000;
 
 export type ForwardingOptions = {
   readonly rounds: number;
@@ -53,14 +55,16 @@ async function measureAll(
   rounds: number,
   size: RoundSize,
 ): Promise<Results> {
+  for (const one of started) {
+    console.error(`warming up ${one.target.name}`);
+    await warmUp(one, backend, COMPILED, size.connections);
+  }
   const results = new Map<string, Round[]>(started.map(({ target }) => [target.name, []]));
-  // Round 0 is not kept: by its end every compiler has seen the load.
-  for (let round = 0; round <= rounds; round++) {
+  for (let round = 1; round <= rounds; round++) {
     for (const one of shuffled(started)) {
       const measured = await measure(one, backend, size);
-      const kept = round === 0 ? 'warm-up' : `round ${round} of ${rounds}`;
-      console.error(`${kept}: ${one.target.name}: ${measured.cpuMicros.toFixed(1)} us/request`);
-      if (round > 0) results.get(one.target.name)?.push(measured);
+      console.error(`round ${round} of ${rounds}: ${one.target.name}: ${measured.cpuMicros.toFixed(1)} us/request`);
+      results.get(one.target.name)?.push(measured);
     }
   }
   return results;

@@ -16,7 +16,7 @@ Parts, all of them when none is named:
   model-server batching, the overhead over onnxruntime-node alone, and health beside heavy runs
 
 Options of forwarding:
-  --rounds N      rounds that are kept (10), after one that is not
+  --rounds N      rounds, each in a random order (9)
   --requests N    requests a round at 32 connections (4000)
   --only TEXT     only proxies whose name contains this; may be given again
   --help          this
@@ -31,7 +31,7 @@ const PARTS = ['decisions', 'forwarding', 'judge', 'model-server'];
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '10' },
+    rounds: { type: 'string', default: '9' },
     requests: { type: 'string', default: '4000' },
     only: { type: 'string', multiple: true, default: [] },
     help: { type: 'boolean', short: 'h' },
