@@ -24,7 +24,7 @@ Options of forwarding:
 Proxies: ${TARGETS.map(({ name }) => name).join(' | ')}
 nginx and haproxy are installed when this runs as root on Debian, the gateways from npm into a temporary folder; what
 cannot be had is left out, with the reason. A round in which anything but a 200 came back, or in which the backend did not
-see exactly what was sent, fails the run.`;
+see exactly what was sent, does not count: it is measured again, at most twice, and the report says so.`;
 
 const PARTS = ['decisions', 'forwarding', 'judge', 'model-server'];
 
@@ -37,6 +37,8 @@ const { values, positionals } = parseArgs({
     help: { type: 'boolean', short: 'h' },
   },
 });
+
+process.on('SIGTERM', () => process.exit(143)); // an exit, unlike a signal, takes the children along
 
 if (values.help) console.log(HELP);
 else {
