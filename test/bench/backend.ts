@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { MessageReader } from './message-reader.ts';
 
-/** Whole requests since the last look: all of them, those that named version 2, and those at the mirror's port. */
+/** Whole inference requests since the last look: all of them, those that named version 2, and those at the mirror's port. */
 export type Seen = { readonly all: number; readonly candidate: number; readonly mirrored: number };
 
 export type BackendUrls = { readonly url: string; readonly mirrorUrl: string };
@@ -23,19 +23,19 @@ const ANSWER = JSON.stringify({
   ],
 });
 
-// The headers that node's own server sends.
-const RESPONSE = Buffer.from(
-  [
-    'HTTP/1.1 200 OK',
-    'content-type: application/json',
-    `content-length: ${ANSWER.length}`,
-    `Date: ${new Date().toUTCString()}`,
-    'Connection: keep-alive',
-    'Keep-Alive: timeout=72',
-    '',
-    ANSWER,
-  ].join('\r\n'),
-);
+/** What gateways that look before they send want to know of a version: that it is ready, and what it takes and gives. */
+const METADATA = JSON.stringify({
+  name: 'digits',
+  versions: ['1', '2', '3'],
+  platform: 'bench',
+  inputs: [{ name: 'image', datatype: 'FP32', shape: [-1, 784] }],
+  outputs: [
+    { name: 'probabilities', datatype: 'FP32', shape: [-1, 10] },
+    { name: 'label', datatype: 'INT64', shape: [-1] },
+  ],
+});
+
+const [INFERRED, DESCRIBED] = [responseOf(ANSWER), responseOf(METADATA)];
 
 let seen = { all: 0, candidate: 0, mirrored: 0 };
 
@@ -57,11 +57,25 @@ process.on('disconnect', () => process.exit(0));
 function serving(note: (head: string) => void): Server {
   return createServer({ noDelay: true }, (socket) => {
     const reader = new MessageReader((head) => {
-      note(head);
-      socket.write(RESPONSE);
+      const isInference = head.startsWith('POST');
+      if (isInference) note(head);
+      socket.write(isInference ? INFERRED : DESCRIBED);
     });
     socket.on('data', (chunk) => reader.read(chunk)).on('error', () => {}); // callers leave as they like
   }).listen(0, '127.0.0.1');
+}
+
+/** A response with the headers that node's own server sends. */
+function responseOf(json: string): Buffer {
+  const head = [
+    'HTTP/1.1 200 OK',
+    'content-type: application/json',
+    `content-length: ${json.length}`,
+    `Date: ${new Date().toUTCString()}`,
+    'Connection: keep-alive',
+    'Keep-Alive: timeout=72',
+  ];
+  return Buffer.from([...head, '', json].join('\r\n'));
 }
 
 function urlOf(listening: Server): string {

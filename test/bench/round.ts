@@ -7,8 +7,8 @@ import { cpuMicros, residentMiB } from './process-tree.ts';
 import { quantile } from './statistics.ts';
 import type { Running, Target } from './targets/target.ts';
 
-/** Calls before each measurement. */
-const WARM_UP = 500;
+/** Calls before each measurement: connections open. */
+const OPENING = 500;
 
 export type RoundSize = { readonly requests: number; readonly connections: number; readonly pairs: number };
 
@@ -33,10 +33,15 @@ export type Measured = { readonly target: Target; readonly running: Running };
 /** Measures one round. Throws when anything but a 200 came back, or the backend did not see exactly what was sent. */
 export async function measure(measured: Measured, backend: Backend, size: RoundSize): Promise<Round> {
   const requests = requestsFor(measured.target.call?.(backend.urls) ?? INFER);
-  await sendAll(measured.running.url, requests, WARM_UP, size.connections); // its connections open
-  await backend.take(expected(measured.target, WARM_UP));
+  await warmUp(measured, backend, OPENING, size.connections);
   const loaded = await measureLoaded(measured, backend, size, requests);
   return { ...loaded, ...(await measureAlone(measured, backend, size, requests)) };
+}
+
+/** Makes calls that are not measured, until the backend has seen the last of them. */
+export async function warmUp({ target, running }: Measured, backend: Backend, count: number, connections: number) {
+  await sendAll(running.url, requestsFor(target.call?.(backend.urls) ?? INFER), count, connections);
+  await backend.take(expected(target, count));
 }
 
 type Alone = Pick<Round, 'cpuMicrosAlone' | 'addedP50Ms' | 'addedP99Ms'>;
