@@ -107,10 +107,10 @@ class Sending {
     return !result.isStarted && this.#placement.version.resending.isIdempotent;
   }
 
-  /** Another server where there is one; the same one only for a connection that broke, as idle ones do. */
+  /** Another server where there is one; the same one only for a connection that failed, as idle ones do. */
   #nextSeat(result: Settled): Seat | undefined {
     const last = this.#tried.at(-1);
-    const same = result.kind === 'fault' && result.fault === 'broken' && last?.hasRoom() ? last : undefined;
+    const same = result.kind === 'fault' && last?.hasRoom() ? last : undefined;
     const chosen = this.#placement.choose(performance.now(), Math.random, this.#tried) ?? same;
     return chosen !== undefined && this.#placement.budget.withdraw() ? chosen : undefined;
   }

@@ -1,4 +1,4 @@
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Answer, OnLeave } from '../flow.ts';
 
 /** Sends an answer with what was decided about it. */
@@ -10,10 +10,10 @@ export function writeAnswer(
   return reply.code(status).headers(headers).headers(marks).send(body);
 }
 
-/** How a reply tells that its caller has left. */
-export function onLeaveOf({ raw }: FastifyReply): OnLeave {
+/** How a request that was let in tells that its caller has left. */
+export function onLeaveOf(request: FastifyRequest, { raw }: FastifyReply): OnLeave {
   return (abandon) => {
     if (raw.destroyed) abandon();
-    else raw.once('close', abandon);
+    else request.onLeft = abandon;
   };
 }

@@ -99,7 +99,7 @@ async function relay(deps: OpaqueDeps, request: FastifyRequest, reply: FastifyRe
       facts,
       rest.startsWith('/') ? rest : `/${rest}`,
       streams,
-      onLeaveOf(reply),
+      onLeaveOf(request, reply),
     );
     if (answer.isDelivered) reply.hijack();
     else writeAnswer(reply, answer, marks);

@@ -12,6 +12,8 @@ import type { Overload } from './overload.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     sentType?: string | undefined;
+    /** What to do when the caller leaves; one listener serves all that ask. */
+    onLeft?: (() => void) | undefined;
   }
 }
 
@@ -35,12 +37,13 @@ type Params = { model: string; version?: string };
 
 /** Adds every route of the data listener. */
 export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
-  // Clients of the protocol send malformed types too, which fastify would refuse. It sees one that it takes while it
-  // reads the body; rules and the server see what was sent.
+  // Clients of the protocol send malformed types too, which fastify would refuse, and reading them costs it a twentieth of
+  // a request. It sees none while it reads the body; rules and the server see what was sent.
   app.decorateRequest('sentType', undefined);
+  app.decorateRequest('onLeft', undefined);
   app.addHook('onRequest', (request, _reply, done) => {
     request.sentType = request.headers['content-type'];
-    request.headers['content-type'] = 'application/octet-stream';
+    request.headers['content-type'] = undefined;
     done();
   });
   app.addHook('preHandler', (request, _reply, done) => {
@@ -52,13 +55,13 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
   const onRequest = admit(deps.overload);
   for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.post<{ Params: Params }>(`${path}/infer`, { onRequest }, handler(deps, 'infer'));
-    app.get<{ Params: Params }>(path, handler(deps, 'metadata'));
-    app.get<{ Params: Params }>(`${path}/ready`, handler(deps, 'ready'));
+    app.get<{ Params: Params }>(path, { onRequest }, handler(deps, 'metadata'));
+    app.get<{ Params: Params }>(`${path}/ready`, { onRequest }, handler(deps, 'ready'));
   }
   app.post<{ Params: { target: string } }>('/v1/models/:target', { onRequest }, (request, reply) => {
     const model = /^(.*):predict$/.exec(request.params.target)?.[1];
     if (model === undefined) throw new SluiceError('UNKNOWN_PATH', DATA_PATHS);
-    return respond(deps, factsOf(request, 'predict', model, undefined), reply);
+    return respond(deps, request, factsOf(request, 'predict', model, undefined), reply);
   });
   addOpaqueRoute(app, deps, onRequest, refuseOther);
 
@@ -71,10 +74,13 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 
 /** Lets a request in, or turns it away before its body is read. */
 function admit(overload: Overload) {
-  return ({ headers }: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
-    if (!overload.enter(headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
+  return (request: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
+    if (!overload.enter(request.headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
       return void done(new SluiceError('OVERLOADED'));
-    raw.once('close', () => overload.leave());
+    raw.once('close', () => {
+      overload.leave();
+      request.onLeft?.();
+    });
     done();
   };
 }
@@ -90,11 +96,16 @@ function refuseOther({ raw, method }: FastifyRequest): never {
 
 function handler(deps: RouteDeps, call: Call) {
   return (request: FastifyRequest<{ Params: Params }>, reply: FastifyReply) =>
-    respond(deps, factsOf(request, call, request.params.model, request.params.version), reply);
+    respond(deps, request, factsOf(request, call, request.params.model, request.params.version), reply);
 }
 
-async function respond(deps: RouteDeps, facts: Facts, reply: FastifyReply): Promise<FastifyReply> {
+async function respond(
+  deps: RouteDeps,
+  request: FastifyRequest,
+  facts: Facts,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
   reply.header('x-request-id', facts.id); // errors thrown below carry it too
-  const { answer, marks } = await deps.serve(facts, onLeaveOf(reply));
+  const { answer, marks } = await deps.serve(facts, onLeaveOf(request, reply));
   return writeAnswer(reply, answer, marks);
 }
