@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
 import { badRequest, RequestError } from './errors.ts';
 import type { RunResult, Ticket } from './runner.ts';
 
@@ -45,4 +47,18 @@ export async function inTime(
 /** What is noted about a request whose client closed the connection before its turn came. */
 export function clientLeft(): RequestError {
   return new RequestError('client_left', 'the client left before its turn came');
+}
+
+/**
+ * Waits until the event loop has read its sockets once more. After a freeze the requests of callers who gave up long ago
+ * stand in the sockets' buffers with the end of the connection right behind them, and that is only read on the next turn.
+ */
+export async function hearOfLeaving(): Promise<void> {
+  await turn(); // still this turn's: it comes after the reading that brought the request
+  await turn();
+}
+
+/** Whether the caller has closed its connection; one that has only said that it will send no more counts too. */
+export function hasLeft({ socket }: IncomingMessage): boolean {
+  return socket.destroyed || socket.readableEnded;
 }

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppDeps, answerBody, targetOf } from './answer.ts';
 import { confidenceOf } from './confidence.ts';
-import { clientLeft, deadlinePassed, inTime, readDeadline, timeLeft } from './deadline.ts';
+import { clientLeft, deadlinePassed, hasLeft, hearOfLeaving, inTime, readDeadline, timeLeft } from './deadline.ts';
 import { RequestError, tooLarge } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
 import { CONFIDENCE_HEADER, DEADLINE_HEADER, JSON_LENGTH_HEADER } from './protocol.ts';
@@ -52,6 +52,9 @@ async function infer(
   try {
     const jsonLength = request.headers[JSON_LENGTH_HEADER]?.toString();
     const call = await deps.reader.read({ dialect, body, jsonLength, signature: version.signature });
+    if (deadlineMs !== undefined) {
+      await hearOfLeaving();
+    }
     const result = await run(version, call, request, reply, deadlineMs);
     const confidence = confidenceIn(result, version);
     const answer = write(version, call, result.outputs, confidence);
@@ -97,7 +100,7 @@ function run(
   if (leftMs !== undefined && leftMs <= 0) {
     throw deadlinePassed();
   }
-  if (request.raw.socket.destroyed) {
+  if (hasLeft(request.raw)) {
     throw clientLeft();
   }
   const ticket = version.runner.submit({ inputs: call.inputs, outputs: outputsToRun(call, version), priority });
