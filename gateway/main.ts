@@ -62,6 +62,11 @@ function overview(): string {
   return `Sluice ${VERSION}: a traffic router and gateway for model versions\n\nUsage: sluice <command> [options]\n\n${rows.join('\n')}\n\nsluice <command> --help tells its options.`;
 }
 
+// Whoever read our output has closed it, as `| head -1` does: there is nobody left to tell, and nothing to tell of.
+for (const stream of [process.stdout, process.stderr])
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
 process.on('uncaughtException', failUncaught);
 process.on('unhandledRejection', failUncaught);
 main(process.argv.slice(2)).catch(fail);

@@ -6,7 +6,7 @@ export type Listening = { readonly url: string; readonly adminUrl?: string };
 
 /** Tells the parent process where this one listens. Without a parent that asked for it, nothing happens. */
 export function tellParent(listening: Listening): void {
-  process.send?.(listening);
+  if (process.connected) process.send?.(listening);
 }
 
 /** The exit code for an error of ours, EX_SOFTWARE of sysexits.h. */
@@ -17,25 +17,29 @@ const LAST_ANSWERS_MS = 30_000;
 /** Begins the end of a server process, with this exit code; there is one once it serves. */
 let beginEnd: ((exitCode: number) => void) | undefined;
 
+/** A terminal and npm each pass on one Ctrl-C; nobody means a second one so soon. */
+const SAME_SIGNAL_MS = 1000;
+
 /**
  * Runs until SIGTERM, SIGINT or the loss of the parent that started us, then closes and exits 0.
- * A second signal ends the process at once, after `abandon`: SIGKILL, because exiting during a native run would abort it
+ * A second signal, a second later or more, ends the process at once, after `abandon`: SIGKILL, because exiting during a native run would abort it
  * loudly.
  */
 export function closeOnSignal(close: () => Promise<void>, abandon: () => void = () => {}): void {
-  let closing = false;
+  let closingSince: number | undefined;
   let exitCode = 0;
   const stop = () => {
-    if (closing) {
+    if (closingSince !== undefined && performance.now() - closingSince < SAME_SIGNAL_MS) return;
+    if (closingSince !== undefined) {
       abandon();
       process.kill(process.pid, 'SIGKILL');
     }
-    closing = true;
+    closingSince = performance.now();
     close().then(() => process.exit(exitCode), fail);
   };
   beginEnd = (code) => {
     exitCode = code;
-    if (!closing) stop();
+    if (closingSince === undefined) stop();
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);

@@ -1,5 +1,7 @@
 // A whole set-up on this machine: a model server for each loopback server of the fleet, then the gateway.
+
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -50,10 +52,10 @@ export class LocalSetup {
   /** Starts everything; when one part cannot start, those that have are stopped again. */
   async start(): Promise<this> {
     const { policyFile, ports, gatewayArgs, logLevel } = this.#options;
-    const data = this.#options.data ?? join(this.#ownFolder(), 'data');
-    this.policy = policyAtStart(data, policyFile);
-    const specs = [...this.policy.policy.fleet.values()].filter(({ origin }) => isLoopback(hostOf(origin)));
     try {
+      const data = this.#options.data ?? join(this.#ownFolder(), 'data');
+      this.policy = policyAtStart(data, policyFile);
+      const specs = [...this.policy.policy.fleet.values()].filter(({ origin }) => isLoopback(hostOf(origin)));
       this.servers = await Promise.all(specs.map((spec) => this.#startServer(spec)));
       const policy = ports === 'policy' ? policyFile : this.#policyFor(this.servers);
       const child = this.#spawn([
@@ -102,6 +104,7 @@ export class LocalSetup {
     const { port } = new URL(origin);
     const address = ['--host', hostOf(origin), '--port', isFree ? '0' : port || '80'];
     const { models, logLevel } = this.#options;
+    if (!isFree) await refuseTaken(name, origin);
     const child = this.#spawn(['model-server', '--models', models, '--log-level', logLevel, ...address]);
     const { url } = await child.listening;
     const early = child.exited.then((code) => {
@@ -133,6 +136,20 @@ export class LocalSetup {
     this.#folder ??= mkdtempSync(join(tmpdir(), 'sluice-'));
     return this.#folder;
   }
+}
+
+/** Names the line of the policy: "--port" would be the gateway's. */
+async function refuseTaken(name: string, origin: string): Promise<void> {
+  const port = Number(new URL(origin).port || 80);
+  const probe = createServer();
+  const isTaken = await new Promise<boolean>((resolve) => {
+    probe.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EADDRINUSE'));
+    probe.listen(port, hostOf(origin), () => probe.close(() => resolve(false)));
+  });
+  if (isTaken)
+    throw new UserError(
+      `${new URL(origin).host} is in use by another process; stop it, or change fleet.${name}.url in the policy`,
+    );
 }
 
 async function untilReady(url: string): Promise<void> {

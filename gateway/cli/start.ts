@@ -48,6 +48,7 @@ export const startCommand: Command<typeof OPTIONS> = {
     await setup.start().catch(exitLikeChild);
     for (const server of setup.servers) keepRunning(setup, server);
     setup.gateway?.child.exited.then(async (code) => {
+      if (!setup.isStopping) console.error(`the gateway ended (${code}); ending the model servers too`);
       await setup.stop();
       process.exit(typeof code === 'number' ? code : 1);
     });

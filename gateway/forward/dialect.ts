@@ -17,7 +17,7 @@ type Reading = {
 export function readAnswer(kind: ServerKind, status: number, body: Buffer): Reading {
   if (status < 400) return OK;
   if (status === 503) return NOT_READY;
-  if (status === 404) return { class: 'client_fault', isNotReady: true };
+  if (status === 404) return NOT_READY; // the path is the policy's, so no caller can have got it wrong
   if (status === 429) return { class: 'shed', isNotReady: false };
   if (status === 499) return { class: 'client_left', isNotReady: false }; // TensorFlow Serving's CANCELLED
   if (status === 501) return CLIENT_FAULT; // an extension that it does not have

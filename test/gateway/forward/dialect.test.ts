@@ -8,7 +8,7 @@ test('an answer is read in the dialect of the server that gave it', () => {
   for (const [kind, status, text, outcome, isNotReady] of [
     ['sluice', 200, '', 'ok', false],
     ['sluice', 400, 'input "x" is missing', 'client_fault', false],
-    ['sluice', 404, 'no such model', 'client_fault', true],
+    ['sluice', 404, 'no such model', 'model_fault', true],
     ['sluice', 413, 'too large', 'client_fault', false],
     ['sluice', 429, 'the queue is full', 'shed', false],
     ['sluice', 500, 'the run failed', 'model_fault', false],
