@@ -1,5 +1,4 @@
 // A fastify app that answers every mistake as {"error": "..."}, and knows how to drain.
-import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { errorBody, SluiceError } from '../errors.ts';
@@ -8,7 +7,7 @@ import { Connections, rawAnswer } from './connections.ts';
 import { holdContinue } from './expect.ts';
 import { refuseFraming } from './framing.ts';
 import { inPieces } from './pieces.ts';
-import { bodyReader } from './uploads.ts';
+import { bodyReader, hasBody } from './uploads.ts';
 
 /** What callers may ask of a listener; every bound holds for one process. */
 export type Limits = {
@@ -123,10 +122,6 @@ function addEnding(app: FastifyInstance, { isDraining }: ListenerOptions, connec
 function endAfterAnswer({ raw, request }: FastifyReply, connections: Connections): void {
   raw.setHeader('connection', 'close');
   connections.endAfterAnswer(request.raw.socket, false);
-}
-
-function hasBody({ headers }: IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
 /** Closes a listener: what is in flight is answered, and connections that are still open after `withinMs` are cut. */

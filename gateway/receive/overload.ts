@@ -36,11 +36,21 @@ export class Overload {
     return this.#limit;
   }
 
+  /** Whether one more may be let in. */
+  hasRoom(priority: Priority): boolean {
+    return this.#inside < this.#limit * (priority === 'batch' ? BATCH_SHARE : 1);
+  }
+
   /** Lets a request in, or not; whoever is let in must leave. */
   enter(priority: Priority): boolean {
-    if (this.#inside >= this.#limit * (priority === 'batch' ? BATCH_SHARE : 1)) return false;
+    const isLetIn = this.hasRoom(priority);
+    if (isLetIn) this.add();
+    return isLetIn;
+  }
+
+  /** Counts one for which there was room a moment ago; it must leave. */
+  add(): void {
     this.#inside++;
-    return true;
   }
 
   leave(): void {

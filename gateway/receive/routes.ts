@@ -8,6 +8,7 @@ import { onLeaveOf, writeAnswer } from './answer.ts';
 import { factsOf } from './facts.ts';
 import { addOpaqueRoute, type OpaqueDeps } from './opaque.ts';
 import type { Overload } from './overload.ts';
+import { hasBody } from './uploads.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -72,13 +73,23 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
   );
 }
 
-/** Lets a request in, or turns it away before its body is read. */
+/** Turns a request away before its body is read, or lets it in once it is here whole. */
 function admit(overload: Overload) {
   return (request: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
-    if (!overload.enter(request.headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
+    if (!overload.hasRoom(request.headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
       return void done(new SluiceError('OVERLOADED'));
+    let standing: 'arriving' | 'inside' | 'gone' = 'arriving';
+    const enter = () => {
+      if (standing === 'gone') return;
+      standing = 'inside';
+      overload.add();
+    };
+    // One that is still on its way is no work yet: callers that send slowly would hold the places of all others.
+    if (hasBody(request.raw)) request.raw.once('end', enter);
+    else enter();
     raw.once('close', () => {
-      overload.leave();
+      if (standing === 'inside') overload.leave();
+      standing = 'gone';
       request.onLeft?.();
     });
     done();

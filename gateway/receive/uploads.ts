@@ -60,6 +60,11 @@ export class UploadMemory {
   }
 }
 
+/** Whether a request says that it has a body (RFC 9112 section 6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
 type Done = (error: Error | null, body?: Buffer) => void;
 
 /**
