@@ -1,4 +1,4 @@
-import type { Rollout, ServedModel } from '../policy/policy.ts';
+import type { Rollout, ServedModel, Sorting } from '../policy/policy.ts';
 import { drawSlots, isIn, slotUnder, unitOf } from './bucket.ts';
 import type { Trace, View } from './view.ts';
 
@@ -17,10 +17,20 @@ export function canary(
   if (unit === undefined && sorting.withoutUnit === 'reject') return 'no_unit';
   const slot = unit === undefined ? drawSlots(random)[0] : slotUnder(sorting.prefix, unit);
   if (slot >= sorting.end && trace === undefined) return 'none';
-  for (const { id, live } of rollouts) {
-    const from = unit === undefined ? 'drawn at random' : `of "${unit}" under salt ${sorting.salt}`;
-    const where = isIn(live, slot) ? 'inside' : 'outside';
-    trace?.(`rollout ${id}`, `slot ${slot} ${from}; ${where} its block [${live.from}, ${live.to})`);
-  }
+  if (trace !== undefined) tell(sorting, rollouts, unit, slot, trace);
   return rollouts.find(({ live }) => isIn(live, slot)) ?? 'none';
+}
+
+function tell(
+  { salt }: Sorting,
+  rollouts: readonly Rollout[],
+  unit: string | undefined,
+  slot: number,
+  trace: Trace,
+): void {
+  const from = unit === undefined ? 'drawn at random' : `of "${unit}" under salt ${salt}`;
+  for (const { id, live } of rollouts) {
+    const where = isIn(live, slot) ? 'inside' : 'outside';
+    trace(`rollout ${id}`, `slot ${slot} ${from}; ${where} its block [${live.from}, ${live.to})`);
+  }
 }

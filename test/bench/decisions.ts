@@ -1,108 +1,87 @@
-// What a decision costs with few and with many models in the policy, and what loading a large policy costs the traffic
-// beside it.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+// What a decision costs with few and with many models in the policy.
 import { decide } from '../../gateway/decide/decide.ts';
 import type { Facts } from '../../gateway/flow.ts';
 import { parsePolicy } from '../../gateway/policy/load.ts';
-import { PolicyLoader } from '../../gateway/policy/loader.ts';
+import { pack, Unpacker } from '../../gateway/policy/parcel.ts';
+import type { Policy } from '../../gateway/policy/policy.ts';
+import { benchLargePolicy } from './large-policy.ts';
+import { randomFrom } from './simulate.ts';
+import { median } from './statistics.ts';
 
-const ROUNDS = 9;
-const DECISIONS = 200_000;
+const [FEW, MANY] = [10, 10_000];
+const ROUNDS = 41;
+const BATCHES = 20;
+const BATCH = 1000;
+
+/** Which model the next request is for. */
+type Order = (models: number) => number;
 
 /** A line for each figure. */
 export async function benchDecisions(): Promise<string> {
-  const costs = { few: [] as number[], many: [] as number[] };
-  // A clone is what a gateway has: the loading thread hands the policy over.
-  const [fewModels, manyModels] = [10, 10_000].map((count) =>
-    structuredClone(parsePolicy(policyWith(count, true), 'bench').models),
+  const few = arrived(parsePolicy(policyWith(FEW), 'bench'));
+  const many = arrived(parsePolicy(policyWith(MANY), 'bench'));
+  const random = randomFrom(20_261_125);
+  let next = 0;
+  const lines = [
+    compared('models in turn  ', few, many, (models) => next++ % models),
+    compared('models at random', few, many, (models) => Math.floor(random() * models)),
+  ];
+  return [`a decision with ${FEW} models, with ${MANY}, and their ratio`, ...lines, ...(await benchLargePolicy())].join(
+    '\n',
   );
-  if (fewModels === undefined || manyModels === undefined) throw new Error('no policy');
-  for (let round = 0; round < ROUNDS; round++) {
-    costs.few.push(costOf(fewModels, 10));
-    costs.many.push(costOf(manyModels, 10_000));
-  }
-  const [a, b] = [median(costs.few), median(costs.many)];
-  const large = policyWith(10_000, false);
-  const { loadMs, worstGapMs, quietGapMs } = await loadBeside(large);
-  return [
-    `a decision with 10 models: ${a.toFixed(2)} us; with 10,000: ${b.toFixed(2)} us; ratio ${(b / a).toFixed(2)}`,
-    `a policy of ${(large.length / 1024 ** 2).toFixed(2)} MiB loads in ${loadMs.toFixed(0)} ms in its thread;`,
-    `  the longest pause of the serving thread meanwhile: ${worstGapMs.toFixed(1)} ms (${quietGapMs.toFixed(1)} ms without a load)`,
-  ].join('\n');
 }
 
-/** Microseconds a decision, look-up of the model included, requests spread over all models. */
-function costOf(models: ReturnType<typeof parsePolicy>['models'], count: number): number {
-  const requests = Array.from({ length: 10_000 }, (_, i) => factsFor(`m${i % count}`, `user-${i}`));
-  const start = process.cpuUsage();
-  for (let i = 0; i < DECISIONS; i++) {
-    const facts = requests[i % requests.length];
-    const model = facts && models.get(facts.model);
-    if (facts === undefined || model === undefined) throw new Error('no such model');
-    decide(model, facts, 0.5);
+/** Both costs, measured by turns, so that what else the machine does falls on both. */
+function compared(what: string, few: Policy, many: Policy, order: Order): string {
+  const rounds = Array.from({ length: ROUNDS }, () => [costOf(few, FEW, order), costOf(many, MANY, order)] as const);
+  const [a, b] = [median(rounds.map(([cost]) => cost)), median(rounds.map(([, cost]) => cost))];
+  const quiet = Math.min(...rounds.map(([, cost]) => cost)) / Math.min(...rounds.map(([cost]) => cost));
+  return `  ${what}: ${a.toFixed(2)} us, ${b.toFixed(2)} us: ${(b / a).toFixed(2)} (${quiet.toFixed(2)} of the quietest rounds)`;
+}
+
+/**
+ * Microseconds a decision, look-up of the model included. A batch of requests is made right before it is decided about: a
+ * gateway has just read them too, so their own texts are near, and what is far is the policy alone.
+ */
+function costOf({ models }: Policy, count: number, order: Order): number {
+  let micros = 0;
+  for (let batch = 0; batch < BATCHES; batch++) {
+    const requests = Array.from({ length: BATCH }, (_, i) => factsFor(`m${order(count)}`, `user-${batch * BATCH + i}`));
+    const start = process.cpuUsage();
+    for (const facts of requests) {
+      const model = models.get(facts.model);
+      if (model === undefined) throw new Error('no such model');
+      decide(model, facts, 0.5);
+    }
+    const { user, system } = process.cpuUsage(start);
+    micros += user + system;
   }
-  const { user, system } = process.cpuUsage(start);
-  return (user + system) / DECISIONS;
+  return micros / (BATCHES * BATCH);
+}
+
+/** The policy as a gateway has it: come piece by piece from the thread that loaded it. */
+function arrived(policy: Policy): Policy {
+  const unpacker = new Unpacker();
+  for (const piece of pack(policy)) {
+    const whole = unpacker.take(structuredClone(piece));
+    if (whole !== undefined) return whole;
+  }
+  throw new Error('the last piece is missing');
 }
 
 function factsFor(model: string, user: string): Facts {
-  return {
-    id: 'r',
-    model,
-    call: 'infer',
-    pin: undefined,
-    headers: { 'x-u': user },
-    rawHeaders: [],
-    body: Buffer.alloc(0),
-  };
+  const headers = { 'x-u': user };
+  return { id: 'r', model, call: 'infer', pin: undefined, headers, rawHeaders: [], body: NO_BODY };
 }
 
-/** Models that each have a rollout, or are just there. */
-function policyWith(models: number, rollouts: boolean): string {
-  const lines = Array.from({ length: models }, (_, i) => {
-    const rollout = rollouts ? `, rollout: {id: r${i}, candidate: b, unit: header x-u, steps: [10%]}` : '';
-    return ` m${i}: {timeout: 1s, versions: {a: {servers: [s]}, b: {servers: [s]}}, baseline: a${rollout}}`;
-  });
-  return `apiVersion: sluice/v1\nfleet: {s: {url: "http://127.0.0.1:9"}}\nmodels:\n${lines.join('\n')}\n`;
-}
+const NO_BODY = Buffer.alloc(0);
 
-/** Loads a policy as the gateway does, while this thread notes its longest pause. */
-async function loadBeside(text: string): Promise<{ loadMs: number; worstGapMs: number; quietGapMs: number }> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  const file = join(folder, 'policy.yaml');
-  const loader = new PolicyLoader();
-  writeFileSync(file, policyWith(1, false));
-  await loader.load(file); // the thread is there before, as in a running gateway
-  writeFileSync(file, text);
-  const quietGapMs = await longestPause(sleep(1000));
-  const start = performance.now();
-  let loadMs = 0;
-  const worstGapMs = await longestPause(
-    loader.load(file).then(() => {
-      loadMs = performance.now() - start;
-    }),
+/** Models that each have a rollout. */
+function policyWith(models: number): string {
+  const lines = Array.from(
+    { length: models },
+    (_, i) =>
+      ` m${i}: {timeout: 1s, versions: {a: {servers: [s]}, b: {servers: [s]}}, baseline: a, rollout: {id: r${i}, candidate: b, unit: header x-u, steps: [10%]}}`,
   );
-  loader.close();
-  rmSync(folder, { recursive: true });
-  return { loadMs, worstGapMs, quietGapMs };
-}
-
-async function longestPause(work: Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = performance.now();
-  const tick = setInterval(() => {
-    const now = performance.now();
-    longest = Math.max(longest, now - last - 1);
-    last = now;
-  }, 1);
-  await work;
-  clearInterval(tick);
-  return Math.max(longest, performance.now() - last - 1);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+  return `apiVersion: sluice/v1\nfleet: {s: {url: "http://127.0.0.1:9"}}\nmodels:\n${lines.join('\n')}\n`;
 }
