@@ -7,8 +7,8 @@ import { cpuMicros, residentMiB } from './process-tree.ts';
 import { quantile } from './statistics.ts';
 import type { Running, Target } from './targets/target.ts';
 
-/** Calls before each measurement: connections open. */
-const OPENING = 500;
+/** Calls before each measurement: connections open, and V8 grows again what it shrank while the process idled. */
+const OPENING = 2000;
 
 export type RoundSize = { readonly requests: number; readonly connections: number; readonly pairs: number };
 
