@@ -9,15 +9,23 @@ import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
+import { readingOf, standingOf, transitionOf } from './judge/told.ts';
 import { createLog, type Logger } from './observe/log.ts';
-import { createMetrics } from './observe/metrics.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { createNotifier } from './observe/notify.ts';
 import { createRecorder } from './observe/record.ts';
+import { addRolloutMetrics } from './observe/rollout-metrics.ts';
+import { openStore } from './observe/store/open-store.ts';
+import type { Store } from './observe/store/store.ts';
+import { recordTransition } from './observe/transition.ts';
 import { perRequest, perStream } from './per-request.ts';
+import { PerTick } from './per-tick.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
+import { Rollouts } from './rollouts.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
@@ -43,18 +51,29 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
   });
   await inForce.open();
+  const store = await openStore(settings, { onTrouble: (error) => log.error({ err: error }, 'the store') }).catch(
+    async (error: unknown) => {
+      await inForce.close();
+      throw error;
+    },
+  );
   const upstream = openUpstream(inForce.policy, log);
-  const apps = createApps(settings, inForce, upstream, log);
+  const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
+  const judge = openJudge(settings, inForce.policy, { upstream, store, metrics, log });
+  const apps = createApps(settings, inForce, { upstream, judge, store, metrics, log });
   const { url, adminUrl } = await upstream
     .start()
+    .then(() => judge.start())
     .then(() => listenBoth(apps, settings))
     .catch(async (error: unknown) => {
       apps.overload.close();
-      await Promise.all([inForce.close(), upstream.close()]);
+      await judge.close();
+      await Promise.all([inForce.close(), upstream.close(), store.close()]);
       throw error;
     });
   inForce.watch((policy) => {
     upstream.update(policy);
+    judge.update(policy);
     log.info({ policy: settings.policy, sha256: policy.sha256 }, 'a new policy is in force');
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
@@ -67,7 +86,9 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     const longest = Math.min(longestTimeout(inForce.policy), settings.drainTimeoutMs);
     await closeListener(apps.data, longest + LAST_WRITES_MS);
     apps.overload.close();
-    await Promise.all([closeListener(apps.admin, LAST_WRITES_MS), upstream.close()]);
+    await closeListener(apps.admin, LAST_WRITES_MS);
+    await judge.close();
+    await Promise.all([upstream.close(), store.close()]);
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
@@ -76,6 +97,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
 type Upstream = {
   readonly fleet: Fleet;
   readonly admission: Admission;
+  readonly servers: () => ReturnType<Fleet['readings']>;
   readonly start: () => Promise<void>;
   readonly update: (policy: Policy) => void;
   readonly close: () => Promise<void>;
@@ -92,6 +114,7 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   return {
     fleet,
     admission,
+    servers: () => fleet.readings(performance.now()),
     // So that the first callers find their servers and their candidate; not longer, for a fleet may start after us.
     start: () => Promise.race([fleet.lookUp().then(() => admission.check()), sleep(FIRST_LOOK_MS)]),
     update: (next) => {
@@ -107,6 +130,59 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   };
 }
 
+type Judge = {
+  readonly rollouts: Rollouts;
+  readonly perTick: PerTick;
+  readonly start: () => Promise<void>;
+  readonly update: (policy: Policy) => void;
+  readonly close: () => Promise<void>;
+};
+
+type Parts = {
+  readonly upstream: Upstream;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+};
+
+/** The rollouts, what judges them every second, and who hears of it. */
+function openJudge(settings: GatewaySettings, policy: Policy, { upstream, store, metrics, log }: Parts): Judge {
+  const rollouts = new Rollouts(policy);
+  const notifier = createNotifier(settings.notifyUrl, (notice, reason) =>
+    log.error({ notice, reason }, 'a notification could not be delivered'),
+  );
+  const deps = {
+    metrics: addRolloutMetrics(metrics.registry, () =>
+      rollouts.current.map(({ rollout, state }) => readingOf(rollout, state)),
+    ),
+    log,
+    notifier,
+  };
+  const perTick = new PerTick({
+    rollouts,
+    store: store.rollouts,
+    withheld: () => upstream.admission.withheld,
+    isAutomatic: settings.isAutomatic,
+    tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
+    onTrouble: (error) => log.error({ err: error }, 'the judge'),
+  });
+  return {
+    rollouts,
+    perTick,
+    start: () => perTick.start(),
+    update: (next) => {
+      rollouts.follow(next);
+      for (const { id, sentence } of rollouts.refusals) log.error({ rollout: id }, sentence);
+      // A new candidate need not wait for the next second.
+      void upstream.admission.check().then(() => perTick.tick());
+    },
+    close: async () => {
+      await perTick.close();
+      notifier.close();
+    },
+  };
+}
+
 type Apps = {
   readonly data: FastifyInstance;
   readonly admin: FastifyInstance;
@@ -117,14 +193,13 @@ type Apps = {
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { fleet, admission }: Upstream,
-  log: Logger,
+  { upstream, judge, store, metrics, log }: Parts & { readonly judge: Judge },
 ): Apps {
+  const { fleet, admission, servers } = upstream;
+  const { rollouts } = judge;
   const startedAt = new Date().toISOString();
   let draining = false;
   const isDraining = () => draining;
-  const servers = () => fleet.readings(performance.now());
-  const metrics = createMetrics(VERSION, () => inForce.standing, servers);
   const common = {
     limits: settings.limits,
     trustedProxies: settings.trustedProxies,
@@ -133,12 +208,15 @@ function createApps(
   };
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log);
+  const count = rollouts.count.bind(rollouts);
   const overload = new Overload();
   const deps = () => ({
-    policy: inForce.policy,
+    models: rollouts.models,
     fleet,
     withheld: admission.withheld,
+    outOfService: rollouts.outOfService,
     record,
+    count,
     random: Math.random,
   });
   addRoutes(data, {
@@ -157,12 +235,25 @@ function createApps(
       version: VERSION,
       startedAt,
       draining,
-      policy: inForce.policy,
+      models: rollouts.models,
       standing: inForce.standing,
       withheld: admission.withheld,
+      rollouts: rollouts.current.map(({ rollout, state }) => standingOf(rollout, state)),
+      refusals: rollouts.refusals,
+      store: store.health(),
+      isAutomatic: settings.isAutomatic,
       servers: servers(),
     });
-  addAdminRoutes(admin, { token: settings.adminToken, metrics, status, isDraining });
+  addAdminRoutes(admin, {
+    token: settings.adminToken,
+    metrics,
+    status,
+    isDraining,
+    statesOf: (model) => rollouts.current.map(({ state }) => state).filter((state) => state.model === model),
+    order: (id, order) => judge.perTick.order(id, order),
+    heed: (alert) => judge.perTick.heed(alert),
+    audit: store.audit,
+  });
   return {
     data,
     admin,
