@@ -108,6 +108,7 @@ export class PerTick {
   async #judgeAll(): Promise<void> {
     const { rollouts, store, isAutomatic } = this.#deps;
     await this.#latchAll();
+    await this.#keepNamed();
     const { wasRead } = store.known();
     const now = performance.now();
     for (const seen of rollouts.take(now)) {
@@ -122,6 +123,17 @@ export class PerTick {
     const { rollouts, store } = this.#deps;
     const { rolledBack } = store.known();
     for (const id of rolledBackIds(rollouts.ledger)) if (!rolledBack.has(id)) await store.rollBack(id);
+  }
+
+  /** The policy has named a promoted version, and no move will say so: a later edit must not make it take over again. */
+  async #keepNamed(): Promise<void> {
+    const { rollouts, store } = this.#deps;
+    const { documents } = store.known();
+    for (const state of rollouts.ledger.values()) {
+      const epoch = documents.get(state.id)?.epoch ?? 0;
+      const isKept = state.phase.name !== 'promoted' || !state.phase.isNamed || state.epoch <= epoch;
+      if (!isKept) await store.advance(state, epoch);
+    }
   }
 
   async #judge({ rollout, traffic, recent }: Seen, moment: Moment): Promise<void> {
