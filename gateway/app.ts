@@ -16,6 +16,7 @@ import { createNotifier } from './observe/notify.ts';
 import { createRecorder } from './observe/record.ts';
 import { addRolloutMetrics } from './observe/rollout-metrics.ts';
 import { openStore } from './observe/store/open-store.ts';
+import { progressFile } from './observe/store/progress-file.ts';
 import type { Store } from './observe/store/store.ts';
 import { recordTransition } from './observe/transition.ts';
 import { perRequest, perStream } from './per-request.ts';
@@ -162,6 +163,7 @@ function openJudge(settings: GatewaySettings, policy: Policy, { upstream, store,
     rollouts,
     store: store.rollouts,
     withheld: () => upstream.admission.withheld,
+    progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
     tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
     onTrouble: (error) => log.error({ err: error }, 'the judge'),

@@ -13,11 +13,18 @@ import type { Rollout, Version } from './policy/policy.ts';
 import type { Rollouts, Seen } from './rollouts.ts';
 
 const TICK_MS = 1000;
+/** As much of a step's time and evidence a crash may cost. */
+const SAVE_MS = 10_000;
 
 export type PerTickDeps = {
   readonly rollouts: Rollouts;
   readonly store: RolloutStates;
   readonly withheld: () => ReadonlyMap<Version, string>;
+  /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
+  readonly progress: {
+    readonly load: () => Promise<readonly RolloutState[]>;
+    readonly save: (states: readonly RolloutState[]) => Promise<void>;
+  };
   /** Whether the judge may move rollouts; false is the kill switch. */
   readonly isAutomatic: boolean;
   /** Hears of every move, after it is in effect; resolves when it is on record. */
@@ -39,6 +46,7 @@ export class PerTick {
   #timer: NodeJS.Timeout | undefined;
   #refreshing: Promise<void> | undefined;
   #ticking: Promise<void> | undefined;
+  #savedAt = 0;
 
   constructor(deps: PerTickDeps) {
     this.#deps = deps;
@@ -48,6 +56,7 @@ export class PerTick {
   async start(): Promise<void> {
     this.#learn(this.#deps.store.known());
     await this.#refresh();
+    this.#resume(await this.#deps.progress.load());
     await this.tick();
     this.#timer = setInterval(() => {
       void this.#refresh();
@@ -80,7 +89,7 @@ export class PerTick {
   async close(): Promise<void> {
     clearInterval(this.#timer);
     await this.#ticking;
-    await this.#inTurn(async () => {});
+    await this.#inTurn(() => this.#save());
   }
 
   /** Polling is the truth between gateways; the store is asked once at a time, and nothing waits for it. */
@@ -116,6 +125,24 @@ export class PerTick {
       await this.#judge(seen, moment);
     }
     rollouts.followStates();
+    if (now - this.#savedAt >= SAVE_MS) await this.#save();
+  }
+
+  /** Goes on where this gateway was in a step; a move that happened since makes what it knew worthless. */
+  #resume(saved: readonly RolloutState[]): void {
+    const { rollouts } = this.#deps;
+    for (const state of saved.filter(isState)) {
+      const now = rollouts.ledger.get(state.id);
+      if (now?.epoch === state.epoch && now.phase.name === state.phase.name && now.model === state.model)
+        rollouts.set(state);
+    }
+  }
+
+  async #save(): Promise<void> {
+    const { rollouts, progress, onTrouble } = this.#deps;
+    this.#savedAt = performance.now();
+    const states = rollouts.current.map(({ state }) => state).filter(({ phase }) => phase.name !== 'rolled_back');
+    await progress.save(states).catch(onTrouble);
   }
 
   /** A rollback that the disk refused is effective already; it is tried again until it lasts. */

@@ -9,6 +9,7 @@ import { LocalSetup } from '../../gateway/cli/local-setup.ts';
 import type { RolloutStanding } from '../../gateway/judge/told.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
+import { sluice } from '../gateway/cli/sluice.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
@@ -182,4 +183,12 @@ test('with a Redis that cannot be reached only baselines are served', async (t) 
   for (let i = 0; i < 20; i++)
     assert.equal((await infer(url, { headers: { 'x-user-id': `u${i}` } })).headers.get('x-sluice-version'), 'v1');
   assert.equal((await infer(url, { headers: { 'x-sluice-version': 'v2' } })).status, 409);
+});
+
+test('the demo of a rollback shows the evidence, the sentence, and a candidate that no one sees afterwards', async () => {
+  const { code, stdout, stderr } = await sluice(['demo', 'rollback']);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /odds .* to 1 of the \d+ needed\n/);
+  assert.match(stdout, /rolled back: v2 failed \d+ of \d+/);
+  assert.match(stdout, /of the next 300 requests v2 answered 0;/);
 });

@@ -3,13 +3,11 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { answering, fakeServer } from '../../support/fake-server.ts';
-import { gateway, infer, type TestSettings } from '../../support/gateway.ts';
+import { gateway, gatewayOf, infer, policyFile, type TestSettings } from '../../support/gateway.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';
 
-async function setup(t: TestContext, settings: TestSettings = {}, steps = '10% until approved, 100%') {
-  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
-  const policy = `apiVersion: sluice/v1
+const policyFor = (server: string, steps: string) => `apiVersion: sluice/v1
 fleet: { s: { url: "${server}" } }
 models:
   m:
@@ -19,7 +17,14 @@ models:
     pins: any
     rollout: { id: r, candidate: v2, unit: header x-user-id, steps: [${steps}], rollback: {} }
 `;
-  const { url, adminUrl } = await gateway(t, policy, settings);
+
+type Status = {
+  models: { m: { rollouts: { standing: { phase: string; epoch: number; bakedMs: number; requests: number } }[] } };
+};
+
+async function setup(t: TestContext, settings: TestSettings = {}, steps = '10% until approved, 100%') {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const { url, adminUrl } = await gateway(t, policyFor(server, steps), settings);
   const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
     fetch(adminUrl + path, {
       method: 'POST',
@@ -29,9 +34,7 @@ models:
   const order = (action: string, headers = {}) =>
     post(`/api/models/m/rollout/${action}`, { reason: 'a test' }, headers);
   const standing = async () => {
-    const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-      models: { m: { rollouts: { standing: { phase: string; epoch: number } }[] } };
-    };
+    const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as Status;
     return status.models.m.rollouts[0]?.standing;
   };
   return { url, adminUrl, post, order, standing };
@@ -153,4 +156,22 @@ test('a move is told by webhook, again and again until it is taken, and no one w
     ['ready', 'rollback'],
   );
   assert.match(told[1]?.text ?? '', /rollout r \(v2 of m\) went from step 1 to rolled back: a test/);
+});
+
+test('a restart goes on within a step where it was', async (t) => {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const file = policyFile(t, policyFor(server, '50% for 1h, 100%'));
+  const first = await gatewayOf(t, file);
+  const standing = async (adminUrl: string) => {
+    const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as Status;
+    return status.models.m.rollouts[0]?.standing;
+  };
+  for (let i = 0; i < 40; i++) await infer(first.url, { headers: { 'x-user-id': `u${i}` } });
+  await until(async () => ((await standing(first.adminUrl))?.requests ?? 0) > 5, 'judged requests');
+  const before = await standing(first.adminUrl);
+  await first.close();
+  const second = await gatewayOf(t, file);
+  const after = await standing(second.adminUrl);
+  assert.ok(before && after && after.bakedMs >= before.bakedMs && after.requests >= before.requests);
+  assert.deepEqual([after.phase, after.epoch], ['step 1', 1]);
 });
