@@ -64,7 +64,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const apps = createApps(settings, inForce, { upstream, judge, store, metrics, log });
   const { url, adminUrl } = await upstream
     .start()
-    .then(() => judge.start())
+    .then(() => Promise.race([judge.start(), sleep(FIRST_LOOK_MS)]))
     .then(() => listenBoth(apps, settings))
     .catch(async (error: unknown) => {
       apps.overload.close();

@@ -8,7 +8,7 @@ import type { RolloutState } from './judge/state.ts';
 import { emptyTally } from './judge/tally.ts';
 import type { Traffic } from './judge/weigh.ts';
 import { addTick, sumOf, type Window } from './judge/window.ts';
-import type { Model, Policy, Rollout, ServedModel, Version } from './policy/policy.ts';
+import type { Model, Policy, Rollout, ServedModel, TieredModel, Version } from './policy/policy.ts';
 
 /** How long the baseline's latencies are remembered, for the edges of slowness. */
 const RECENT_MS = 5 * 60_000;
@@ -40,10 +40,10 @@ export type Seen = {
 /** States of rollouts, the models as they are served by them, and the counts of this gateway. */
 export class Rollouts {
   #policy: Policy;
-  #ledger: Ledger = new Map();
+  #ledger = new Map<string, RolloutState>();
   #wasRead = false;
-  #models: ReadonlyMap<string, Model> = new Map();
-  #outOfService: ReadonlyMap<Version, string> = new Map();
+  #models = new Map<string, Model>();
+  #outOfService = new Map<Version, string>();
   #watched: ReadonlyMap<string, readonly Watched[]> = new Map();
   #refusals: readonly Refusal[] = [];
 
@@ -104,9 +104,16 @@ export class Rollouts {
   /** A move, or one more tick, of this gateway's own. */
   set(state: RolloutState): void {
     const before = this.#ledger.get(state.id);
-    const ledger = new Map(this.#ledger).set(state.id, state);
-    if (before?.phase === state.phase || isGuardTimeOnly(before, state)) this.#ledger = ledger;
-    else this.#become(ledger);
+    this.#ledger.set(state.id, state);
+    if (before?.phase === state.phase || isGuardTimeOnly(before, state)) return;
+    const model = this.#policy.models.get(state.model);
+    if (model?.kind !== 'served') return;
+    // One model, and the ladders that it may be a rung of: with thousands of models the others must cost nothing.
+    this.#serve(
+      model,
+      [...this.#ledger.values()].filter((other) => other.model === model.name),
+    );
+    this.#serveLadders();
   }
 
   /** What others know: a rollback is never undone, a higher epoch is right, and this gateway's own evidence stays. */
@@ -115,7 +122,7 @@ export class Rollouts {
     const known = new Set(rolledBackIds(this.#ledger));
     const left = [...rolledBack].filter((id) => !known.has(id));
     if (news.length + left.length === 0) return;
-    this.#ledger = latch(merge(this.#ledger, new Map(news.map((state) => [state.id, state]))), left, at);
+    this.#ledger = new Map(latch(merge(this.#ledger, new Map(news.map((state) => [state.id, state]))), left, at));
     this.follow(this.#policy); // a rollout of which only the id was known may now have a name
   }
 
@@ -166,25 +173,34 @@ export class Rollouts {
   }
 
   #become(ledger: Ledger): void {
-    this.#ledger = ledger;
+    this.#ledger = new Map(ledger);
+    this.#models = new Map(this.#policy.models);
+    this.#outOfService = new Map();
     const states = byModel(ledger);
-    const served = new Map<string, ServedModel>();
-    const outOfService = new Map<Version, string>();
-    for (const model of servedIn(this.#policy)) {
-      const own = (states.get(model.name) ?? []).filter((state) => this.#wasRead || isFinal(state));
-      const view = viewOf(model, own);
-      served.set(model.name, view.model);
-      for (const version of model.versions.values()) {
-        if (view.outOfService.has(version.label)) outOfService.set(version, 'was rolled back');
-        else if (!this.#wasRead && version !== view.model.baseline) outOfService.set(version, UNREAD);
-      }
+    for (const model of servedIn(this.#policy)) this.#serve(model, states.get(model.name) ?? []);
+    this.#serveLadders();
+  }
+
+  #serve(model: ServedModel, states: readonly RolloutState[]): void {
+    const view = viewOf(
+      model,
+      states.filter((state) => this.#wasRead || isFinal(state)),
+    );
+    this.#models.set(model.name, view.model);
+    for (const version of model.versions.values()) {
+      if (view.outOfService.has(version.label)) this.#outOfService.set(version, 'was rolled back');
+      else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
+      else this.#outOfService.delete(version);
     }
-    this.#models = new Map([...this.#policy.models].map(([name, model]) => [name, asServed(model, served)]));
-    this.#outOfService = outOfService;
-    for (const watched of [...this.#watched.values()].flat()) {
-      const isPromoted = ledger.get(watched.rollout.id)?.phase.name === 'promoted';
+    for (const watched of this.#watched.get(model.name) ?? []) {
+      const isPromoted = states.some(({ id, phase }) => id === watched.rollout.id && phase.name === 'promoted');
       watched.baselineArm = isPromoted ? 'candidate' : 'baseline';
     }
+  }
+
+  #serveLadders(): void {
+    for (const model of this.#policy.models.values())
+      if (model.kind === 'tiers') this.#models.set(model.name, asServed(model, this.#models));
   }
 }
 
@@ -201,11 +217,13 @@ function servedIn({ models }: Policy): ServedModel[] {
   return [...models.values()].filter((model): model is ServedModel => model.kind === 'served');
 }
 
-/** A model, or a ladder of models, as served now. */
-function asServed(model: Model, served: ReadonlyMap<string, ServedModel>): Model {
-  if (model.kind === 'served') return served.get(model.name) ?? model;
-  const ladder = new Map([...model.ladder].map(([tier, rung]) => [tier, served.get(rung.name) ?? rung]));
-  return { ...model, ladder };
+/** A ladder with its models as they are served now. */
+function asServed(model: TieredModel, models: ReadonlyMap<string, Model>): TieredModel {
+  const rung = (named: ServedModel) => {
+    const now = models.get(named.name);
+    return now?.kind === 'served' ? now : named;
+  };
+  return { ...model, ladder: new Map([...model.ladder].map(([tier, named]) => [tier, rung(named)])) };
 }
 
 function isFinal({ phase }: RolloutState): boolean {
