@@ -9,24 +9,19 @@ import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
-import { readingOf, standingOf, transitionOf } from './judge/told.ts';
+import { standingOf } from './judge/told.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
-import { createNotifier } from './observe/notify.ts';
 import { createRecorder } from './observe/record.ts';
-import { addRolloutMetrics } from './observe/rollout-metrics.ts';
 import { openStore } from './observe/store/open-store.ts';
-import { progressFile } from './observe/store/progress-file.ts';
 import type { Store } from './observe/store/store.ts';
-import { recordTransition } from './observe/transition.ts';
+import { type Judge, openJudge } from './open-judge.ts';
 import { perRequest, perStream } from './per-request.ts';
-import { PerTick } from './per-tick.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
-import { Rollouts } from './rollouts.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
@@ -60,7 +55,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   );
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
-  const judge = openJudge(settings, inForce.policy, { upstream, store, metrics, log });
+  const judge = openJudge(settings, inForce.policy, { admission: upstream.admission, store, metrics, log });
   const apps = createApps(settings, inForce, { upstream, judge, store, metrics, log });
   const { url, adminUrl } = await upstream
     .start()
@@ -131,59 +126,13 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   };
 }
 
-type Judge = {
-  readonly rollouts: Rollouts;
-  readonly perTick: PerTick;
-  readonly start: () => Promise<void>;
-  readonly update: (policy: Policy) => void;
-  readonly close: () => Promise<void>;
-};
-
 type Parts = {
+  readonly judge: Judge;
   readonly upstream: Upstream;
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
 };
-
-/** The rollouts, what judges them every second, and who hears of it. */
-function openJudge(settings: GatewaySettings, policy: Policy, { upstream, store, metrics, log }: Parts): Judge {
-  const rollouts = new Rollouts(policy);
-  const notifier = createNotifier(settings.notifyUrl, (notice, reason) =>
-    log.error({ notice, reason }, 'a notification could not be delivered'),
-  );
-  const deps = {
-    metrics: addRolloutMetrics(metrics.registry, () =>
-      rollouts.current.map(({ rollout, state }) => readingOf(rollout, state)),
-    ),
-    log,
-    notifier,
-  };
-  const perTick = new PerTick({
-    rollouts,
-    store: store.rollouts,
-    withheld: () => upstream.admission.withheld,
-    progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
-    isAutomatic: settings.isAutomatic,
-    tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
-    onTrouble: (error) => log.error({ err: error }, 'the judge'),
-  });
-  return {
-    rollouts,
-    perTick,
-    start: () => perTick.start(),
-    update: (next) => {
-      rollouts.follow(next);
-      for (const { id, sentence } of rollouts.refusals) log.error({ rollout: id }, sentence);
-      // A new candidate need not wait for the next second.
-      void upstream.admission.check().then(() => perTick.tick());
-    },
-    close: async () => {
-      await perTick.close();
-      notifier.close();
-    },
-  };
-}
 
 type Apps = {
   readonly data: FastifyInstance;
@@ -195,7 +144,7 @@ type Apps = {
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { upstream, judge, store, metrics, log }: Parts & { readonly judge: Judge },
+  { upstream, judge, store, metrics, log }: Parts,
 ): Apps {
   const { fleet, admission, servers } = upstream;
   const { rollouts } = judge;

@@ -47,6 +47,8 @@ export class PerTick {
   #refreshing: Promise<void> | undefined;
   #ticking: Promise<void> | undefined;
   #savedAt = 0;
+  #hasResumed = false;
+  #isClosed = false;
 
   constructor(deps: PerTickDeps) {
     this.#deps = deps;
@@ -58,6 +60,7 @@ export class PerTick {
     await this.#refresh();
     this.#resume(await this.#deps.progress.load());
     await this.tick();
+    if (this.#isClosed) return;
     this.#timer = setInterval(() => {
       void this.#refresh();
       void this.tick();
@@ -65,13 +68,14 @@ export class PerTick {
   }
 
   /** Judges what was counted since the last tick; one tick at a time. */
-  tick(): Promise<void> {
+  async tick(): Promise<void> {
+    if (this.#isClosed) return;
     this.#ticking ??= this.#inTurn(() => this.#judgeAll())
       .catch(this.#deps.onTrouble)
       .finally(() => {
         this.#ticking = undefined;
       });
-    return this.#ticking;
+    await this.#ticking;
   }
 
   /** Carries out an order of a person. It is durable when this resolves with `done`. */
@@ -87,6 +91,7 @@ export class PerTick {
 
   /** Stops; a move that is on its way is finished. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     await this.#ticking;
     await this.#inTurn(() => this.#save());
@@ -130,6 +135,7 @@ export class PerTick {
 
   /** Goes on where this gateway was in a step; a move that happened since makes what it knew worthless. */
   #resume(saved: readonly RolloutState[]): void {
+    this.#hasResumed = true;
     const { rollouts } = this.#deps;
     for (const state of saved.filter(isState)) {
       const now = rollouts.ledger.get(state.id);
@@ -139,6 +145,7 @@ export class PerTick {
   }
 
   async #save(): Promise<void> {
+    if (!this.#hasResumed) return; // or what was saved before would be lost
     const { rollouts, progress, onTrouble } = this.#deps;
     this.#savedAt = performance.now();
     const states = rollouts.current.map(({ state }) => state).filter(({ phase }) => phase.name !== 'rolled_back');

@@ -6,7 +6,8 @@ import type { Trace, View } from './view.ts';
 export type Placed = { readonly rollout: Rollout | undefined; readonly unit: string | undefined };
 
 /**
- * Where the model's rollouts put this request; none when it has none, and `no_unit` when the policy turns away requests it cannot sort.
+ * Where the model's rollouts put this request; none when it has none, and `no_unit` when the policy turns away requests
+ * that it cannot sort.
  * The rollouts of a model share one bucket space in which each owns a block, so a caller is in at most one of them.
  */
 export function canary(

@@ -156,6 +156,34 @@ test('when both versions fail the rollout holds and blames no one, and without t
   assert.match(seen?.phase ?? '', /^(step 1|holding)/);
 });
 
+async function order(adminUrl: string, action: string): Promise<number> {
+  const answer = await fetch(`${adminUrl}/api/models/m/rollout/${action}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ reason: 'it looks wrong', by: 'ada' }),
+  });
+  await answer.arrayBuffer();
+  return answer.status;
+}
+
+test('with Redis killed nothing is promoted, and a rollback goes through and is known to Redis when it is back', async (t) => {
+  const redis = await redisServer(t);
+  const ok = await fakeServer(t, answering({ outputs: [] }));
+  const text = twoVersions(ok.url);
+  const { url, adminUrl } = await gateway(t, text, { redisUrl: redis.url });
+  await until(async () => (await standing(adminUrl, 'm'))?.phase === 'step 1', 'the first step');
+  await redis.kill();
+  assert.equal(await order(adminUrl, 'promote'), 503);
+  assert.equal(await order(adminUrl, 'rollback'), 200);
+  const pinned = (to: string) => infer(to, { headers: { 'x-sluice-version': 'v2' } });
+  assert.equal((await pinned(url)).status, 409);
+  await redis.start();
+  const client = redis.client();
+  await until(async () => (await client.keys('*rolled*')).length > 0, 'the rollback in Redis');
+  const other = await gatewayOf(t, policyFile(t, text), { redisUrl: redis.url });
+  assert.equal((await pinned(other.url)).status, 409);
+});
+
 test('a rollback on one gateway is effective on the other within two seconds', async (t) => {
   const redis = await redisServer(t);
   const ok = await fakeServer(t, answering({ outputs: [] }));
@@ -164,16 +192,14 @@ test('a rollback on one gateway is effective on the other within two seconds', a
   const [one, other] = await Promise.all([gateway(t, text, settings), gatewayOf(t, policyFile(t, text), settings)]);
   const pinned = async (url: string) => (await infer(url, { headers: { 'x-sluice-version': 'v2' } })).status;
   await until(async () => (await pinned(other.url)) === 200, 'the candidate on the other gateway');
-  const answer = await fetch(`${one.adminUrl}/api/models/m/rollout/rollback`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ reason: 'it looks wrong', by: 'ada' }),
-  });
-  assert.equal(answer.status, 200, await answer.clone().text());
+  assert.equal(await order(one.adminUrl, 'rollback'), 200);
   assert.equal(await pinned(one.url), 409);
   const start = performance.now();
   await until(async () => (await pinned(other.url)) === 409, 'the rollback on the other gateway', 10_000);
-  t.diagnostic(`the other gateway knew after ${Math.round(performance.now() - start)} ms`);
+  const took = performance.now() - start;
+  const third = await gatewayOf(t, policyFile(t, text), settings);
+  assert.equal(await pinned(third.url), 409, 'a gateway without any state that comes later');
+  t.diagnostic(`the other gateway knew after ${Math.round(took)} ms`);
 });
 
 test('with a Redis that cannot be reached only baselines are served', async (t) => {
