@@ -120,14 +120,14 @@ export class PerTick {
   }
 
   async #judgeAll(): Promise<void> {
-    const { rollouts, store, isAutomatic } = this.#deps;
-    await this.#latchAll();
-    await this.#keepNamed();
+    const { rollouts, store, isAutomatic, onTrouble } = this.#deps;
+    await this.#latchAll().catch(onTrouble);
+    await this.#keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
     for (const seen of rollouts.take(now)) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
-      await this.#judge(seen, moment);
+      await this.#judge(seen, moment).catch(onTrouble); // the others go on
     }
     rollouts.followStates();
     if (now - this.#savedAt >= SAVE_MS) await this.#save();
@@ -193,19 +193,16 @@ export class PerTick {
     if (state === undefined) return { kind: 'refused', sentence: `there is no rollout ${id}` };
     const obeyed = obey(state, order, rollouts.current.find(({ rollout }) => rollout.id === id)?.rollout ?? GONE);
     if ('refused' in obeyed) return { kind: 'refused', sentence: obeyed.refused };
-    if (obeyed.state.phase.name === 'rolled_back' || obeyed.state.epoch !== state.epoch) {
-      const ordered = await this.#move(state, obeyed.state, obeyed.actions);
-      rollouts.followStates();
-      return ordered;
-    }
-    return { kind: 'done', state: obeyed.state };
+    const ordered = await this.#move(state, obeyed.state, obeyed.actions);
+    rollouts.followStates();
+    return ordered;
   }
 
   /** Makes a move last and effective: a rollback is effective at once, all else only when everyone agrees on it. */
   async #move(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
     if (next.phase.name === 'rolled_back') return this.#leave(before, next, actions);
     const { rollouts, store } = this.#deps;
-    const kept = await store.advance(next, before.epoch);
+    const kept = await store.advance(next, before.epoch).catch(diskFailed);
     if (kept.kind === 'unavailable') return { kind: 'unavailable', sentence: kept.reason };
     if (kept.kind === 'conflict') {
       this.#learn(store.known());
@@ -236,6 +233,10 @@ export class PerTick {
   async #tell(actions: readonly Action[], state: RolloutState): Promise<void> {
     for (const action of actions) await this.#deps.tell(action, state).catch(this.#deps.onTrouble);
   }
+}
+
+function diskFailed(error: unknown) {
+  return { kind: 'unavailable', reason: `the disk does not take it: ${(error as Error).message}` } as const;
 }
 
 /** The course of a rollout that the policy no longer has: it may still be rolled back, after a promotion say. */
