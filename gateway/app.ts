@@ -9,9 +9,13 @@ import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
+import { standingOf } from './judge/told.ts';
 import { createLog, type Logger } from './observe/log.ts';
-import { createMetrics } from './observe/metrics.ts';
+import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
+import { openStore } from './observe/store/open-store.ts';
+import type { Store } from './observe/store/store.ts';
+import { type Judge, openJudge } from './open-judge.ts';
 import { perRequest, perStream } from './per-request.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
@@ -43,18 +47,29 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
   });
   await inForce.open();
+  const store = await openStore(settings, { onTrouble: (error) => log.error({ err: error }, 'the store') }).catch(
+    async (error: unknown) => {
+      await inForce.close();
+      throw error;
+    },
+  );
   const upstream = openUpstream(inForce.policy, log);
-  const apps = createApps(settings, inForce, upstream, log);
+  const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
+  const judge = openJudge(settings, inForce.policy, { admission: upstream.admission, store, metrics, log });
+  const apps = createApps(settings, inForce, { upstream, judge, store, metrics, log });
   const { url, adminUrl } = await upstream
     .start()
+    .then(() => Promise.race([judge.start(), sleep(FIRST_LOOK_MS)]))
     .then(() => listenBoth(apps, settings))
     .catch(async (error: unknown) => {
       apps.overload.close();
-      await Promise.all([inForce.close(), upstream.close()]);
+      await judge.close();
+      await Promise.all([inForce.close(), upstream.close(), store.close()]);
       throw error;
     });
   inForce.watch((policy) => {
     upstream.update(policy);
+    judge.update(policy);
     log.info({ policy: settings.policy, sha256: policy.sha256 }, 'a new policy is in force');
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
@@ -67,7 +82,9 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     const longest = Math.min(longestTimeout(inForce.policy), settings.drainTimeoutMs);
     await closeListener(apps.data, longest + LAST_WRITES_MS);
     apps.overload.close();
-    await Promise.all([closeListener(apps.admin, LAST_WRITES_MS), upstream.close()]);
+    await closeListener(apps.admin, LAST_WRITES_MS);
+    await judge.close();
+    await Promise.all([upstream.close(), store.close()]);
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
@@ -76,6 +93,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
 type Upstream = {
   readonly fleet: Fleet;
   readonly admission: Admission;
+  readonly servers: () => ReturnType<Fleet['readings']>;
   readonly start: () => Promise<void>;
   readonly update: (policy: Policy) => void;
   readonly close: () => Promise<void>;
@@ -92,6 +110,7 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   return {
     fleet,
     admission,
+    servers: () => fleet.readings(performance.now()),
     // So that the first callers find their servers and their candidate; not longer, for a fleet may start after us.
     start: () => Promise.race([fleet.lookUp().then(() => admission.check()), sleep(FIRST_LOOK_MS)]),
     update: (next) => {
@@ -107,6 +126,14 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   };
 }
 
+type Parts = {
+  readonly judge: Judge;
+  readonly upstream: Upstream;
+  readonly store: Store;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+};
+
 type Apps = {
   readonly data: FastifyInstance;
   readonly admin: FastifyInstance;
@@ -117,14 +144,13 @@ type Apps = {
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { fleet, admission }: Upstream,
-  log: Logger,
+  { upstream, judge, store, metrics, log }: Parts,
 ): Apps {
+  const { fleet, admission, servers } = upstream;
+  const { rollouts } = judge;
   const startedAt = new Date().toISOString();
   let draining = false;
   const isDraining = () => draining;
-  const servers = () => fleet.readings(performance.now());
-  const metrics = createMetrics(VERSION, () => inForce.standing, servers);
   const common = {
     limits: settings.limits,
     trustedProxies: settings.trustedProxies,
@@ -133,12 +159,15 @@ function createApps(
   };
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log);
+  const count = rollouts.count.bind(rollouts);
   const overload = new Overload();
   const deps = () => ({
-    policy: inForce.policy,
+    models: rollouts.models,
     fleet,
     withheld: admission.withheld,
+    outOfService: rollouts.outOfService,
     record,
+    count,
     random: Math.random,
   });
   addRoutes(data, {
@@ -157,12 +186,25 @@ function createApps(
       version: VERSION,
       startedAt,
       draining,
-      policy: inForce.policy,
+      models: rollouts.models,
       standing: inForce.standing,
       withheld: admission.withheld,
+      rollouts: rollouts.current.map(({ rollout, state }) => standingOf(rollout, state)),
+      refusals: rollouts.refusals,
+      store: store.health(),
+      isAutomatic: settings.isAutomatic,
       servers: servers(),
     });
-  addAdminRoutes(admin, { token: settings.adminToken, metrics, status, isDraining });
+  addAdminRoutes(admin, {
+    token: settings.adminToken,
+    metrics,
+    status,
+    isDraining,
+    statesOf: (model) => rollouts.current.map(({ state }) => state).filter((state) => state.model === model),
+    order: (id, order) => judge.perTick.order(id, order),
+    heed: (alert) => judge.perTick.heed(alert),
+    audit: store.audit,
+  });
   return {
     data,
     admin,

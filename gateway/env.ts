@@ -73,6 +73,23 @@ export const GATEWAY_OPTIONS = {
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
 
+/** How a gateway judges rollouts. */
+export const JUDGE_OPTIONS = {
+  judge: {
+    kind: 'choice',
+    of: ['on', 'off'],
+    env: 'SLUICE_JUDGE',
+    default: 'on',
+    help: 'off is the kill switch: rollouts start and move by no one but people and alerts',
+  },
+  'notify-url': {
+    kind: 'string',
+    env: 'SLUICE_NOTIFY_URL',
+    default: '',
+    help: 'webhook that gets a JSON notice of every move of a rollout',
+  },
+} as const satisfies OptionTable;
+
 /** Where a gateway remembers things, beyond its data folder. */
 export const STORE_OPTIONS = {
   'redis-prefix': {
@@ -171,6 +188,12 @@ export type GatewaySettings = {
   readonly adminPort: number;
   /** From the environment only: a flag would show in the list of processes. */
   readonly adminToken: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly redisPrefix: string;
+  readonly redisCa: string | undefined;
+  /** Whether rollouts move by themselves. */
+  readonly isAutomatic: boolean;
+  readonly notifyUrl: string | undefined;
   readonly drainGraceMs: number;
   readonly drainTimeoutMs: number;
   readonly limits: Limits;
@@ -178,11 +201,19 @@ export type GatewaySettings = {
   readonly logLevel: string;
 };
 
+/** Everything that `sluice gateway` takes. */
+export const GATEWAY_COMMAND_OPTIONS = { ...GATEWAY_OPTIONS, ...JUDGE_OPTIONS, ...STORE_OPTIONS } as const;
+
 /** A gateway's settings from its option values and the environment's one secret. */
-export function gatewaySettings(values: Values<typeof GATEWAY_OPTIONS>, env: NodeJS.ProcessEnv): GatewaySettings {
+export function gatewaySettings(
+  values: Values<typeof GATEWAY_COMMAND_OPTIONS>,
+  env: NodeJS.ProcessEnv,
+): GatewaySettings {
   return {
     policy: values.policy,
-    data: values.data,
+    ...storeSettings(values, values.data, env),
+    isAutomatic: values.judge === 'on',
+    notifyUrl: readNotifyUrl(values['notify-url']),
     host: values.host,
     port: values.port,
     adminHost: values['admin-host'],
@@ -200,6 +231,12 @@ export function gatewaySettings(values: Values<typeof GATEWAY_OPTIONS>, env: Nod
     trustedProxies: readTrustedProxies(values['trusted-proxies'], '--trusted-proxies'),
     logLevel: values['log-level'],
   };
+}
+
+function readNotifyUrl(text: string): string | undefined {
+  if (text === '') return undefined;
+  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  throw new UserError(`--notify-url: expected an address such as https://hooks.example/abc, got "${text}"`, 2);
 }
 
 /** Zero would mean no limit to Node. */

@@ -32,10 +32,20 @@ export type Decision =
       readonly version: string;
       readonly tier?: string;
       readonly why: string;
+      /** Set when the rollouts' rule decided: what the judge counts the answer under. */
+      readonly sorted?: Sorted;
     }
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly why: string };
 
-export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'no_unit';
+/** Where the rule of a model's rollouts put a request. */
+export type Sorted = {
+  /** The rollout whose candidate it got; undefined for the baseline beside it. */
+  readonly rollout: string | undefined;
+  /** Who asked; undefined when the request did not say. */
+  readonly unit: string | undefined;
+};
+
+export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' | 'no_unit';
 
 /** Why the gateway answered in the place of a server. */
 export type Fault =

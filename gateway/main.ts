@@ -40,11 +40,23 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: 'what the versions in shadow said, beside what callers got',
     load: async () => (await import('./cli/comparisons.ts')).comparisonsCommand,
   },
+  status: {
+    about: 'what a running gateway serves, and where its rollouts stand',
+    load: async () => (await import('./cli/status.ts')).statusCommand,
+  },
+  promote: { about: 'send a rollout on to its next step', load: order('promote') },
+  pause: { about: 'hold a rollout where it is', load: order('pause') },
+  resume: { about: 'let a held rollout go on', load: order('resume') },
+  rollback: { about: 'take a candidate out of service for ever', load: order('rollback') },
   schema: {
     about: 'the JSON Schema of the policy file',
     load: async () => (await import('./cli/schema.ts')).schemaCommand,
   },
 };
+
+function order(action: 'promote' | 'pause' | 'resume' | 'rollback') {
+  return async () => (await import('./cli/rollout.ts')).rolloutCommand(action);
+}
 
 async function main([name, ...argv]: readonly string[]): Promise<void> {
   if (name === '--version' || name === '-v') return console.log(VERSION);

@@ -1,17 +1,21 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
-import { decide, type Withheld } from './decide/decide.ts';
+import { decide, type OutOfService, type Withheld } from './decide/decide.ts';
 import { type ErrorCode, SluiceError } from './errors.ts';
-import type { Answer, Decision, Facts, OnLeave, Outcome, Refusal } from './flow.ts';
+import type { Answer, Decision, Facts, OnLeave, Outcome, Refusal, Sorted } from './flow.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { send } from './forward/send.ts';
 import { type Streams, stream } from './forward/stream.ts';
-import type { Policy, Version } from './policy/policy.ts';
+import type { Model, Version } from './policy/policy.ts';
 
 export type PerRequestDeps = {
-  readonly policy: Policy;
+  /** As they are served now, by the states of their rollouts. */
+  readonly models: ReadonlyMap<string, Model>;
   readonly fleet: Fleet;
   readonly withheld: Withheld;
+  readonly outOfService: OutOfService;
   readonly record: (outcome: Outcome) => void;
+  /** Tells the judge of an answer that the rollouts' rule led to. */
+  readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
   /** In [0, 1). */
   readonly random: () => number;
 };
@@ -19,6 +23,7 @@ export type PerRequestDeps = {
 const ERROR_OF: Record<Refusal, ErrorCode> = {
   unknown_version: 'UNKNOWN_VERSION',
   pin_not_allowed: 'PIN_NOT_ALLOWED',
+  out_of_service: 'OUT_OF_SERVICE',
   no_unit: 'NO_UNIT',
 };
 
@@ -34,7 +39,7 @@ export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: On
   if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
   const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave);
   // A look at the model is no prediction: it says nothing about how a version does.
-  if (facts.call === 'infer' || facts.call === 'predict') deps.record(outcomeOf(facts, decision, answer));
+  if (facts.call === 'infer' || facts.call === 'predict') observe(deps, facts, decision, answer);
   return { answer, marks: marksOf(decision) };
 }
 
@@ -49,19 +54,24 @@ export async function perStream(
   const { decision, version } = choose(deps, facts);
   const marks = marksOf(decision);
   const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks }, onLeave);
-  deps.record(outcomeOf(facts, decision, answer));
+  observe(deps, facts, decision, answer);
   return { answer, marks };
 }
 
+function observe(deps: PerRequestDeps, facts: Facts, decision: Served, answer: Answer): void {
+  deps.record(outcomeOf(facts, decision, answer));
+  if (decision.sorted !== undefined) deps.count(decision.model, decision.sorted, facts.id, answer);
+}
+
 function choose(
-  { policy, withheld, random }: PerRequestDeps,
+  { models, withheld, outOfService, random }: PerRequestDeps,
   facts: Facts,
 ): { readonly decision: Served; readonly version: Version } {
-  const model = policy.models.get(facts.model);
+  const model = models.get(facts.model);
   if (model === undefined) throw new SluiceError('UNKNOWN_MODEL', facts.model);
-  const decision = decide(model, facts, random(), undefined, withheld);
+  const decision = decide(model, facts, random(), undefined, withheld, outOfService);
   if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
-  const answering = policy.models.get(decision.model);
+  const answering = models.get(decision.model);
   const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;
   if (version === undefined) throw new SluiceError('INTERNAL');
   return { decision, version };

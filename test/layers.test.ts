@@ -37,7 +37,9 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/app.ts', ANYTHING],
   ['gateway/env.ts', ANYTHING],
   ['gateway/per-request.ts', ANYTHING],
+  ['gateway/open-judge.ts', ANYTHING],
   ['gateway/per-tick.ts', ANYTHING],
+  ['gateway/rollouts.ts', ANYTHING],
   ['model-server/', { ours: ['model-server/'] }],
 ];
 

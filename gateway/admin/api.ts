@@ -3,12 +3,13 @@ import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { carriesToken } from './auth.ts';
+import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
 
 /** What a caller with an unknown path is told to try. */
-export const ADMIN_PATHS = 'there are /api/status, /metrics, /livez and /readyz';
+export const ADMIN_PATHS =
+  'there are /api/status, /api/audit, /api/alerts, /api/models/{model}/rollout/{action}, /metrics, /livez and /readyz';
 
-export type AdminDeps = {
-  readonly token: string | undefined;
+export type AdminDeps = RolloutRoutesDeps & {
   readonly metrics: Metrics;
   readonly status: () => unknown;
   readonly isDraining: () => boolean;
@@ -16,7 +17,8 @@ export type AdminDeps = {
 
 /** Adds every route of the admin listener. */
 export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
-  app.removeAllContentTypeParsers(); // nothing here takes a body yet, and a form must never be taken for one
+  app.removeAllContentTypeParsers(); // a form must never be taken for JSON
+  addRolloutRoutes(app, deps);
   app.get('/livez', () => ({ live: true }));
   app.get('/readyz', (_request, reply) =>
     reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),

@@ -1,5 +1,8 @@
 // What `/api/status` tells: the policy in force, the split, and the fleet's health.
 import { SLOTS } from '../decide/bucket.ts';
+import type { Refusal } from '../judge/ledger.ts';
+import type { RolloutStanding } from '../judge/told.ts';
+import type { StoreHealth } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
 
@@ -7,20 +10,29 @@ export type StatusInput = {
   readonly version: string;
   readonly startedAt: string;
   readonly draining: boolean;
-  readonly policy: Policy;
+  /** As they are served now. */
+  readonly models: Policy['models'];
   readonly standing: PolicyStanding;
   /** Candidates that receive no traffic, with the reason. */
   readonly withheld: ReadonlyMap<Version, string>;
+  readonly rollouts: readonly RolloutStanding[];
+  /** Rollouts of the policy that may not start. */
+  readonly refusals: readonly Refusal[];
+  readonly store: StoreHealth;
+  /** False when the kill switch is thrown. */
+  readonly isAutomatic: boolean;
   /** Each with its name and whatever else is known of it. */
   readonly servers: readonly { readonly name: string; readonly address: string | undefined }[];
 };
 
 /** The status document, as it goes out in JSON. Shares are fractions of 1. */
-export function statusOf({ policy, standing, servers, withheld, ...process }: StatusInput) {
+export function statusOf({ models, standing, servers, withheld, rollouts, refusals, store, ...process }: StatusInput) {
   return {
     ...process,
     policy: standing,
-    models: Object.fromEntries([...policy.models].map(([name, model]) => [name, modelStatus(model, withheld)])),
+    store,
+    refusals,
+    models: Object.fromEntries([...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts })])),
     // A name that leads to several addresses is a server at each of them.
     fleet: Object.fromEntries(
       servers.map(({ name, ...server }) => [server.address === undefined ? name : `${name}@${server.address}`, server]),
@@ -28,7 +40,7 @@ export function statusOf({ policy, standing, servers, withheld, ...process }: St
   };
 }
 
-function modelStatus(model: Model, withheld: StatusInput['withheld']) {
+function modelStatus(model: Model, { withheld, rollouts }: Pick<StatusInput, 'withheld' | 'rollouts'>) {
   if (model.kind === 'tiers')
     return { tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])) };
   return {
@@ -47,6 +59,7 @@ function modelStatus(model: Model, withheld: StatusInput['withheld']) {
       share: shareOf(live),
       unit: unitText(buckets.unit),
       withheld: withheld.get(candidate),
+      standing: rollouts.find((standing) => standing.id === id && standing.model === model.name),
     })),
     versions: Object.fromEntries([...model.versions.values()].map(({ label, servers }) => [label, { servers }])),
   };

@@ -19,6 +19,8 @@ export type Traffic = {
   readonly requests: number;
   readonly users: number;
   readonly concurrency: number;
+  /** The first request's number, which users and digits are counted from; 0 when left out. */
+  readonly from?: number;
   readonly onDone: (done: number) => void;
 };
 
@@ -27,9 +29,10 @@ export async function sendTraffic(traffic: Traffic): Promise<CallResult[]> {
   const pool = new Pool(traffic.url, { connections: traffic.concurrency });
   const bodies = traffic.digits.map(bodyOf);
   const results: CallResult[] = [];
-  let next = 0;
+  let next = traffic.from ?? 0;
+  const end = next + traffic.requests;
   const caller = async () => {
-    while (next < traffic.requests) {
+    while (next < end) {
       const i = next++;
       const digit = traffic.digits[i % traffic.digits.length];
       const body = bodies[i % bodies.length];

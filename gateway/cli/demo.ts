@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import { ChildExit } from './child.ts';
 import type { Command } from './command.ts';
 import { report } from './demo-report.ts';
+import { failingPolicy, showRollback } from './demo-rollback.ts';
 import { sendTraffic } from './demo-traffic.ts';
 import { closeOnSignal } from './lifecycle.ts';
 import { LocalSetup } from './local-setup.ts';
@@ -13,6 +14,11 @@ import { progressBar } from './progress.ts';
 const MODEL = 'digits';
 
 const OPTIONS = {
+  story: {
+    kind: 'positional',
+    default: 'split',
+    help: '`split`: how the requests are split; or `rollback`: a candidate that fails, and what becomes of it',
+  },
   policy: GATEWAY_OPTIONS.policy,
   models: MODEL_SERVER_OPTIONS.models,
   data: { kind: 'string', default: 'config/data', help: 'folder of the held-out digits' },
@@ -23,13 +29,16 @@ const OPTIONS = {
 
 /** `sluice demo`: the policy in action on real digits, on ports of its own. */
 export const demoCommand: Command<typeof OPTIONS> = {
-  usage: 'sluice demo [options]',
+  usage: 'sluice demo [rollback] [options]',
   about: `Starts the policy's model servers and a gateway on free ports, sends held-out digits to the model "${MODEL}" from many\nusers, and reports each version's share, accuracy, errors and latency.`,
   options: OPTIONS,
   async run(values) {
     const digits = digitsIn(values.data);
+    if (!['split', 'rollback'].includes(values.story))
+      throw new UserError(`no demo "${values.story}": there are split and rollback`, 2);
+    const failing = values.story === 'rollback' ? failingPolicy(values.policy, MODEL) : undefined;
     const setup = new LocalSetup({
-      policyFile: values.policy,
+      policyFile: failing?.file ?? values.policy,
       models: values.models,
       logLevel: 'error',
       ports: 'free',
@@ -40,11 +49,17 @@ export const demoCommand: Command<typeof OPTIONS> = {
       () => setup.abandon(),
     );
     console.error(`starting the model servers and the gateway of ${values.policy} ...`);
-    await setup.start().catch((error) => {
+    const started = setup.start().finally(() => failing?.remove());
+    await started.catch((error) => {
       throw error instanceof ChildExit ? new UserError(error.message, 1, { cause: error }) : error;
     });
+    const { url = '', adminUrl = '' } = setup.gateway ?? {};
+    if (failing !== undefined) {
+      await showRollback({ url, adminUrl, model: MODEL, digits }).finally(() => setup.stop());
+      process.exit(0);
+    }
     const results = await sendTraffic({
-      url: setup.gateway?.url ?? '',
+      url,
       model: MODEL,
       digits,
       requests: values.requests,

@@ -48,8 +48,13 @@ function rollbackText({ rollback }: Plan): string {
   const byEdit = `at most ${rollback.by_edit_ms} ms after the file has changed, on every gateway that has the file`;
   return `to roll back takes\n${table([
     ['by an edit of the policy', byEdit],
-    ['automatic', rollback.automatic],
+    ['automatic', automaticText(rollback)],
   ])}`;
+}
+
+function automaticText({ automatic_within_ms: within }: Plan['rollback']): string {
+  if (within === null) return 'never: no rollout here has guards (the key `rollback`)';
+  return `at once on the gateway that sees it, at most ${durationText(within)} later on those that share its Redis`;
 }
 
 function shadowsText(shadows: readonly ShadowPlan[]): string {

@@ -10,7 +10,10 @@ export type Plan = {
   readonly experiments: readonly ExperimentPlan[];
   readonly ladders: readonly LadderPlan[];
   /** The longest that a rollback takes, by each way there is. */
-  readonly rollback: { readonly by_edit_ms: number; readonly automatic: 'not built yet' };
+  readonly rollback: {
+    readonly by_edit_ms: number /** Gateways that share a store; `null` where nothing judges a rollout. */;
+    readonly automatic_within_ms: number | null;
+  };
 };
 
 /** A step, and the earliest it can start: after bake times and, besides, approvals that take as long as they take. */
@@ -53,18 +56,21 @@ export type LadderPlan = {
 
 /** A change of the file is visible to new requests within this time. */
 const RELOAD_MS = 250;
+/** A rollback is effective on every gateway that shares the store within this time of its verdict. */
+const SHARED_MS = 2000;
 
 /** The plan of a policy: shadows from the file as written, all else from what it compiles to. */
 export function planOf(written: PolicyFile, policy: Policy): Plan {
   const models = [...policy.models.values()];
   const served = models.filter((model): model is ServedModel => model.kind === 'served');
   const tiered = models.filter((model): model is TieredModel => model.kind === 'tiers');
+  const isJudged = served.some(({ rollouts }) => rollouts.some(({ guards }) => guards !== undefined));
   return {
     rollouts: served.flatMap((model) => model.rollouts.map((rollout) => rolloutPlan(model, rollout))),
     shadows: shadowPlans(written),
     experiments: served.flatMap(({ name, experiment }) => (experiment ? [experimentPlan(name, experiment)] : [])),
     ladders: tiered.map(ladderPlan),
-    rollback: { by_edit_ms: RELOAD_MS, automatic: 'not built yet' },
+    rollback: { by_edit_ms: RELOAD_MS, automatic_within_ms: isJudged ? SHARED_MS : null },
   };
 }
 

@@ -2,8 +2,12 @@ import type { Rollout, ServedModel, Sorting } from '../policy/policy.ts';
 import { drawSlots, isIn, slotUnder, unitOf } from './bucket.ts';
 import type { Trace, View } from './view.ts';
 
+/** Whose request it is, and the rollout whose candidate answers it; undefined for the baseline. */
+export type Placed = { readonly rollout: Rollout | undefined; readonly unit: string | undefined };
+
 /**
- * The rollout whose candidate answers this request, or none; `no_unit` when the policy turns away requests it cannot sort.
+ * Where the model's rollouts put this request; none when it has none, and `no_unit` when the policy turns away requests
+ * that it cannot sort.
  * The rollouts of a model share one bucket space in which each owns a block, so a caller is in at most one of them.
  */
 export function canary(
@@ -11,14 +15,14 @@ export function canary(
   view: View,
   random: number,
   trace?: Trace,
-): Rollout | 'none' | 'no_unit' {
+): Placed | 'none' | 'no_unit' {
   if (sorting === undefined) return 'none';
   const unit = unitOf(sorting, view);
   if (unit === undefined && sorting.withoutUnit === 'reject') return 'no_unit';
   const slot = unit === undefined ? drawSlots(random)[0] : slotUnder(sorting.prefix, unit);
-  if (slot >= sorting.end && trace === undefined) return 'none';
+  if (slot >= sorting.end && trace === undefined) return { rollout: undefined, unit };
   if (trace !== undefined) tell(sorting, rollouts, unit, slot, trace);
-  return rollouts.find(({ live }) => isIn(live, slot)) ?? 'none';
+  return { rollout: rollouts.find(({ live }) => isIn(live, slot)), unit };
 }
 
 function tell(

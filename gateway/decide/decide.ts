@@ -9,7 +9,13 @@ import { type Trace, View } from './view.ts';
 /** Versions that may not receive callers of the baseline now, each with the reason. */
 export type Withheld = ReadonlyMap<Version, string>;
 
-const NOTHING_WITHHELD: Withheld = new Map();
+/** Versions that no one may be led to by pin or arm, each with the reason: a rollout took them out. */
+export type OutOfService = ReadonlyMap<Version, string>;
+
+const NOTHING: ReadonlyMap<Version, string> = new Map();
+
+/** What keeps callers away from versions now. */
+type Away = { readonly withheld: Withheld; readonly outOfService: OutOfService };
 
 /**
  * Which version answers a request to a model. Pure: `random` in [0, 1) is drawn by the caller.
@@ -21,21 +27,17 @@ export function decide(
   facts: Facts,
   random: number,
   trace?: Trace,
-  withheld: Withheld = NOTHING_WITHHELD,
+  withheld: Withheld = NOTHING,
+  outOfService: OutOfService = NOTHING,
 ): Decision {
   const view = new View(facts);
+  const away = { withheld, outOfService };
   return model.kind === 'tiers'
-    ? decideTier(model, view, random, trace, withheld)
-    : decideServed(model, view, random, trace, withheld);
+    ? decideTier(model, view, random, trace, away)
+    : decideServed(model, view, random, trace, away);
 }
 
-function decideTier(
-  model: TieredModel,
-  view: View,
-  random: number,
-  trace: Trace | undefined,
-  withheld: Withheld,
-): Decision {
+function decideTier(model: TieredModel, view: View, random: number, trace: Trace | undefined, away: Away): Decision {
   const { pin, call } = view.facts;
   if (pin !== undefined)
     return refuse('unknown_version', `model ${model.name} is a ladder of tiers and has no versions of its own`);
@@ -45,57 +47,60 @@ function decideTier(
     : { tier: model.rules.at(-1)?.use ?? '', rule: model.rules.length };
   const served = model.ladder.get(tier);
   if (served === undefined) throw new Error(`tier ${tier} passed the check but is not on the ladder`);
-  const decision = decideServed(served, view, random, trace, withheld);
+  const decision = decideServed(served, view, random, trace, away);
   if (decision.kind === 'refuse') return decision;
   const why = `${rule === 0 ? 'no signal' : `rule ${rule}`}: tier ${tier}; ${decision.why}`;
   return { ...decision, tier, why };
 }
 
-function decideServed(
-  model: ServedModel,
-  view: View,
-  random: number,
-  trace: Trace | undefined,
-  withheld: Withheld,
-): Decision {
+function decideServed(model: ServedModel, view: View, random: number, trace: Trace | undefined, away: Away): Decision {
   const { pin, call } = view.facts;
-  if (pin !== undefined) return decidePin(model, pin, view, trace);
+  if (pin !== undefined) return decidePin(model, pin, view, away, trace);
   // A model's description is its baseline's: it must not change from one look to the next.
   if (!takesPart(call)) return model.baselineChoice;
   if (model.experiment !== undefined) {
     const arm = experiment(model.experiment, view, random, trace);
     if (arm === 'no_unit') return refuse('no_unit', `experiment ${model.experiment.id}`);
     if (arm === 'holdout') return serve(model, model.baseline.label, `holdout of ${model.experiment.id}`);
-    if (arm !== 'none') return unlessWithheld(model, arm.version, arm.choice, withheld, trace);
+    if (arm !== 'none') return unlessWithheld(model, arm.version, arm.choice, away, trace);
   }
-  const rollout = canary(model, view, random, trace);
-  if (rollout === 'no_unit') return refuse('no_unit', `rollout ${model.rollouts[0]?.id}`);
-  if (rollout !== 'none') return unlessWithheld(model, rollout.candidate, rollout.choice, withheld, trace);
+  const placed = canary(model, view, random, trace);
+  if (placed === 'no_unit') return refuse('no_unit', `rollout ${model.rollouts[0]?.id}`);
+  const { rollout, unit } = placed === 'none' ? NOT_SORTED : placed;
+  if (rollout !== undefined) {
+    const choice = unlessWithheld(model, rollout.candidate, rollout.choice, away, trace);
+    return choice === rollout.choice ? { ...choice, sorted: { rollout: rollout.id, unit } } : choice;
+  }
   trace?.('baseline', `version ${model.baseline.label}`);
-  return model.baselineChoice;
+  return placed === 'none' ? model.baselineChoice : { ...model.baselineChoice, sorted: { rollout: undefined, unit } };
 }
+
+const NOT_SORTED = { rollout: undefined, unit: undefined };
 
 function unlessWithheld(
   model: ServedModel,
   version: Version,
   choice: Choice,
-  withheld: Withheld,
+  { withheld, outOfService }: Away,
   trace: Trace | undefined,
 ): Decision {
-  const reason = withheld.get(version);
+  const reason = outOfService.get(version) ?? withheld.get(version);
   if (reason === undefined) return choice;
   trace?.('withheld', `version ${version.label}: ${reason}`);
   return serve(model, model.baseline.label, `${choice.why} is withheld: ${reason}`);
 }
 
-function decidePin(model: ServedModel, pin: string, view: View, trace?: Trace): Decision {
+function decidePin(model: ServedModel, pin: string, view: View, { outOfService }: Away, trace?: Trace): Decision {
   const version = model.pinnable.get(pin);
   trace?.(
     'pin',
     `"${pin}" is ${version === undefined ? 'no version' : `version ${version.label}`}; pins: ${pinsText(model)}`,
   );
   if (version === undefined) return refuse('unknown_version', `model ${model.name} has no such version`);
-  return mayPin(model, view) ? serve(model, version.label, 'pin') : refuse('pin_not_allowed', `model ${model.name}`);
+  if (!mayPin(model, view)) return refuse('pin_not_allowed', `model ${model.name}`);
+  const reason = outOfService.get(version);
+  if (reason !== undefined) return refuse('out_of_service', `${version.label} of ${model.name} ${reason}`);
+  return serve(model, version.label, 'pin');
 }
 
 function mayPin({ pins }: ServedModel, view: View): boolean {

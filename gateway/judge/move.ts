@@ -32,8 +32,11 @@ export type Cause = {
   readonly hold?: HoldReason;
 };
 
+/** What a move asks of a rollout: also one that the policy no longer has may still be rolled back. */
+export type Course = Pick<Rollout, 'steps' | 'guardTimeMs'>;
+
 /** Moves a rollout as the table says; undefined where the event does not belong. */
-export function move(state: RolloutState, cause: Cause, rollout: Rollout): Advance | undefined {
+export function move(state: RolloutState, cause: Cause, rollout: Course): Advance | undefined {
   const phase = phaseAfter(state, cause, rollout);
   if (phase === undefined) return undefined;
   const hasChangedStep = stepAfter(phase, rollout) !== stepOf(state, rollout.steps.length);
@@ -56,7 +59,7 @@ export function move(state: RolloutState, cause: Cause, rollout: Rollout): Advan
 }
 
 /** What a dry run would do, said once. */
-export function tell(state: RolloutState, cause: Cause, rollout: Rollout): Advance {
+export function tell(state: RolloutState, cause: Cause, rollout: Course): Advance {
   const phase = phaseAfter(state, cause, rollout);
   if (phase === undefined || state.told === cause.event) return { state, actions: [] };
   const action = { ...actionOf(state, phase, cause), kind: 'would_move' as const };
@@ -71,7 +74,7 @@ export function phaseText(phase: Phase): string {
   return phase.name.replace('_', ' ');
 }
 
-function phaseAfter(state: RolloutState, cause: Cause, rollout: Rollout): Phase | undefined {
+function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase | undefined {
   const step = stepOf(state, rollout.steps.length);
   const target = targetOf(state.phase.name, cause.event);
   switch (target) {
@@ -109,7 +112,7 @@ function isRaised({ verdict }: RolloutState): boolean {
   return verdict?.kind === 'fail';
 }
 
-function stepAfter(phase: Phase, rollout: Rollout): number {
+function stepAfter(phase: Phase, rollout: Course): number {
   if (phase.name === 'promoted') return rollout.steps.length;
   return 'step' in phase ? phase.step : -1;
 }

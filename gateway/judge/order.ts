@@ -1,5 +1,4 @@
-import type { Rollout } from '../policy/policy.ts';
-import { type Action, move, phaseText } from './move.ts';
+import { type Action, type Course, move, phaseText } from './move.ts';
 import type { By, Rollback, RolloutState } from './state.ts';
 
 /** What a person or an alert asks of a rollout. */
@@ -21,7 +20,7 @@ export type Obeyed =
  * without effect, but that the earliest reason is the one that is kept: so the order in which alerts arrive, and how
  * often, makes no difference.
  */
-export function obey(state: RolloutState, { what, by, at, sentence }: Order, rollout: Rollout): Obeyed {
+export function obey(state: RolloutState, { what, by, at, sentence }: Order, rollout: Course): Obeyed {
   const { phase } = state;
   if (phase.name === 'rolled_back' && what === 'rollback') {
     const again: Rollback = { ...phase.rollback, at, by, guard: undefined, sentence, examples: [] };

@@ -17,6 +17,8 @@ export type Metrics = {
   readonly refused: (code: string) => void;
   readonly exposition: () => Promise<string>;
   readonly contentType: string;
+  /** For metrics of other parts. */
+  readonly registry: Registry;
 };
 
 /** The gateway's metrics, in a registry of their own. `servers` is read at every scrape. */
@@ -75,6 +77,7 @@ export function createMetrics(
     refused: (reason) => refused.inc({ reason }),
     exposition: () => registry.metrics(),
     contentType: registry.contentType,
+    registry,
   };
 }
 

@@ -1,7 +1,6 @@
 // What the language can say and this version of Sluice cannot do yet. Such a policy is checked, explained and compared,
 // but a gateway refuses to serve it: a part that is ignored in silence is worse than one that is missing.
 import type { Unbuilt } from './policy.ts';
-import type { WrittenRollout } from './schema/model.ts';
 import type { PolicyFile } from './schema.ts';
 
 type Part = {
@@ -14,13 +13,8 @@ type Part = {
 
 /** Every such part of the language. Whoever builds one takes its row out. */
 export const UNBUILT: readonly Part[] = [
-  { key: 'models.*.rollout.steps', what: 'steps that follow one another', isAsked: haveAnEnd },
-  { key: 'models.*.rollout.rollback', what: 'automatic rollback' },
-  { key: 'models.*.rollout.holdback', what: 'a holdback' },
-  { key: 'models.*.rollout.max_duration', what: 'a longest duration' },
-  { key: 'models.*.rollout.min_requests', what: 'other than 100 requests a step', isAsked: (value) => value !== 100 },
+  { key: 'models.*.rollout.rollback.disagreement', what: 'a guard on shadow comparisons' },
   { key: 'models.*.rollout.max_disagreement', what: 'a condition on shadow comparisons' },
-  { key: 'models.*.rollout.guard_time', what: 'a guard time', isAsked: (value) => value !== 3_600_000 },
   { key: 'models.*.shadow', what: 'shadow traffic' },
   { key: 'models.*.tiers.escalate', what: 'escalation between tiers' },
 ];
@@ -45,10 +39,4 @@ function valuesAt(value: unknown, keys: readonly string[], path: readonly string
   return Object.entries(value).flatMap(([name, inner]) =>
     isEach || name === key ? valuesAt(inner, Array.isArray(value) ? keys : rest, [...path, name]) : [],
   );
-}
-
-/** A single step that is held is all that can be served: there is no clock yet that moves to the next. */
-function haveAnEnd(value: unknown): boolean {
-  const steps = value as WrittenRollout['steps'];
-  return steps.length > 1 || steps[0]?.until !== 'held';
 }

@@ -228,7 +228,7 @@ test('a candidate whose inputs or outputs differ gets no traffic, the reason is 
   const ask = (headers = {}) => infer(url, { headers: { 'x-user': 'ada', ...headers } });
   const response = await ask();
   assert.deepEqual(await response.json(), { from: 'v1' });
-  assert.equal(response.headers.get('x-sluice-why'), 'rollout r is withheld: it has no output "y"');
+  assert.equal(response.headers.get('x-sluice-why'), 'baseline', 'its rollout has not started');
   const status = async () =>
     ((await (await fetch(`${adminUrl}/api/status`)).json()) as { models: { m: { rollouts: { withheld?: string }[] } } })
       .models.m.rollouts[0]?.withheld;

@@ -103,11 +103,23 @@ test('why a version was chosen is told', () => {
     model: 'digits',
     version: 'v2',
     why: 'rollout digits-v2',
+    sorted: { rollout: 'digits-v2', unit: 'u' },
   });
   assert.deepEqual(decide(model(rollout('0%')), facts('u'), 0), {
     kind: 'serve',
     model: 'digits',
     version: 'v1',
     why: 'baseline',
+    sorted: { rollout: undefined, unit: 'u' },
   });
+});
+
+test('a version that is out of service is led to by no arm and no pin, and its callers get the baseline', () => {
+  const open = model(rollout('100%'), 'any');
+  const candidate = open.kind === 'served' ? open.versions.get('v2') : undefined;
+  assert.ok(candidate);
+  const away = new Map([[candidate, 'was rolled back']]);
+  assert.equal(versionIn(decide(open, facts('u'), 0, undefined, undefined, away)), 'v1');
+  assert.equal(versionIn(decide(open, facts('u', { pin: 'v2' }), 0, undefined, undefined, away)), 'out_of_service');
+  assert.equal('sorted' in decide(open, facts('u'), 0, undefined, undefined, away), false); // and no one is judged by it
 });

@@ -155,6 +155,7 @@ test("a tier's own rollout and experiment take part, and a request they turn awa
     version: 'v2',
     tier: 'only',
     why: 'rule 1: tier only; rollout r',
+    sorted: { rollout: 'r', unit: 'x' },
   });
   assert.deepEqual(decide(model, request({}), 0), { kind: 'refuse', refusal: 'no_unit', why: 'rollout r' });
 });

@@ -1,0 +1,112 @@
+// Orders to rollouts: by people, and by an Alertmanager.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { SluiceError } from '../errors.ts';
+import type { Alert } from '../judge/alert.ts';
+import type { Order } from '../judge/order.ts';
+import type { RolloutState } from '../judge/state.ts';
+import type { AuditTrail } from '../observe/store/store.ts';
+import { bodyOf, requireEditor } from './edits.ts';
+
+/** What became of an order, as the judge says it. */
+type Ordered =
+  | { readonly kind: 'done'; readonly state: RolloutState }
+  | { readonly kind: 'refused' | 'unavailable'; readonly sentence: string };
+
+export type RolloutRoutesDeps = {
+  readonly token: string | undefined;
+  /** States of the rollouts that the policy has. */
+  readonly statesOf: (model: string) => readonly RolloutState[];
+  readonly order: (id: string, order: Order) => Promise<Ordered>;
+  readonly heed: (alert: Alert) => Promise<Ordered | undefined>;
+  readonly audit: AuditTrail;
+};
+
+const ACTIONS = ['promote', 'pause', 'resume', 'rollback', 'approve'] as const;
+type RolloutAction = (typeof ACTIONS)[number];
+const MAX_ALERTS = 10_000;
+
+const EDIT = z.strictObject({
+  /** Needed where a model has several. */
+  rollout: z.string().min(1).max(64).optional(),
+  by: z.string().min(1).max(128).default('someone by the admin API'),
+  reason: z.string().min(1).max(1000),
+});
+
+/** Alertmanager's webhook, version 4: what is not named here is not needed. */
+const ALERTS = z.object({
+  version: z.literal('4'),
+  truncatedAlerts: z.number().optional(),
+  alerts: z
+    .array(
+      z.object({
+        status: z.enum(['firing', 'resolved']),
+        labels: z.record(z.string(), z.string()),
+        startsAt: z.string().refine((time) => Number.isFinite(Date.parse(time)), 'expected a time'),
+        fingerprint: z.string(),
+      }),
+    )
+    .max(MAX_ALERTS),
+});
+
+/** Adds `POST /api/models/{model}/rollout/{action}`, `POST /api/alerts` and `GET /api/audit`. */
+export function addRolloutRoutes(app: FastifyInstance, deps: RolloutRoutesDeps): void {
+  const onRequest = async (request: FastifyRequest) => {
+    requireEditor(request, deps.token);
+    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) throw new SluiceError('MEDIA_TYPE');
+  };
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  for (const action of ACTIONS)
+    app.post<{ Params: { model: string } }>(`/api/models/:model/rollout/${action}`, { onRequest }, (request) =>
+      edit(deps, request.params.model, action, request),
+    );
+  app.post('/api/alerts', { onRequest }, (request) => takeAlerts(deps, request));
+  app.get('/api/audit', async (request) => {
+    requireEditor(request, deps.token);
+    return { entries: await deps.audit.read(100) };
+  });
+}
+
+async function edit(deps: RolloutRoutesDeps, model: string, action: RolloutAction, request: FastifyRequest) {
+  const { rollout, by, reason } = bodyOf(EDIT, request);
+  const state = stateFor(deps.statesOf(model), model, rollout);
+  const expected = request.headers['if-match']?.replaceAll('"', '');
+  if (expected !== undefined && expected !== String(state.epoch))
+    throw new SluiceError('EPOCH', `its epoch is ${state.epoch}, not ${expected}`);
+  if (action === 'approve' && state.phase.name !== 'awaiting_approval')
+    throw new SluiceError('NOT_POSSIBLE', `rollout ${state.id} awaits no approval`);
+  const what = action === 'approve' ? 'promote' : action;
+  const order: Order = { what, by: { kind: 'person', name: by }, at: new Date().toISOString(), sentence: reason };
+  const { id, epoch, phase } = done(await deps.order(state.id, order));
+  return { id, epoch, phase };
+}
+
+function stateFor(states: readonly RolloutState[], model: string, id: string | undefined): RolloutState {
+  const found = id === undefined ? states : states.filter((state) => state.id === id);
+  if (found.length > 1)
+    throw new SluiceError('BAD_REQUEST', `${model} has several rollouts: name one of ${idsOf(found)} as "rollout"`);
+  const [state] = found;
+  if (state !== undefined) return state;
+  throw new SluiceError('UNKNOWN_ROLLOUT', states.length === 0 ? `${model} has none` : `${model} has ${idsOf(states)}`);
+}
+
+/** Answers only when everything that follows is durable, so that an Alertmanager sends again what was not. */
+async function takeAlerts(deps: RolloutRoutesDeps, request: FastifyRequest) {
+  const { alerts } = bodyOf(ALERTS, request);
+  const rolledBack: string[] = [];
+  for (const alert of alerts) {
+    const ordered = await deps.heed(alert);
+    if (ordered?.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
+    if (ordered?.kind === 'done') rolledBack.push(ordered.state.id);
+  }
+  return { alerts: alerts.length, rolled_back: [...new Set(rolledBack)] };
+}
+
+function done(ordered: Ordered): RolloutState {
+  if (ordered.kind === 'done') return ordered.state;
+  throw new SluiceError(ordered.kind === 'refused' ? 'NOT_POSSIBLE' : 'STORE_UNAVAILABLE', ordered.sentence);
+}
+
+function idsOf(states: readonly RolloutState[]): string {
+  return states.map(({ id }) => id).join(', ');
+}

@@ -1,0 +1,40 @@
+import { userInfo } from 'node:os';
+import { UserError } from '../errors.ts';
+import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
+import type { Command } from './command.ts';
+
+const OPTIONS = {
+  model: { kind: 'positional', help: 'the model' },
+  rollout: { kind: 'string', default: '', help: 'which rollout, where the model has several' },
+  reason: { kind: 'string', default: '', help: 'why, for the audit trail' },
+  json: { kind: 'flag', help: 'the answer as JSON' },
+  ...ADMIN_OPTIONS,
+} as const;
+
+const ABOUT = {
+  promote: 'Goes on to the next step, or gives an approval; after the last step the candidate becomes the baseline.',
+  pause: 'Holds a rollout where it is.',
+  resume: 'Lets a held rollout go on.',
+  rollback: 'Takes a candidate out of service for ever: a new attempt takes a new rollout id.',
+} as const;
+
+/** `sluice promote|pause|resume|rollback`: an order to a rollout of a running gateway. */
+export function rolloutCommand(action: keyof typeof ABOUT): Command<typeof OPTIONS> {
+  return {
+    usage: `sluice ${action} MODEL --reason TEXT [options]`,
+    about: ABOUT[action],
+    options: OPTIONS,
+    async run({ model, rollout, reason, json, admin }) {
+      if (reason === '') throw new UserError('say why with --reason', 2);
+      const body = { reason, by: userInfo().username, ...(rollout === '' ? {} : { rollout }) };
+      const path = `/api/models/${encodeURIComponent(model)}/rollout/${action}`;
+      const answer = (await adminClient(admin, process.env).post(path, body)) as {
+        readonly id: string;
+        readonly phase: { readonly name: string; readonly step?: number };
+      };
+      const { name, step } = answer.phase;
+      const where = step === undefined ? '' : ` in step ${step + 1}`;
+      console.log(json ? JSON.stringify(answer) : `rollout ${answer.id} is ${name.replace('_', ' ')}${where}`);
+    },
+  };
+}

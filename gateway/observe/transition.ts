@@ -1,0 +1,48 @@
+// What is remembered and told of a rollout that moved: a metric, a log line, an audit entry and a notification.
+import { randomUUID } from 'node:crypto';
+import type { Logger } from './log.ts';
+import type { Notifier } from './notify.ts';
+import type { RolloutMetrics } from './rollout-metrics.ts';
+import type { AuditTrail } from './store/store.ts';
+
+/** One move of a rollout, or one that a dry run only speaks of. */
+export type Transition = {
+  readonly kind: 'moved' | 'would_move';
+  readonly model: string;
+  readonly rollout: string;
+  readonly candidate: string;
+  readonly baseline: string;
+  readonly event: string;
+  readonly from: string;
+  readonly to: string;
+  readonly by: { readonly kind: string };
+  /** ISO time. */
+  readonly at: string;
+  readonly sentence: string;
+  readonly isUrgent: boolean;
+  /** Ids of requests that show it. */
+  readonly examples: readonly string[];
+};
+
+export type TransitionDeps = {
+  readonly metrics: RolloutMetrics;
+  readonly log: Logger;
+  readonly audit: AuditTrail;
+  readonly notifier: Notifier;
+};
+
+/** Tells everyone of a transition; resolves when it is on record. */
+export async function recordTransition(deps: TransitionDeps, transition: Transition): Promise<void> {
+  const { metrics, log, audit, notifier } = deps;
+  const text = textOf(transition);
+  metrics.moved(transition);
+  if (transition.isUrgent) log.warn(transition, text);
+  else log.info(transition, text);
+  notifier.send({ text, ...transition });
+  await audit.append({ id: randomUUID(), ...transition, at: Date.parse(transition.at) });
+}
+
+function textOf({ kind, rollout, model, candidate, from, to, sentence }: Transition): string {
+  const verb = kind === 'moved' ? 'went' : 'would go (dry run)';
+  return `rollout ${rollout} (${candidate} of ${model}) ${verb} from ${from} to ${to}: ${sentence}`;
+}

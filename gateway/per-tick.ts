@@ -1,0 +1,249 @@
+// The conductor of the judge: every second what was counted is judged, and what follows is made to last and told. Orders of
+// people and alerts go the same way. It decides nothing itself.
+import { type Alert, heed } from './judge/alert.ts';
+import { NO_COMPARISONS } from './judge/disagreement.ts';
+import { rolledBackIds } from './judge/ledger.ts';
+import { type Action, phaseText } from './judge/move.ts';
+import { type Order, obey } from './judge/order.ts';
+import { advance, type Moment } from './judge/rollout.ts';
+import type { RolloutState } from './judge/state.ts';
+import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
+import { takingTurns } from './observe/store/turns.ts';
+import type { Rollout, Version } from './policy/policy.ts';
+import type { Rollouts, Seen } from './rollouts.ts';
+
+const TICK_MS = 1000;
+/** As much of a step's time and evidence a crash may cost. */
+const SAVE_MS = 10_000;
+
+export type PerTickDeps = {
+  readonly rollouts: Rollouts;
+  readonly store: RolloutStates;
+  readonly withheld: () => ReadonlyMap<Version, string>;
+  /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
+  readonly progress: {
+    readonly load: () => Promise<readonly RolloutState[]>;
+    readonly save: (states: readonly RolloutState[]) => Promise<void>;
+  };
+  /** Whether the judge may move rollouts; false is the kill switch. */
+  readonly isAutomatic: boolean;
+  /** Hears of every move, after it is in effect; resolves when it is on record. */
+  readonly tell: (action: Action, state: RolloutState) => Promise<void>;
+  readonly onTrouble: (error: unknown) => void;
+};
+
+/** What became of an order. */
+export type Ordered =
+  | { readonly kind: 'done'; readonly state: RolloutState }
+  | { readonly kind: 'refused'; readonly sentence: string }
+  /** It could not be made to last, or not be agreed on with the other gateways. */
+  | { readonly kind: 'unavailable'; readonly sentence: string };
+
+/** Judges every second until it is closed. */
+export class PerTick {
+  readonly #deps: PerTickDeps;
+  readonly #inTurn = takingTurns();
+  #timer: NodeJS.Timeout | undefined;
+  #refreshing: Promise<void> | undefined;
+  #ticking: Promise<void> | undefined;
+  #savedAt = 0;
+  #hasResumed = false;
+  #isClosed = false;
+
+  constructor(deps: PerTickDeps) {
+    this.#deps = deps;
+  }
+
+  /** Reads the store, ticks once so that the first callers find their candidates, and goes on every second. */
+  async start(): Promise<void> {
+    this.#learn(this.#deps.store.known());
+    await this.#refresh();
+    this.#resume(await this.#deps.progress.load());
+    await this.tick();
+    if (this.#isClosed) return;
+    this.#timer = setInterval(() => {
+      void this.#refresh();
+      void this.tick();
+    }, TICK_MS).unref();
+  }
+
+  /** Judges what was counted since the last tick; one tick at a time. */
+  async tick(): Promise<void> {
+    if (this.#isClosed) return;
+    this.#ticking ??= this.#inTurn(() => this.#judgeAll())
+      .catch(this.#deps.onTrouble)
+      .finally(() => {
+        this.#ticking = undefined;
+      });
+    await this.#ticking;
+  }
+
+  /** Carries out an order of a person. It is durable when this resolves with `done`. */
+  order(id: string, order: Order): Promise<Ordered> {
+    return this.#inTurn(() => this.#obey(id, order));
+  }
+
+  /** Carries out what follows from an alert; undefined when nothing does. */
+  async heed(alert: Alert): Promise<Ordered | undefined> {
+    const heeded = heed(alert, this.#deps.rollouts.ledger);
+    return 'ignored' in heeded ? undefined : this.order(heeded.id, heeded.order);
+  }
+
+  /** Stops; a move that is on its way is finished. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    await this.#ticking;
+    await this.#inTurn(() => this.#save());
+  }
+
+  /** Polling is the truth between gateways; the store is asked once at a time, and nothing waits for it. */
+  #refresh(): Promise<void> {
+    const { store } = this.#deps;
+    this.#refreshing ??= store
+      .refresh()
+      .then(
+        (known) => this.#learn(known),
+        () => {}, // away; its health tells, and this gateway judges by itself
+      )
+      .finally(() => {
+        this.#refreshing = undefined;
+      });
+    return this.#refreshing;
+  }
+
+  #learn({ documents, rolledBack, wasRead }: KnownRollouts): void {
+    const { rollouts } = this.#deps;
+    const states = [...documents.values()].filter(isState);
+    rollouts.learn(states, rolledBack, new Date().toISOString());
+    if (wasRead) rollouts.trust();
+  }
+
+  async #judgeAll(): Promise<void> {
+    const { rollouts, store, isAutomatic, onTrouble } = this.#deps;
+    await this.#latchAll().catch(onTrouble);
+    await this.#keepNamed().catch(onTrouble);
+    const { wasRead } = store.known();
+    const now = performance.now();
+    for (const seen of rollouts.take(now)) {
+      const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
+      await this.#judge(seen, moment).catch(onTrouble); // the others go on
+    }
+    rollouts.followStates();
+    if (now - this.#savedAt >= SAVE_MS) await this.#save();
+  }
+
+  /** Goes on where this gateway was in a step; a move that happened since makes what it knew worthless. */
+  #resume(saved: readonly RolloutState[]): void {
+    this.#hasResumed = true;
+    const { rollouts } = this.#deps;
+    for (const state of saved.filter(isState)) {
+      const now = rollouts.ledger.get(state.id);
+      if (now?.epoch === state.epoch && now.phase.name === state.phase.name && now.model === state.model)
+        rollouts.set(state);
+    }
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#hasResumed) return; // or what was saved before would be lost
+    const { rollouts, progress, onTrouble } = this.#deps;
+    this.#savedAt = performance.now();
+    const states = rollouts.current.map(({ state }) => state).filter(({ phase }) => phase.name !== 'rolled_back');
+    await progress.save(states).catch(onTrouble);
+  }
+
+  /** A rollback that the disk refused is effective already; it is tried again until it lasts. */
+  async #latchAll(): Promise<void> {
+    const { rollouts, store } = this.#deps;
+    const { rolledBack } = store.known();
+    for (const id of rolledBackIds(rollouts.ledger)) if (!rolledBack.has(id)) await store.rollBack(id);
+  }
+
+  /** The policy has named a promoted version, and no move will say so: a later edit must not make it take over again. */
+  async #keepNamed(): Promise<void> {
+    const { rollouts, store } = this.#deps;
+    const { documents } = store.known();
+    for (const state of rollouts.ledger.values()) {
+      const epoch = documents.get(state.id)?.epoch ?? 0;
+      const isKept = state.phase.name !== 'promoted' || !state.phase.isNamed || state.epoch <= epoch;
+      if (!isKept) await store.advance(state, epoch);
+    }
+  }
+
+  async #judge({ rollout, traffic, recent }: Seen, moment: Moment): Promise<void> {
+    const { rollouts, withheld } = this.#deps;
+    const state = rollouts.ledger.get(rollout.id);
+    if (state === undefined) return;
+    const isReady = !withheld().has(rollout.candidate);
+    const observation = { traffic, comparisons: NO_COMPARISONS, recent, isReady };
+    const { state: next, actions } = advance(state, observation, rollout, moment);
+    if (next.epoch === state.epoch) {
+      rollouts.set(next);
+      return this.#tell(actions, next);
+    }
+    const ordered = await this.#move(state, next, actions);
+    // Without agreement nothing moves, but what was seen is kept.
+    if (ordered.kind === 'unavailable' && next.phase.name !== 'rolled_back')
+      rollouts.set(advance(state, observation, rollout, { ...moment, isAutomatic: false }).state);
+  }
+
+  async #obey(id: string, order: Order): Promise<Ordered> {
+    const { rollouts } = this.#deps;
+    const state = rollouts.ledger.get(id);
+    if (state === undefined) return { kind: 'refused', sentence: `there is no rollout ${id}` };
+    const obeyed = obey(state, order, rollouts.current.find(({ rollout }) => rollout.id === id)?.rollout ?? GONE);
+    if ('refused' in obeyed) return { kind: 'refused', sentence: obeyed.refused };
+    const ordered = await this.#move(state, obeyed.state, obeyed.actions);
+    rollouts.followStates();
+    return ordered;
+  }
+
+  /** Makes a move last and effective: a rollback is effective at once, all else only when everyone agrees on it. */
+  async #move(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
+    if (next.phase.name === 'rolled_back') return this.#leave(before, next, actions);
+    const { rollouts, store } = this.#deps;
+    const kept = await store.advance(next, before.epoch).catch(diskFailed);
+    if (kept.kind === 'unavailable') return { kind: 'unavailable', sentence: kept.reason };
+    if (kept.kind === 'conflict') {
+      this.#learn(store.known());
+      const now = rollouts.ledger.get(next.id) ?? before;
+      return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
+    }
+    rollouts.set(next);
+    await this.#tell(actions, next);
+    return { kind: 'done', state: next };
+  }
+
+  async #leave(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
+    const { rollouts, store, onTrouble } = this.#deps;
+    rollouts.set(next);
+    // The reason goes first, because nothing more is taken of an id that is latched; it is not waited for.
+    if (before.phase.name !== 'rolled_back') store.advance(next, before.epoch).catch(onTrouble);
+    try {
+      await store.rollBack(next.id);
+    } catch (error) {
+      onTrouble(error);
+      await this.#tell(actions, next);
+      return { kind: 'unavailable', sentence: 'it is in effect, but the disk does not take it; it is tried again' };
+    }
+    await this.#tell(actions, next);
+    return { kind: 'done', state: next };
+  }
+
+  async #tell(actions: readonly Action[], state: RolloutState): Promise<void> {
+    for (const action of actions) await this.#deps.tell(action, state).catch(this.#deps.onTrouble);
+  }
+}
+
+function diskFailed(error: unknown) {
+  return { kind: 'unavailable', reason: `the disk does not take it: ${(error as Error).message}` } as const;
+}
+
+/** The course of a rollout that the policy no longer has: it may still be rolled back, after a promotion say. */
+const GONE: Pick<Rollout, 'steps' | 'guardTimeMs'> = { steps: [], guardTimeMs: 0 };
+
+/** What another version of Sluice, or someone by hand, wrote wrongly is no state. */
+function isState(document: unknown): document is RolloutState {
+  const { model, candidate, phase, evidence } = document as Partial<RolloutState>;
+  return [model, candidate, phase?.name].every((text) => typeof text === 'string') && typeof evidence === 'object';
+}

@@ -1,0 +1,239 @@
+// What this gateway knows of every rollout, and what follows from it for requests: worked out when a state or the policy
+// changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
+import type { Answer, Sorted } from './flow.ts';
+import { Arms } from './judge/arms.ts';
+import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
+import { viewOf } from './judge/live.ts';
+import type { RolloutState } from './judge/state.ts';
+import { emptyTally } from './judge/tally.ts';
+import type { Traffic } from './judge/weigh.ts';
+import { addTick, sumOf, type Window } from './judge/window.ts';
+import type { Model, Policy, Rollout, ServedModel, TieredModel, Version } from './policy/policy.ts';
+
+/** How long the baseline's latencies are remembered, for the edges of slowness. */
+const RECENT_MS = 5 * 60_000;
+
+const UNREAD = 'may be rolled back elsewhere: until the store was read, only baselines are served';
+
+/** A rollout of the policy in force, with what is counted for it here. */
+type Watched = {
+  rollout: Rollout;
+  readonly model: string;
+  /** Made when the first answer is counted. */
+  arms: Arms | undefined;
+  /** Of the baseline. */
+  window: Window;
+  takenAt: number;
+  /** Where answers of the baseline count: beside the candidate, or as its own once it is promoted. */
+  baselineArm: 'baseline' | 'candidate';
+};
+
+/** What one rollout showed since it was last asked. */
+export type Seen = {
+  readonly rollout: Rollout;
+  readonly state: RolloutState;
+  readonly traffic: Traffic;
+  readonly recent: ReturnType<typeof sumOf>['histograms'];
+  readonly elapsedMs: number;
+};
+
+/** States of rollouts, the models as they are served by them, and the counts of this gateway. */
+export class Rollouts {
+  #policy: Policy;
+  #ledger = new Map<string, RolloutState>();
+  #wasRead = false;
+  #models = new Map<string, Model>();
+  #outOfService = new Map<Version, string>();
+  #watched: ReadonlyMap<string, readonly Watched[]> = new Map();
+  #refusals: readonly Refusal[] = [];
+
+  constructor(policy: Policy) {
+    this.#policy = policy;
+    this.follow(policy);
+  }
+
+  /** The models of the policy with their live blocks and effective baselines. */
+  get models(): ReadonlyMap<string, Model> {
+    return this.#models;
+  }
+
+  /** Versions that no pin, arm or tier may lead to, with the reason. */
+  get outOfService(): ReadonlyMap<Version, string> {
+    return this.#outOfService;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  /** Rollouts of the policy that may not start, and why. */
+  get refusals(): readonly Refusal[] {
+    return this.#refusals;
+  }
+
+  /** The rollouts of the policy, with their states. */
+  get current(): readonly { readonly rollout: Rollout; readonly state: RolloutState }[] {
+    return [...this.#watched.values()].flat().flatMap(({ model, rollout }) => {
+      const state = this.#stateOf(model, rollout);
+      return state === undefined ? [] : [{ rollout, state }];
+    });
+  }
+
+  /** Takes over another policy. What is known of a rollout that it still has stays known. */
+  follow(policy: Policy): void {
+    this.#policy = policy;
+    const served = servedIn(policy);
+    const { ledger, refusals } = enrol(this.#ledger, served);
+    this.#refusals = refusals;
+    const before = new Map([...this.#watched.values()].flat().map((watched) => [watched.rollout.id, watched]));
+    this.#watched = new Map(
+      served
+        .filter(({ rollouts }) => rollouts.length > 0)
+        .map(({ name, rollouts }) => [name, rollouts.map((rollout) => watch(name, rollout, before.get(rollout.id)))]),
+    );
+    this.#become(ledger);
+  }
+
+  /** The store was read: from now on candidates may be served. */
+  trust(): void {
+    if (this.#wasRead) return;
+    this.#wasRead = true;
+    this.follow(this.#policy);
+  }
+
+  /** A move, or one more tick, of this gateway's own. */
+  set(state: RolloutState): void {
+    const before = this.#ledger.get(state.id);
+    this.#ledger.set(state.id, state);
+    if (before?.phase === state.phase || isGuardTimeOnly(before, state)) return;
+    const model = this.#policy.models.get(state.model);
+    if (model?.kind !== 'served') return;
+    // One model, and the ladders that it may be a rung of: with thousands of models the others must cost nothing.
+    this.#serve(
+      model,
+      [...this.#ledger.values()].filter((other) => other.model === model.name),
+    );
+    this.#serveLadders();
+  }
+
+  /** What others know: a rollback is never undone, a higher epoch is right, and this gateway's own evidence stays. */
+  learn(states: readonly RolloutState[], rolledBack: Iterable<string>, at: string): void {
+    const news = states.filter((state) => isNews(state, this.#ledger.get(state.id)));
+    const known = new Set(rolledBackIds(this.#ledger));
+    const left = [...rolledBack].filter((id) => !known.has(id));
+    if (news.length + left.length === 0) return;
+    this.#ledger = new Map(latch(merge(this.#ledger, new Map(news.map((state) => [state.id, state]))), left, at));
+    this.follow(this.#policy); // a rollout of which only the id was known may now have a name
+  }
+
+  /** Takes in an answer that the rollouts' rule led to. */
+  count(model: string, { rollout, unit }: Sorted, id: string, answer: Answer): void {
+    const { firstClass, attempts, fault, latencyMs, serverClass = 'cpu' } = answer;
+    // A later attempt's fault says nothing of the first, which alone is judged.
+    const heard = { id, unit, class: firstClass, fault: attempts > 1 ? undefined : fault, latencyMs };
+    for (const watched of this.#watched.get(model) ?? []) {
+      const arm = rollout === undefined ? watched.baselineArm : 'candidate';
+      if (rollout !== undefined && rollout !== watched.rollout.id) continue;
+      watched.arms ??= this.#armsFor(watched);
+      watched.arms?.count(arm, { ...heard, attempt: 1, serverClass });
+    }
+  }
+
+  /** What every rollout of the policy showed since the last call; `nowMs` is on a monotonic clock. */
+  take(nowMs: number): Seen[] {
+    return [...this.#watched.values()].flat().flatMap((watched) => {
+      const state = this.#stateOf(watched.model, watched.rollout);
+      if (state === undefined) return [];
+      const elapsedMs = nowMs - (watched.takenAt || nowMs);
+      watched.takenAt = nowMs;
+      const recent = sumOf(watched.window).histograms; // from before this tick
+      const traffic = watched.arms?.take(elapsedMs) ?? QUIET;
+      if (watched.arms !== undefined) watched.window = addTick(watched.window, nowMs, traffic.baseline, RECENT_MS);
+      return [{ rollout: watched.rollout, state, traffic, recent, elapsedMs }];
+    });
+  }
+
+  /** Counts on as the states ask; after every tick. */
+  followStates(): void {
+    for (const watched of [...this.#watched.values()].flat()) {
+      const state = this.#stateOf(watched.model, watched.rollout);
+      if (state !== undefined) watched.arms?.follow(state, watched.rollout);
+    }
+  }
+
+  #armsFor({ model, rollout }: Watched): Arms | undefined {
+    const state = this.#stateOf(model, rollout);
+    return state && new Arms(state, rollout);
+  }
+
+  /** Undefined where the id is refused: it belongs to another candidate. */
+  #stateOf(model: string, { id, candidate }: Rollout): RolloutState | undefined {
+    const state = this.#ledger.get(id);
+    return state?.model === model && state.candidate === candidate.label ? state : undefined;
+  }
+
+  #become(ledger: Ledger): void {
+    this.#ledger = new Map(ledger);
+    this.#models = new Map(this.#policy.models);
+    this.#outOfService = new Map();
+    const states = byModel(ledger);
+    for (const model of servedIn(this.#policy)) this.#serve(model, states.get(model.name) ?? []);
+    this.#serveLadders();
+  }
+
+  #serve(model: ServedModel, states: readonly RolloutState[]): void {
+    const view = viewOf(
+      model,
+      states.filter((state) => this.#wasRead || isFinal(state)),
+    );
+    this.#models.set(model.name, view.model);
+    for (const version of model.versions.values()) {
+      if (view.outOfService.has(version.label)) this.#outOfService.set(version, 'was rolled back');
+      else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
+      else this.#outOfService.delete(version);
+    }
+    for (const watched of this.#watched.get(model.name) ?? []) {
+      const isPromoted = states.some(({ id, phase }) => id === watched.rollout.id && phase.name === 'promoted');
+      watched.baselineArm = isPromoted ? 'candidate' : 'baseline';
+    }
+  }
+
+  #serveLadders(): void {
+    for (const model of this.#policy.models.values())
+      if (model.kind === 'tiers') this.#models.set(model.name, asServed(model, this.#models));
+  }
+}
+
+const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally() };
+
+function watch(model: string, rollout: Rollout, before: Watched | undefined): Watched {
+  if (before === undefined || before.model !== model || before.rollout.candidate.label !== rollout.candidate.label)
+    return { model, rollout, arms: undefined, window: [], takenAt: 0, baselineArm: 'baseline' };
+  before.rollout = rollout; // the same object, so that answers on their way count
+  return before;
+}
+
+function servedIn({ models }: Policy): ServedModel[] {
+  return [...models.values()].filter((model): model is ServedModel => model.kind === 'served');
+}
+
+/** A ladder with its models as they are served now. */
+function asServed(model: TieredModel, models: ReadonlyMap<string, Model>): TieredModel {
+  const rung = (named: ServedModel) => {
+    const now = models.get(named.name);
+    return now?.kind === 'served' ? now : named;
+  };
+  return { ...model, ladder: new Map([...model.ladder].map(([tier, named]) => [tier, rung(named)])) };
+}
+
+function isFinal({ phase }: RolloutState): boolean {
+  return phase.name === 'promoted' || phase.name === 'rolled_back';
+}
+
+function isGuardTimeOnly(before: RolloutState | undefined, { phase }: RolloutState): boolean {
+  return before?.phase.name === 'promoted' && phase.name === 'promoted' && before.phase.isNamed === phase.isNamed;
+}
+
+function isNews(state: RolloutState, own: RolloutState | undefined): boolean {
+  return own === undefined || state.phase.name === 'rolled_back' || state.epoch > own.epoch;
+}

@@ -1,0 +1,177 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { answering, fakeServer } from '../../support/fake-server.ts';
+import { gateway, gatewayOf, infer, policyFile, type TestSettings } from '../../support/gateway.ts';
+import { undo } from '../../support/undo.ts';
+import { until } from '../../support/until.ts';
+
+const policyFor = (server: string, steps: string) => `apiVersion: sluice/v1
+fleet: { s: { url: "${server}" } }
+models:
+  m:
+    timeout: 1s
+    versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }
+    baseline: v1
+    pins: any
+    rollout: { id: r, candidate: v2, unit: header x-user-id, steps: [${steps}], rollback: {} }
+`;
+
+type Status = {
+  models: { m: { rollouts: { standing: { phase: string; epoch: number; bakedMs: number; requests: number } }[] } };
+};
+
+async function setup(t: TestContext, settings: TestSettings = {}, steps = '10% until approved, 100%') {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const { url, adminUrl } = await gateway(t, policyFor(server, steps), settings);
+  const post = (path: string, body: unknown, headers: Record<string, string> = {}) =>
+    fetch(adminUrl + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  const order = (action: string, headers = {}) =>
+    post(`/api/models/m/rollout/${action}`, { reason: 'a test' }, headers);
+  const standing = async () => {
+    const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as Status;
+    return status.models.m.rollouts[0]?.standing;
+  };
+  return { url, adminUrl, post, order, standing };
+}
+
+const REASON = { reason: 'a test' };
+const ROLLBACK = '/api/models/m/rollout/rollback';
+
+test('an edit that may come from a web page, is no JSON or names another state changes nothing', async (t) => {
+  const { post, standing } = await setup(t);
+  const refused: readonly (readonly [number, string, unknown, Record<string, string>])[] = [
+    [415, ROLLBACK, REASON, { 'content-type': 'text/plain' }],
+    [415, ROLLBACK, 'reason=x', { 'content-type': 'application/x-www-form-urlencoded' }],
+    [403, ROLLBACK, REASON, { origin: 'http://evil.example' }],
+    [400, ROLLBACK, '{', {}],
+    [400, ROLLBACK, {}, {}],
+    [400, ROLLBACK, { ...REASON, more: 1 }, {}],
+    [404, '/api/models/x/rollout/rollback', REASON, {}],
+    [404, ROLLBACK, { ...REASON, rollout: 'x' }, {}],
+    [412, ROLLBACK, REASON, { 'if-match': '"77"' }],
+    [409, '/api/models/m/rollout/resume', REASON, {}],
+    [409, '/api/models/m/rollout/approve', REASON, {}],
+  ];
+  for (const [status, path, body, headers] of refused) {
+    const answer = await post(path, body, headers);
+    assert.equal(answer.status, status, `${path} ${JSON.stringify([body, headers])} ${await answer.text()}`);
+  }
+  assert.deepEqual([(await standing())?.phase, (await standing())?.epoch], ['step 1', 1]);
+});
+
+test('a token that is asked for is asked for by every edit', async (t) => {
+  const { order } = await setup(t, { adminToken: 'secret' });
+  assert.equal((await order('pause')).status, 401);
+  assert.equal((await order('pause', { authorization: 'Bearer wrong' })).status, 401);
+  assert.equal((await order('pause', { authorization: 'Bearer secret' })).status, 200);
+});
+
+test('a person pauses, resumes, promotes and rolls back, and the audit trail tells who, what and why', async (t) => {
+  const { url, adminUrl, order, standing } = await setup(t);
+  const walk = [
+    ['pause', 'holding (paused) in step 1'],
+    ['resume', 'step 1'],
+    ['promote', 'step 2'],
+    ['promote', 'promoted'],
+    ['rollback', 'rolled back'],
+  ] as const;
+  for (const [action, phase] of walk) {
+    assert.equal((await order(action, { 'if-match': `"${(await standing())?.epoch}"` })).status, 200, action);
+    assert.equal((await standing())?.phase, phase);
+  }
+  assert.equal((await infer(url)).headers.get('x-sluice-version'), 'v1');
+  assert.equal((await order('promote')).status, 409);
+  const { entries } = (await (await fetch(`${adminUrl}/api/audit`)).json()) as { entries: Record<string, unknown>[] };
+  assert.deepEqual(entries.map(({ event, sentence, rollout }) => [event, sentence, rollout]).reverse(), [
+    ['ready', 'candidate and baseline can be served', 'r'],
+    ...walk.map(([action]) => [action, 'a test', 'r']),
+  ]);
+  const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
+  assert.match(metrics, /sluice_rollout_transitions_total\{model="m",rollout="r",event="rollback"\} 1/);
+  assert.match(metrics, /sluice_rollout_phase\{model="m",version="v2",rollout="r",phase="rolled_back"\} 1/);
+});
+
+test('fifty copies of a firing alert are one rollback, and a resolved one brings nothing back', async (t) => {
+  const { post, standing, adminUrl } = await setup(t);
+  const alert = (status: string, version: string) => ({
+    version: '4',
+    alerts: [
+      {
+        status,
+        labels: { alertname: 'CandidateFails', model: 'm', version },
+        startsAt: new Date(Date.now() + 1000).toISOString(),
+        endsAt: '0001-01-01T00:00:00Z',
+        fingerprint: 'f',
+      },
+    ],
+  });
+  for (const harmless of [alert('resolved', 'v2'), alert('firing', 'v1')])
+    assert.equal((await post('/api/alerts', harmless)).status, 200);
+  assert.equal((await post('/api/alerts', { ...alert('firing', 'v2'), version: '3' })).status, 400);
+  assert.equal((await standing())?.phase, 'step 1');
+  const answers = await Promise.all(Array.from({ length: 50 }, () => post('/api/alerts', alert('firing', 'v2'))));
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]));
+  await post('/api/alerts', alert('resolved', 'v2'));
+  assert.equal((await standing())?.phase, 'rolled back');
+  const { entries } = (await (await fetch(`${adminUrl}/api/audit`)).json()) as { entries: { event: string }[] };
+  assert.equal(entries.filter(({ event }) => event === 'rollback').length, 1);
+});
+
+test('with the kill switch thrown no rollout starts by itself, and a person may still end one', async (t) => {
+  const { order, standing } = await setup(t, { isAutomatic: false });
+  assert.equal((await standing())?.phase, 'pending');
+  assert.equal((await order('rollback')).status, 200);
+  assert.equal((await standing())?.phase, 'rolled back');
+});
+
+test('a move is told by webhook, again and again until it is taken, and no one waits for it', async (t) => {
+  const told: { text: string; event: string }[] = [];
+  let tries = 0;
+  const hook = createServer((request, response) => {
+    let body = '';
+    request.on('data', (piece) => {
+      body += piece;
+    });
+    request.on('end', () => {
+      if (tries++ > 0) told.push(JSON.parse(body));
+      response.writeHead(tries > 1 ? 200 : 500).end();
+    });
+  });
+  await new Promise<void>((resolve) => hook.listen(0, '127.0.0.1', resolve));
+  undo(t, () => {
+    hook.close();
+    hook.closeAllConnections();
+  });
+  const { order } = await setup(t, { notifyUrl: `http://127.0.0.1:${(hook.address() as AddressInfo).port}` });
+  assert.equal((await order('rollback')).status, 200);
+  await until(() => told.length === 2, 'both notices');
+  assert.deepEqual(
+    told.map(({ event }) => event),
+    ['ready', 'rollback'],
+  );
+  assert.match(told[1]?.text ?? '', /rollout r \(v2 of m\) went from step 1 to rolled back: a test/);
+});
+
+test('a restart goes on within a step where it was', async (t) => {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const file = policyFile(t, policyFor(server, '50% for 1h, 100%'));
+  const first = await gatewayOf(t, file);
+  const standing = async (adminUrl: string) => {
+    const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as Status;
+    return status.models.m.rollouts[0]?.standing;
+  };
+  for (let i = 0; i < 40; i++) await infer(first.url, { headers: { 'x-user-id': `u${i}` } });
+  await until(async () => ((await standing(first.adminUrl))?.requests ?? 0) > 5, 'judged requests');
+  const before = await standing(first.adminUrl);
+  await first.close();
+  const second = await gatewayOf(t, file);
+  const after = await standing(second.adminUrl);
+  assert.ok(before && after && after.bakedMs >= before.bakedMs && after.requests >= before.requests);
+  assert.deepEqual([after.phase, after.epoch], ['step 1', 1]);
+});
