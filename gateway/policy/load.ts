@@ -5,6 +5,7 @@ import { UserError } from '../errors.ts';
 import { readCertificates } from './certificates.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
+import { lookAlikeIn } from './look-alikes.ts';
 import { type Mistake, mistakesOf } from './mistakes.ts';
 import type { Policy } from './policy.ts';
 import { type PolicyFile, PolicySchema } from './schema.ts';
@@ -68,23 +69,45 @@ export function readPolicyText(file: string): string {
     const stat = statSync(file);
     if (!stat.isFile()) throw new PolicyError(`${file}: expected a file`);
     if (stat.size > MAX_BYTES) throw new PolicyError(`${file}: larger than ${MAX_BYTES} bytes`);
-    return new TextDecoder('utf-8', { fatal: true }).decode(readFileSync(file));
+    return decoded(readFileSync(file), file);
   } catch (error) {
     if (error instanceof PolicyError) throw error;
     const code = (error as NodeJS.ErrnoException).code;
-    const reason =
-      code === 'ENOENT' ? 'no such file' : code === 'EACCES' ? 'not readable' : 'not readable as UTF-8 text';
+    const reason = code === 'ENOENT' ? 'no such file' : `not readable (${code})`;
     throw new PolicyError(`${file}: ${reason}`, 1, { cause: error });
+  }
+}
+
+function decoded(bytes: Buffer, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (error) {
+    const before = bytes.toString('utf8').split('\ufffd', 1)[0]?.split('\n') ?? [];
+    const place = `${before.length}:${(before.at(-1)?.length ?? 0) + 1}`;
+    throw new PolicyError(`${file}:${place} no UTF-8 text from here on; save the file as UTF-8`, 1, { cause: error });
   }
 }
 
 function refused(mistakes: readonly Mistake[], yaml: YamlFile, file: string): PolicyError {
   const told = mistakes.slice(0, MOST_TOLD).map((mistake) => {
-    const { line, column } = yaml.position(mistake);
-    const path = mistake.path.length === 0 ? '' : `${mistake.path.map(String).join('.')}: `;
-    return `${file}:${line}:${column} ${path}${mistake.message}`;
+    const { line, column, text } = yaml.position(mistake);
+    const path = mistake.path.length === 0 ? '' : `${mistake.path.map(stepText).join('.')}: `;
+    return `${file}:${line}:${column} ${path}${inOneLine(mistake.message)}${lookAlikeIn(text)}`;
   });
   const untold = mistakes.length - told.length;
   if (untold > 0) told.push(`${file}: and ${untold} more`);
   return new PolicyError(told.join('\n'));
+}
+
+const LONGEST_STEP = 80;
+
+/** A key as it stands in a path: some are longer than any terminal is wide. */
+function stepText(step: PropertyKey): string {
+  const text = inOneLine(String(step));
+  return text.length > LONGEST_STEP ? `${text.slice(0, LONGEST_STEP)}...` : text;
+}
+
+/** Keys and values may hold line breaks, and what a terminal would obey. */
+function inOneLine(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) => JSON.stringify(character).slice(1, -1));
 }

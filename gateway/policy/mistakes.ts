@@ -40,10 +40,15 @@ function mistakesOfOne(issue: z.core.$ZodIssue, written: unknown): Mistake[] {
 const MISSING = 'required, but missing';
 
 function unknownKey(key: string, known: readonly string[]): string {
-  return known.includes(key) ? 'does not go with the keys beside it' : `unknown key${didYouMean(key, known)}`;
+  if (known.includes(key)) return 'does not go with the keys beside it';
+  const guess = didYouMean(key, known);
+  return `unknown key${guess === '' && known.length > 0 ? `; known here: ${known.join(', ')}` : guess}`;
 }
 
-/** What is wrong with the alternative that was most likely meant: the one with the fewest mistakes. */
+/**
+ * What is wrong with the alternative that was most likely meant: the one whose own keys fit best, and of those the one with
+ * the fewest mistakes. Many mistakes further in must not make it another kind of thing.
+ */
 function closestBranch(issue: z.core.$ZodIssueInvalidUnion, written: unknown): Mistake[] {
   const { path } = issue;
   const value = valueAt(written, path);
@@ -56,7 +61,8 @@ function closestBranch(issue: z.core.$ZodIssueInvalidUnion, written: unknown): M
   );
   // An alternative of another kind (a list in place of a word) says nothing about what was written.
   const inside = branches.filter((mistakes) => mistakes.some((mistake) => mistake.path.length > path.length));
-  const [closest] = inside.sort((a, b) => a.length - b.length);
+  const misfits = (mistakes: Mistake[]) => mistakes.filter((mistake) => mistake.path.length === path.length + 1).length;
+  const [closest] = inside.sort((a, b) => misfits(a) - misfits(b) || a.length - b.length);
   const isEmpty = typeof value === 'object' && value !== null && Object.keys(value).length === 0;
   return closest === undefined || isEmpty ? [{ path, message: issue.message }] : closest;
 }

@@ -1,13 +1,15 @@
 // Values with units, as people write them in the policy, and what they are worth.
 import { z } from 'zod';
 
+const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
+
 /** Names of models, versions and servers: safe in a URL, a metric label, a salt and a file name. */
 export const name = z
   .string()
-  .regex(
-    /^[a-z0-9][a-z0-9._-]{0,63}$/,
-    'expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit',
-  )
+  .regex(NAME, {
+    error: ({ input }) =>
+      `expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit${nameLike(input)}`,
+  })
   .meta({
     title: 'name',
     description: 'At most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit.',
@@ -43,6 +45,12 @@ export const ratio = z
   .transform((text) => Number.parseFloat(text))
   .refine((value) => value > 1, 'expected a ratio above 1x')
   .meta({ title: 'ratio', description: 'A number above 1 with an x: 1.5x.' });
+
+/** The name that a text with capitals or spaces would make, or nothing. */
+function nameLike(text: unknown): string {
+  const like = /^[\w. -]+$/.test(String(text)) ? String(text).toLowerCase().replaceAll(' ', '-') : '';
+  return NAME.test(like) ? `, such as ${like}` : '';
+}
 
 /** Whether a number of milliseconds is one that a timer can wait for. */
 export function isDuration(ms: number): boolean {

@@ -6,7 +6,7 @@ import { didYouMean } from './suggest.ts';
 export const inWords: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
-      return `expected ${KINDS[issue.expected] ?? issue.expected}`;
+      return `expected ${KINDS[issue.expected] ?? issue.expected}${hint(issue.expected, issue.input)}`;
     case 'invalid_value': {
       const words = issue.values.map(String);
       return `expected ${listed(words)}${typeof issue.input === 'string' ? didYouMean(issue.input, words) : ''}`;
@@ -19,6 +19,20 @@ export const inWords: z.core.$ZodErrorMap = (issue) => {
       return undefined;
   }
 };
+
+/** How what was written becomes what was meant, where that can be told. */
+function hint(expected: string, input: unknown): string {
+  if (expected === 'string' && (typeof input === 'number' || typeof input === 'boolean'))
+    return `; put quotes around it: "${input}"`;
+  if (expected === 'array' && typeof input === 'string' && input !== '' && input.length <= LONGEST_SHOWN)
+    return `; put brackets around it: [${input}]`;
+  if (expected === 'array' && typeof input === 'object' && input !== null)
+    return ', also of one: put brackets around it';
+  if ((expected === 'record' || expected === 'object') && Array.isArray(input)) return ', and no list';
+  return '';
+}
+
+const LONGEST_SHOWN = 80;
 
 const KINDS: Readonly<Record<string, string>> = {
   string: 'a text',

@@ -1,13 +1,23 @@
 // YAML, read strictly: version 1.2, no aliases, no directives, no duplicate keys, and warnings are mistakes.
-import { type Document, type ErrorCode, isMap, isScalar, LineCounter, type Node, parseDocument, visit } from 'yaml';
+import {
+  type Document,
+  type ErrorCode,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+  type YAMLError,
+} from 'yaml';
 import type { Mistake } from './mistakes.ts';
 import { tooDeepAt } from './nesting.ts';
 
 export type YamlFile = {
   readonly value: unknown;
   readonly problems: readonly Mistake[];
-  /** Line and column, both from 1, of a mistake. */
-  readonly position: (mistake: Mistake) => { readonly line: number; readonly column: number };
+  /** Line and column, both from 1, of a mistake, and what stands in that line. */
+  readonly position: (mistake: Mistake) => { readonly line: number; readonly column: number; readonly text: string };
 };
 
 /** Parses YAML text. Never throws: what is wrong with it is in `problems`, and then `value` is undefined. */
@@ -29,7 +39,8 @@ export function parseYaml(text: string): YamlFile {
     value: problems.length > 0 ? undefined : doc.toJS({ maxAliasCount: 0 }),
     position: (mistake) => {
       const { line, col } = lines.linePos(typeof mistake.at === 'number' ? mistake.at : offsetOf(doc, mistake));
-      return { line: Math.max(line, 1), column: Math.max(col, 1) };
+      const start = lines.lineStarts[line - 1] ?? 0;
+      return { line: Math.max(line, 1), column: Math.max(col, 1), text: lineFrom(text, start) };
     },
   };
 }
@@ -38,8 +49,23 @@ export function parseYaml(text: string): YamlFile {
 const WORDS: Partial<Record<ErrorCode, string>> = {
   MULTIPLE_DOCS: 'a policy is one document; this file holds multiple documents',
   BLOCK_AS_IMPLICIT_KEY: 'the indentation does not fit the lines above',
+  MULTILINE_IMPLICIT_KEY: 'expected `key: value`, with a space behind the colon',
   NON_STRING_KEY: 'a key must be a plain word',
 };
+
+function brokenText({ code, message, pos: [at] }: YAMLError, text: string): string {
+  const start = text.lastIndexOf('\n', at - 1) + 1;
+  if (/^(<{7}|={7}|>{7})/.test(lineFrom(text, start))) return 'a merge conflict that is not resolved';
+  const isSecondKey = text.slice(start, at).includes(': ') && lineFrom(text, at).includes(': ');
+  if (code === 'BLOCK_AS_IMPLICIT_KEY' && isSecondKey)
+    return 'two keys in one line; put quotes around a text with ": " in it';
+  return WORDS[code] ?? message;
+}
+
+function lineFrom(text: string, start: number): string {
+  const end = text.indexOf('\n', start);
+  return text.slice(start, end === -1 ? undefined : end);
+}
 
 /** A number as everyone reads it: versions of YAML disagree on 010, and few see 16 in 0x10. */
 const PLAIN_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
@@ -47,9 +73,14 @@ const PLAIN_NUMBER = /^-?(0|[1-9]\d*)(\.\d+)?([eE][-+]?\d+)?$/;
 function problemsOf(doc: Document, text: string): Mistake[] {
   const problems: Mistake[] = [];
   const say = (message: string, at: number) => problems.push({ path: [], message, at });
+  const bareReturn = text.search(/\r(?!\n)/);
+  if (bareReturn !== -1) {
+    say('a carriage return alone ends no line; save the file with LF or CRLF line ends', bareReturn);
+    return problems;
+  }
   // One broken bracket makes an error of every token behind it: the first is the one to mend.
   const [broken] = [...doc.errors, ...doc.warnings];
-  if (broken !== undefined) say(WORDS[broken.code] ?? broken.message, broken.pos[0]);
+  if (broken !== undefined) say(brokenText(broken, text), broken.pos[0]);
   if (text.startsWith('%')) say('YAML directives are not accepted; the file is always YAML 1.2', 0);
   const untagged = ({ tag, range }: Node) => {
     if (tag !== undefined && broken === undefined) say('tags are not accepted; write the plain value', range?.[0] ?? 0);
@@ -74,6 +105,7 @@ function problemsOf(doc: Document, text: string): Mistake[] {
         const at = key.range?.[0] ?? 0;
         if (seen.has(key.value)) say('Map keys must be unique', at);
         seen.add(key.value);
+        if (key.value === '<<') say('merge keys are not accepted; write the values out', at);
         // JavaScript would set the prototype and lose the key before any check could see it.
         if (key.value === '__proto__') say('the name __proto__ is not accepted', at);
       }

@@ -87,7 +87,10 @@ const served = z
     pins,
     experiment: experiment.optional(),
     rollout: z
-      .union([rollout, z.array(rollout).min(1).max(16)])
+      .union(
+        [rollout, z.array(rollout).min(1).max(16)],
+        'expected { id, candidate, unit, steps }, or a list in which each has a block of callers',
+      )
       .optional()
       .describe('One rollout, or a list in which each has a block of callers of its own.'),
     shadow: shadows.optional(),

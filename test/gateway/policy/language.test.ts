@@ -20,15 +20,20 @@ const FLEET: readonly Row[] = [
     'TLS verification switched off',
     'server_name: gpu.test',
     'insecure: true',
-    'p:10:53 fleet.gpu-a.tls.insecure: unknown key',
+    'p:10:53 fleet.gpu-a.tls.insecure: unknown key; known here: ca, cert, key, server_name',
   ],
   [
     'a secret in place of a file',
     'key: own.key',
     'key: own.key, password: hunter2',
-    'p:10:53 fleet.gpu-a.tls.password: unknown key',
+    'p:10:53 fleet.gpu-a.tls.password: unknown key; known here: ca, cert, key, server_name',
   ],
-  ['a token for a server', 'class: gpu', 'token: hunter2', 'p:7:5 fleet.gpu-a.token: unknown key'],
+  [
+    'a token for a server',
+    'class: gpu',
+    'token: hunter2',
+    'p:7:5 fleet.gpu-a.token: unknown key; known here: url, kind, class, weight, max_in_flight, tls',
+  ],
   ['a weight of 0', 'weight: 4', 'weight: 0', 'p:8:13 fleet.gpu-a.weight: expected at least 1'],
   ['a negative weight', 'weight: 4', 'weight: -1', 'p:8:13 fleet.gpu-a.weight: expected at least 1'],
   [
@@ -238,7 +243,7 @@ const MODELS: readonly Row[] = [
     'a name in capitals',
     '  spam-fast: {',
     '  Spam-Fast: {',
-    'p:55:3 models.Spam-Fast: expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit',
+    'p:55:3 models.Spam-Fast: expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit, such as spam-fast',
   ],
   [
     'a name with a slash',
@@ -342,7 +347,7 @@ const MODELS: readonly Row[] = [
     'servers that are no list',
     'v3: { servers: [cpu-b] }',
     'v3: { servers: cpu-b }',
-    'p:18:22 models.digits.versions.v3.servers: expected a list',
+    'p:18:22 models.digits.versions.v3.servers: expected a list; put brackets around it: [cpu-b]',
   ],
   [
     'a version that does not say where it runs',
@@ -649,7 +654,7 @@ const ROLLOUTS: readonly Row[] = [
     'steps that are no list',
     '[1% for 10m, 5% until approved, 25%]',
     '25%',
-    'p:37:16 models.digits.rollout.0.steps: expected a list',
+    'p:37:16 models.digits.rollout.0.steps: expected a list; put brackets around it: [25%]',
   ],
   [
     'blocks that overlap',
@@ -837,7 +842,7 @@ const TIERS: readonly Row[] = [
     'a ladder that is a list',
     '        fast: spam-fast\n        accurate: spam-accurate\n',
     '        [spam-fast, spam-accurate]\n',
-    'p:61:9 models.spam.tiers.ladder: expected names with values',
+    'p:61:9 models.spam.tiers.ladder: expected names with values, and no list',
   ],
   [
     'two tiers that are one model',
@@ -912,7 +917,7 @@ const TIERS: readonly Row[] = [
     'a regular expression',
     'x-customer-tier: enterprise',
     'x-customer-tier: { matches: "(a+)+$" }',
-    'p:64:48 models.spam.tiers.rules.0.when.header.x-customer-tier.matches: unknown key',
+    'p:64:48 models.spam.tiers.rules.0.when.header.x-customer-tier.matches: unknown key; known here: below, at_least, present',
   ],
   [
     'an empty range',

@@ -154,7 +154,7 @@ const BAD: readonly (readonly [string, string, string, ...string[]])[] = [
     'a name in capitals',
     '  digits:',
     '  Digits:',
-    'p:6:3 models.Digits: expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit',
+    'p:6:3 models.Digits: expected a name of at most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit, such as digits',
   ],
   ['a name that is a prototype', '  digits:', '  __proto__:', 'p:6:3 the name __proto__ is not accepted'],
   ['a duplicate key', '    pins: any', '    timeout: 2s', 'p:8:5 Map keys must be unique'],
@@ -164,7 +164,7 @@ const BAD: readonly (readonly [string, string, string, ...string[]])[] = [
     '&x [cpu-a] }\n      v3: { servers: *x }',
     'p:12:22 aliases are not accepted; write the value out',
   ],
-  ['a merge key', '    pins: any', '    <<: { pins: any }', 'p:8:5 models.digits.<<: unknown key'],
+  ['a merge key', '    pins: any', '    <<: { pins: any }', 'p:8:5 merge keys are not accepted; write the values out'],
   [
     'a directive',
     'apiVersion',
@@ -212,8 +212,11 @@ test('a file that is missing, a folder, too large or not text is refused in one 
   assert.throws(() => loadPolicy(folder), new PolicyError(`${folder}: expected a file`));
   writeFileSync(file, '#'.repeat(1024 * 1024 + 1));
   assert.throws(() => loadPolicy(file), /larger than 1048576 bytes/);
-  writeFileSync(file, Buffer.from([0x61, 0xff, 0xfe]));
-  assert.throws(() => loadPolicy(file), /not readable as UTF-8 text/);
+  writeFileSync(file, Buffer.from([0x61, 0x0a, 0x62, 0xff, 0xfe]));
+  assert.throws(
+    () => loadPolicy(file),
+    new PolicyError(`${file}:2:2 no UTF-8 text from here on; save the file as UTF-8`),
+  );
 });
 
 test('a good policy is compiled: units, upstream paths, slots and salt', () => {

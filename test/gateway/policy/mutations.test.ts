@@ -7,7 +7,7 @@ import { PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
 import { RICH } from './rich-policy.ts';
 
 const RUNS = { seed: 20_261_103, numRuns: 2500 };
-const RANDOM_RUNS = { seed: 20_261_104, numRuns: 3800 };
+const RANDOM_RUNS = { seed: 20_261_104, numRuns: 6000 };
 
 /** A value of the rich policy, where it stands, and on which line a person looks for what it lacks. */
 type Place = {
