@@ -77,7 +77,8 @@ function choose(
   return { decision, version };
 }
 
-function hintFor({ model, protocol }: Version): string {
+/** Where a call can be made that a version's protocol does not have. */
+export function hintFor({ model, protocol }: Version): string {
   return protocol === 'http'
     ? `model ${model} has protocol http and is reached below its prefix`
     : `model ${model} speaks v1 alone: POST /v1/models/${model}:predict`;

@@ -57,7 +57,8 @@ function decisionRows(policy: Policy, { decision, answer }: Explanation): string
     ['decision', `version ${version} of model ${model}`],
     ...(tier === undefined ? [] : [['tier', tier]]),
     ['why', why],
-    ...upstreamRows(versionOf(policy, model, version)),
+    ...(answer === undefined ? [] : [['but', `the gateway answers ${answer.status}: ${answer.error}`]]),
+    ...(answer !== undefined ? [] : upstreamRows(versionOf(policy, model, version))),
   ];
 }
 

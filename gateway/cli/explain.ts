@@ -4,8 +4,9 @@ import { View } from '../decide/view.ts';
 import { GATEWAY_OPTIONS } from '../env.ts';
 import { type ErrorCode, SluiceError, UserError } from '../errors.ts';
 import type { Decision, Facts, Refusal } from '../flow.ts';
+import { hintFor } from '../per-request.ts';
 import { loadPolicy } from '../policy/load.ts';
-import type { Model, Policy, ServedModel } from '../policy/policy.ts';
+import type { Model, Policy, ServedModel, Version } from '../policy/policy.ts';
 import { didYouMean } from '../policy/suggest.ts';
 import { type Caller, callersOf } from './callers.ts';
 import { type Chance, chancesOf } from './chances.ts';
@@ -29,6 +30,9 @@ const OPTIONS = {
   file: { kind: 'string', default: '', help: 'the request as JSON in place of a URL: {"path", "headers", "body"}' },
   random: { kind: 'fraction', help: 'the draw for a request that chance decides; drawn anew when left out' },
   json: { kind: 'flag', help: 'print JSON for programs' },
+  'user-agent': { kind: 'string', short: 'A', default: '', help: 'the header of that name' },
+  cookie: { kind: 'string', short: 'b', default: '', help: 'the header of that name' },
+  user: { kind: 'string', short: 'u', default: '', help: 'name:password for the header authorization' },
   silent: { kind: 'ignored', short: 's' },
   include: { kind: 'ignored', short: 'i' },
   verbose: { kind: 'ignored', short: 'v' },
@@ -40,6 +44,20 @@ const OPTIONS = {
   output: { kind: 'ignored', short: 'o', takesValue: true },
   'write-out': { kind: 'ignored', short: 'w', takesValue: true },
   'max-time': { kind: 'ignored', short: 'm', takesValue: true },
+  'connect-timeout': { kind: 'ignored', takesValue: true },
+  retry: { kind: 'ignored', takesValue: true },
+  cacert: { kind: 'ignored', takesValue: true },
+  cert: { kind: 'ignored', short: 'E', takesValue: true },
+  key: { kind: 'ignored', takesValue: true },
+  proxy: { kind: 'ignored', short: 'x', takesValue: true },
+  resolve: { kind: 'ignored', takesValue: true },
+  'no-buffer': { kind: 'ignored', short: 'N' },
+  'progress-bar': { kind: 'ignored', short: '#' },
+  'no-progress-meter': { kind: 'ignored' },
+  'http1.1': { kind: 'ignored' },
+  http2: { kind: 'ignored' },
+  ipv4: { kind: 'ignored', short: '4' },
+  ipv6: { kind: 'ignored', short: '6' },
 } as const;
 
 /** `sluice explain`: one request's decision, and every step on the way to it. */
@@ -50,7 +68,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
   options: OPTIONS,
   async run(values) {
     const policy = loadPolicy(values.policy);
-    const explanation = explain(policy, requestFrom(values), values.random);
+    const explanation = explain(policy, requestFrom(values, policy.prefixes), values.random);
     if (values.json) console.log(JSON.stringify(jsonOf(policy, explanation), null, 2));
     else console.log(explanationText(policy, explanation));
   },
@@ -62,7 +80,7 @@ export type Explanation = {
   /** What was looked at, in order. */
   readonly steps: readonly { readonly what: string; readonly result: string }[];
   readonly decision: Decision;
-  /** The answer of the gateway when it refuses. */
+  /** The answer of the gateway when no server is asked. */
   readonly answer: { readonly status: number; readonly error: string } | undefined;
   /** Every outcome when chance decides, and then the number that was drawn; else empty. */
   readonly chances: readonly Chance[];
@@ -83,7 +101,7 @@ export function explain(policy: Policy, request: DescribedRequest, drawn: number
     callers: served === undefined || !isSorted(facts) ? [] : callersOf(served, new View(facts)),
     steps,
     decision,
-    answer: decision.kind === 'refuse' ? answerOf(decision.refusal, decision.why) : undefined,
+    answer: answerOf(policy, decision, facts),
     chances: chances.length > 1 ? chances : [],
     random,
   };
@@ -111,8 +129,21 @@ function isSorted({ pin, call }: Facts): boolean {
   return pin === undefined && (call === 'infer' || call === 'predict');
 }
 
-function answerOf(refusal: Refusal, why: string): { status: number; error: string } {
-  const code: ErrorCode = refusal.toUpperCase() as Uppercase<Refusal>;
+/** The gateway's own answer: to a request that is refused, and to one that the version's protocol has no path for. */
+function answerOf({ models }: Policy, decision: Decision, { call }: Facts): Explanation['answer'] {
+  if (decision.kind === 'refuse') return told(decision.refusal.toUpperCase() as Uppercase<Refusal>, decision.why);
+  const model = models.get(decision.model);
+  const version = model?.kind === 'served' ? model.versions.get(decision.version) : undefined;
+  if (version === undefined || isReached(version, call)) return undefined;
+  return told('UNKNOWN_PATH', hintFor(version));
+}
+
+/** Whether a version takes this kind of call: below the prefix of protocol http every path is one. */
+function isReached({ paths, protocol }: Version, call: Facts['call']): boolean {
+  return call === 'opaque' ? protocol === 'http' : paths[call] !== undefined;
+}
+
+function told(code: ErrorCode, why: string): Explanation['answer'] {
   const { status, message } = new SluiceError(code, why);
   return { status, error: message };
 }

@@ -13,9 +13,12 @@ export type RequestArguments = {
   readonly data: readonly string[];
   readonly 'data-binary': readonly string[];
   readonly 'data-raw': readonly string[];
+  readonly 'user-agent': string;
+  readonly cookie: string;
+  readonly user: string;
 };
 
-export type DescribedRequest = { readonly target: Target; readonly facts: Facts };
+export type DescribedRequest = { readonly target: Target & { readonly method: string }; readonly facts: Facts };
 
 type Headers = Record<string, string>;
 
@@ -27,19 +30,22 @@ const RequestFile = z.strictObject({
 });
 
 /** The request that the arguments describe. Throws UserError for what they cannot mean. */
-export function requestFrom(given: RequestArguments): DescribedRequest {
+export function requestFrom(given: RequestArguments, prefixes: ReadonlyMap<string, string>): DescribedRequest {
   if (given.file !== '' && given.url !== '') throw new UserError('give either a URL or --file, not both', 2);
   const file = given.file === '' ? undefined : readRequestFile(given.file);
   const where = file?.path ?? given.url;
   if (where === '')
     throw new UserError('which request? Give a URL, a path such as /v2/models/digits/infer, a model or --file', 2);
-  const target = targetOf(where);
+  const target = targetOf(where, prefixes);
   const data = dataOf(given);
   const method = given.request === '' ? data && 'POST' : given.request.toUpperCase();
-  if (method !== undefined && method !== target.method)
-    throw new UserError(`the gateway answers 404 for ${method} ${target.path}: that path is for ${target.method}`);
-  const headers = headersOf([...Object.entries(file?.headers ?? {}), ...given.header.flatMap(readHeader)]);
-  return { target, facts: factsOf(target, headers, data ?? file?.body ?? Buffer.alloc(0)) };
+  if (method !== undefined && target.method !== undefined && method !== target.method)
+    throw new UserError(`the gateway answers 405 for ${method} ${target.path}: that path is for ${target.method}`);
+  const headers = headersOf([...Object.entries(file?.headers ?? {}), ...headersGiven(given)]);
+  // A body that is streamed is never looked into.
+  const body = target.call === 'opaque' ? undefined : (data ?? file?.body);
+  const asked = { ...target, method: target.method ?? method ?? 'GET' };
+  return { target: asked, facts: factsOf(target, headers, body ?? Buffer.alloc(0)) };
 }
 
 function factsOf(target: Target, headers: Headers, body: Buffer): Facts {
@@ -52,6 +58,13 @@ function factsOf(target: Target, headers: Headers, body: Buffer): Facts {
     rawHeaders: Object.entries(headers).flat(),
     body,
   };
+}
+
+/** curl has options of their own for some headers. */
+function headersGiven(given: RequestArguments): (readonly [string, string])[] {
+  const basic = given.user && `Basic ${Buffer.from(given.user).toString('base64')}`;
+  const own = { 'user-agent': given['user-agent'], cookie: given.cookie, authorization: basic };
+  return [...Object.entries(own).filter(([, value]) => value !== ''), ...given.header.flatMap(readHeader)];
 }
 
 /** By lower-case name; what is sent twice is joined, as node does. */

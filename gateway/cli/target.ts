@@ -1,10 +1,12 @@
 import { UserError } from '../errors.ts';
 import type { Call } from '../flow.ts';
+import { findPrefix } from '../receive/opaque.ts';
 import { DATA_PATHS } from '../receive/routes.ts';
 
 /** What a URL of the data listener asks for. */
 export type Target = {
-  readonly method: 'POST' | 'GET';
+  /** Undefined where every method will do. */
+  readonly method: string | undefined;
   readonly path: string;
   readonly call: Call;
   readonly model: string;
@@ -15,12 +17,17 @@ export type Target = {
 const V2 = /^\/v2\/models\/([^/]+)(?:\/versions\/([^/]+))?(?:\/(infer|ready))?$/;
 const V1 = /^\/v1\/models\/([^/]+):predict$/;
 
-/** Reads a URL with or without its scheme, a path, or a bare model name, which stands for its infer path. */
-export function targetOf(text: string): Target {
+/**
+ * Reads a URL with or without its scheme, a path, or a bare model name, which stands for its infer path. `prefixes` are the
+ * paths below which everything is one model's.
+ */
+export function targetOf(text: string, prefixes: ReadonlyMap<string, string>): Target {
   const path = text.includes('/') ? pathOf(text) : `/v2/models/${encodeURIComponent(text)}/infer`;
   const v1 = V1.exec(path);
   if (v1 !== null) return { method: 'POST', path, call: 'predict', model: decoded(v1[1]), version: undefined };
   const v2 = V2.exec(path);
+  const found = v2 === null ? findPrefix(prefixes, path) : undefined;
+  if (found !== undefined) return { method: undefined, path, call: 'opaque', model: found.model, version: undefined };
   if (v2 === null) throw new UserError(`the gateway answers 404 for the path ${path}: ${DATA_PATHS}`);
   const [, model, version, action] = v2;
   return {
@@ -33,7 +40,13 @@ export function targetOf(text: string): Target {
 }
 
 function pathOf(text: string): string {
-  const url = /^[a-z]+:\/\//i.test(text) ? text : text.startsWith('/') ? `http://gateway${text}` : `http://${text}`;
+  // A path whose first slash was left out looks like the name of a host.
+  const isPath = text.startsWith('/') || /^v[12]\/models\//.test(text);
+  const url = /^[a-z]+:\/\//i.test(text)
+    ? text
+    : isPath
+      ? `http://gateway/${text.replace(/^\//, '')}`
+      : `http://${text}`;
   if (!URL.canParse(url)) throw new UserError(`"${text}" is neither a URL nor a path nor the name of a model`);
   return new URL(url).pathname;
 }

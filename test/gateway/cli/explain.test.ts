@@ -15,10 +15,16 @@ const NOTHING: RequestArguments = {
   data: [],
   'data-binary': [],
   'data-raw': [],
+  'user-agent': '',
+  cookie: '',
+  user: '',
 };
 
+const NO_PREFIXES = new Map<string, string>();
+
 function explained(policy: string, given: Partial<RequestArguments>, random?: number): Explanation {
-  return explain(parsePolicy(policy, 'p.yaml'), requestFrom({ ...NOTHING, url: 'digits', ...given }), random);
+  const parsed = parsePolicy(policy, 'p.yaml');
+  return explain(parsed, requestFrom({ ...NOTHING, url: 'digits', ...given }, parsed.prefixes), random);
 }
 
 const TARGETS: readonly (readonly [string, string, string, string | undefined, string])[] = [
@@ -26,6 +32,7 @@ const TARGETS: readonly (readonly [string, string, string, string | undefined, s
   ['/v2/models/digits/infer', 'infer', 'digits', undefined, 'POST'],
   ['/v2/models/digits/versions/v2/infer', 'infer', 'digits', 'v2', 'POST'],
   ['http://127.0.0.1:8080/v2/models/digits/infer?x=1', 'infer', 'digits', undefined, 'POST'],
+  ['v2/models/digits/infer', 'infer', 'digits', undefined, 'POST'],
   ['localhost:8080/v2/models/digits', 'metadata', 'digits', undefined, 'GET'],
   ['/v2/models/digits/versions/v2/ready', 'ready', 'digits', 'v2', 'GET'],
   ['https://gw/v1/models/spam:predict', 'predict', 'spam', undefined, 'POST'],
@@ -34,23 +41,27 @@ const TARGETS: readonly (readonly [string, string, string, string | undefined, s
 
 for (const [text, call, model, version, method] of TARGETS)
   test(`${text} is ${method} ${call} of ${model}`, () => {
-    const target = targetOf(text);
+    const target = targetOf(text, NO_PREFIXES);
     assert.deepEqual([target.call, target.model, target.version, target.method], [call, model, version, method]);
   });
 
 test('paths that the gateway does not have are mistakes of one line', () => {
   for (const text of ['/v2/models/digits/train', '/v1/models/digits', '/', 'http://gw', '/v2/models/%ff/infer'])
-    assert.throws(() => targetOf(text), { name: 'Error', message: /^[^\n]+$/ }, text);
+    assert.throws(() => targetOf(text, NO_PREFIXES), { name: 'Error', message: /^[^\n]+$/ }, text);
 });
 
 test('a method that the path does not have is a mistake', () => {
-  assert.throws(() => requestFrom({ ...NOTHING, url: '/v2/models/digits/infer', request: 'GET' }), /404 for GET/);
-  assert.throws(() => requestFrom({ ...NOTHING, url: '/v2/models/digits', data: ['{}'] }), /404 for POST/);
+  assert.throws(
+    () => requestFrom({ ...NOTHING, url: '/v2/models/digits/infer', request: 'GET' }, NO_PREFIXES),
+    /405 for GET/,
+  );
+  assert.throws(() => requestFrom({ ...NOTHING, url: '/v2/models/digits', data: ['{}'] }, NO_PREFIXES), /405 for POST/);
 });
 
 test('headers and data mean what they mean to curl', (t) => {
   const file = fileWith(t, '{\n"a":1}\n', 'body.json');
-  const read = (given: Partial<RequestArguments>) => requestFrom({ ...NOTHING, url: 'digits', ...given }).facts;
+  const read = (given: Partial<RequestArguments>) =>
+    requestFrom({ ...NOTHING, url: 'digits', ...given }, NO_PREFIXES).facts;
   const header = ['X-User-Id: ada', 'x-empty;', 'x-gone:', 'x-two: 1', 'X-Two:2', 'x-url: http://a:1'];
   assert.deepEqual(read({ header }).headers, {
     'x-user-id': 'ada',
@@ -62,6 +73,11 @@ test('headers and data mean what they mean to curl', (t) => {
   assert.equal(read({ 'data-binary': [`@${file}`] }).body.toString(), '{\n"a":1}\n');
   assert.equal(read({ 'data-raw': ['@x'] }).body.toString(), '@x');
   assert.equal(read({ data: ['a=1', 'b=2'] }).body.toString(), 'a=1&b=2');
+  assert.deepEqual(read({ 'user-agent': 'a', cookie: 'b=c', user: 'd:e' }).headers, {
+    'user-agent': 'a',
+    cookie: 'b=c',
+    authorization: 'Basic ZDpl',
+  });
   assert.equal(read({ header: ['x-sluice-version: v2'] }).pin, 'v2');
   assert.throws(() => read({ header: ['no colon'] }), /expected "name: value"/);
   assert.throws(() => read({ data: ['@nowhere'] }), /nowhere: no such file/);
@@ -125,7 +141,7 @@ test('the chances of holdout, arms and rollouts multiply and add up to 1', () =>
   const policy = parsePolicy(digits(more), 'p.yaml');
   const model = policy.models.get('digits');
   assert.ok(model?.kind === 'served');
-  const chances = chancesOf(model, requestFrom({ ...NOTHING, url: 'digits' }).facts);
+  const chances = chancesOf(model, requestFrom({ ...NOTHING, url: 'digits' }, NO_PREFIXES).facts);
   const byWhy = new Map<string, number>();
   for (const { probability, decision } of chances) {
     const key = `${decision.kind === 'serve' && decision.version} ${decision.why}`;
@@ -141,6 +157,23 @@ test('the chances of holdout, arms and rollouts multiply and add up to 1', () =>
   assert.equal(byWhy.size, 5);
   for (const [key, probability] of Object.entries(expected))
     assert.ok(Math.abs((byWhy.get(key) ?? 0) - probability) < 1e-12, `${key}: ${byWhy.get(key)}`);
+});
+
+test('what a protocol does not have is answered as the gateway does, and below a prefix everything is the model', () => {
+  const models = `  chat: { protocol: http, prefix: /chat, timeout: 1s, versions: { v1: { servers: [s] } }, baseline: v1 }
+  churn: { protocol: v1, timeout: 1s, versions: { v1: { servers: [s] } }, baseline: v1 }
+`;
+  const policy = `apiVersion: sluice/v1\nfleet: { s: { url: "http://127.0.0.1:1" } }\nmodels:\n${models}`;
+  const streamed = explained(policy, { url: 'http://gw/chat/v1/completions?x=1', data: ['{}'] });
+  assert.deepEqual(
+    [streamed.request.target.method, streamed.decision.why, streamed.answer],
+    ['POST', 'baseline', undefined],
+  );
+  assert.equal(explained(policy, { url: '/chat', request: 'delete' }).request.target.method, 'DELETE');
+  assert.equal(explained(policy, { url: '/v1/models/churn:predict' }).answer, undefined);
+  assert.equal(explained(policy, { url: 'churn' }).answer?.status, 404);
+  assert.match(explained(policy, { url: 'churn' }).answer?.error ?? '', /POST \/v1\/models\/churn:predict/);
+  assert.match(explained(policy, { url: 'chat' }).answer?.error ?? '', /reached below its prefix/);
 });
 
 test('a pasted curl line is understood', async () => {
