@@ -1,4 +1,5 @@
-// Callers who do not exist: each sends nothing but what the policies sort callers by.
+// Callers who do not exist: each sends nothing but what the policies sort callers by. Two units of one caller have nothing
+// in common, as a user and a tenant have not: where a policy changes its unit, it sorts callers anew.
 import type { Facts } from '../flow.ts';
 import type { Model, ServedModel, Unit } from '../policy/policy.ts';
 
@@ -9,15 +10,14 @@ export function callersOfModels(models: readonly Model[]): (i: number) => Facts 
   const paths = units.flatMap((unit) => (unit.from === 'body' ? [unit.path] : []));
   const model = models[0]?.name ?? '';
   return (i) => {
-    const id = `caller-${i}`;
     return {
-      id,
+      id: `caller-${i}`,
       model,
       call: 'infer',
       pin: undefined,
-      headers: Object.fromEntries(['x-request-id', ...headers].map((name) => [name, id])),
+      headers: Object.fromEntries(headers.map((name) => [name, `${name}-${i}`])),
       rawHeaders: [],
-      body: paths.length === 0 ? EMPTY : Buffer.from(JSON.stringify(bodyWith(paths, id))),
+      body: paths.length === 0 ? EMPTY : Buffer.from(JSON.stringify(bodyWith(paths, i))),
     };
   };
 }
@@ -36,7 +36,7 @@ function unitsOf({ experiment, sorting }: ServedModel): Unit[] {
 
 type Body = { [name: string]: Body | string };
 
-function bodyWith(paths: readonly (readonly string[])[], value: string): Body {
+function bodyWith(paths: readonly (readonly string[])[], i: number): Body {
   const body: Body = {};
   for (const path of paths) {
     let parent = body;
@@ -46,7 +46,7 @@ function bodyWith(paths: readonly (readonly string[])[], value: string): Body {
       parent[step] = next;
       parent = next;
     }
-    parent[path.at(-1) ?? ''] = value;
+    parent[path.at(-1) ?? ''] = `${path.join('.')}-${i}`;
   }
   return body;
 }

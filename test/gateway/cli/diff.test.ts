@@ -71,6 +71,14 @@ test('a promotion moves nobody back', () => {
   assert.deepEqual([movement?.back, movement?.across], [0, 0]);
 });
 
+test('a rollout that is sorted by another unit sorts everyone anew', () => {
+  const by = (unit: string) => digits(`rollout: { id: r2, candidate: v2, unit: ${unit}, steps: [10%] }`);
+  const [movement] = difference(by('header x-user-id'), by('header x-tenant'), CALLERS).movements;
+  // 9 % of all leave the candidate's tenth and 9 % come to it.
+  assert.ok(Math.abs((movement?.back ?? 0) / CALLERS - 0.09) < 0.005, `${movement?.back}`);
+  assert.ok(Math.abs((movement?.changed ?? 0) / CALLERS - 0.18) < 0.007, `${movement?.changed}`);
+});
+
 test('callers are sorted by a unit of the body, and by chance with the same draw', () => {
   const by = (unit: string, share: string) =>
     digits(`rollout: { id: r2, candidate: v2, unit: ${unit}, steps: [${share}] }`);
