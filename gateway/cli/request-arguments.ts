@@ -60,7 +60,7 @@ function factsOf(target: Target, headers: Headers, body: Buffer): Facts {
   };
 }
 
-/** curl has options of their own for some headers. */
+/** curl has options of its own for some headers. */
 function headersGiven(given: RequestArguments): (readonly [string, string])[] {
   const basic = given.user && `Basic ${Buffer.from(given.user).toString('base64')}`;
   const own = { 'user-agent': given['user-agent'], cookie: given.cookie, authorization: basic };
