@@ -69,10 +69,19 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
   const { rollout, unit } = placed === 'none' ? NOT_SORTED : placed;
   if (rollout !== undefined) {
     const choice = unlessWithheld(model, rollout.candidate, rollout.choice, away, trace);
-    return choice === rollout.choice ? { ...choice, sorted: { rollout: rollout.id, unit } } : choice;
+    return choice === rollout.choice ? sortedBy(rollout.choice, rollout.id, unit) : choice;
   }
   trace?.('baseline', `version ${model.baseline.label}`);
-  return placed === 'none' ? model.baselineChoice : { ...model.baselineChoice, sorted: { rollout: undefined, unit } };
+  return placed === 'none' ? model.baselineChoice : sortedBy(model.baselineChoice, undefined, unit);
+}
+
+/** Field by field: a spread of what came from another thread costs more than all the rest of a decision. */
+function sortedBy(
+  { kind, model, version, why }: Choice,
+  rollout: string | undefined,
+  unit: string | undefined,
+): Decision {
+  return { kind, model, version, why, sorted: { rollout, unit } };
 }
 
 const NOT_SORTED = { rollout: undefined, unit: undefined };
