@@ -1,8 +1,8 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { cpuMicros } from '../support/process-tree.ts';
 import type { BackendUrls, Seen } from './backend.ts';
-import { cpuMicros } from './process-tree.ts';
 
 /** Mirrored requests arrive after the answer that they are a copy of. */
 const LAST_COPIES_MS = 2000;

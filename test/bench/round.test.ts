@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { createServer, type RequestListener, request } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { cpuMicros } from '../support/process-tree.ts';
 import { undo } from '../support/undo.ts';
 import { Backend } from './backend-process.ts';
-import { cpuMicros } from './process-tree.ts';
 import { faultsOf, measure } from './round.ts';
 import { startScript } from './targets/target.ts';
 

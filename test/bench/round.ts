@@ -1,9 +1,10 @@
 // One round: what one target is given to do, what is measured of it, and whether the measurement counts.
+
+import { cpuMicros, residentMiB } from '../support/process-tree.ts';
 import type { Seen } from './backend.ts';
 import type { Backend } from './backend-process.ts';
 import type { RequestBytes } from './caller.ts';
 import { INFER, requestsFor, type Sent, sendAll, timePairs } from './load.ts';
-import { cpuMicros, residentMiB } from './process-tree.ts';
 import { quantile } from './statistics.ts';
 import type { Running, Target } from './targets/target.ts';
 

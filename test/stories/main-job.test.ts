@@ -12,6 +12,7 @@ import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { freePorts, isFree } from '../support/free-ports.ts';
 import { policyFile } from '../support/gateway.ts';
+import { isRunning, treeOf } from '../support/process-tree.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -203,7 +204,7 @@ test('SIGTERM under load loses no request during the grace and ends every proces
   assert.deepEqual(errors, []);
   assert.equal(await gateway.exited, 0);
   for (const { child } of local.servers) assert.equal(await child.exited, 0);
-  for (const pid of pids) assert.equal(isAlive(pid), false);
+  for (const pid of pids) assert.equal(isRunning(pid ?? 0), false);
 });
 
 test('sluice start prints a curl line that works, and its end is the end of its children, even by SIGKILL', async (t) => {
@@ -239,9 +240,12 @@ test('sluice start prints a curl line that works, and its end is the end of its 
       headers: { 'x-user-id': 'ada' },
     });
     assert.equal(response.status, 200);
+    const pids = treeOf(start.process.pid ?? 0);
+    assert.equal(pids.length, 4); // itself, the gateway, two model servers
     start.process.kill(signal);
     assert.equal(await start.exited, signal === 'SIGINT' ? 0 : 'SIGKILL');
-    await until(async () => (await Promise.all(ports.map(isFree))).every(Boolean), 'every port free again');
+    await until(() => !pids.some(isRunning), 'every process ended');
+    assert.ok((await Promise.all(ports.map(isFree))).every(Boolean));
   }
 });
 
@@ -353,12 +357,4 @@ async function standingOf(adminUrl: string, name: string, url: string): Promise<
     fleet: Record<string, { standing: string }>;
   };
   return status.fleet[name]?.standing;
-}
-
-function isAlive(pid: number | undefined): boolean {
-  try {
-    return pid !== undefined && process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

@@ -20,7 +20,8 @@ export function residentMiB(root: number): number {
   return kibibytes.reduce((sum, each) => sum + each, 0) / 1024;
 }
 
-function treeOf(root: number): number[] {
+/** The process and its descendants of this moment. */
+export function treeOf(root: number): number[] {
   const parents = new Map<number, number>();
   for (const entry of readdirSync('/proc')) {
     const parent = /^\d+$/.test(entry) ? parentOf(entry) : undefined;
@@ -30,11 +31,22 @@ function treeOf(root: number): number[] {
   return [...parents.keys()].filter(isIn);
 }
 
-/** Undefined when the process has ended meanwhile. */
+/** Whether the process runs: one that ended is none, even where nobody has asked how it ended. */
+export function isRunning(pid: number): boolean {
+  const state = statOf(String(pid))?.[0];
+  return state !== undefined && state !== 'Z';
+}
+
 function parentOf(pid: string): number | undefined {
+  const parent = statOf(pid)?.[1];
+  return parent === undefined ? undefined : Number(parent);
+}
+
+/** State, parent and what follows them; undefined when the process has ended meanwhile. */
+function statOf(pid: string): string[] | undefined {
   try {
     // The name in brackets may hold anything; what follows its last bracket is the state and the parent.
-    return Number(readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ')[1]);
+    return readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ').at(-1)?.split(' ');
   } catch {
     return undefined;
   }
