@@ -41,7 +41,7 @@ for (const [elapsed, given, expected] of limits) {
 }
 
 test('a request whose deadline passes while it waits is answered 504 then, and never run', async (t) => {
-  const server = await startServer(t, { 'slow/1/model.onnx': slowModel(8) });
+  const server = await startServer(t, { 'slow/1/model.onnx': slowModel(32) });
   await server.loaded;
   const url = server.url + infer;
   const running = post(url, body);
