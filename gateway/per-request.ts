@@ -5,6 +5,7 @@ import type { Answer, Decision, Facts, OnLeave, Outcome, Refusal, Sorted } from 
 import type { Fleet } from './forward/fleet.ts';
 import { send } from './forward/send.ts';
 import { type Streams, stream } from './forward/stream.ts';
+import { pathOf } from './policy/paths.ts';
 import type { Model, Version } from './policy/policy.ts';
 
 export type PerRequestDeps = {
@@ -35,7 +36,7 @@ export type Marked = { readonly answer: Answer; readonly marks: Readonly<Record<
 /** Answers one inference request. Throws SluiceError when no version may answer it. */
 export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: OnLeave): Promise<Marked> {
   const { decision, version } = choose(deps, facts);
-  const path = facts.call === 'opaque' ? undefined : version.paths[facts.call];
+  const path = facts.call === 'opaque' ? undefined : pathOf(version, facts.call);
   if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
   const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave);
   // A look at the model is no prediction: it says nothing about how a version does.

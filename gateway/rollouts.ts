@@ -177,16 +177,13 @@ export class Rollouts {
     this.#models = new Map(this.#policy.models);
     this.#outOfService = new Map();
     const states = byModel(ledger);
-    for (const model of servedIn(this.#policy)) this.#serve(model, states.get(model.name) ?? []);
+    for (const model of servedIn(this.#policy)) this.#serve(model, states.get(model.name) ?? NO_STATES);
     this.#serveLadders();
   }
 
   #serve(model: ServedModel, states: readonly RolloutState[]): void {
-    const view = viewOf(
-      model,
-      states.filter((state) => this.#wasRead || isFinal(state)),
-    );
-    this.#models.set(model.name, view.model);
+    const view = viewOf(model, this.#wasRead ? states : states.filter(isFinal));
+    if (view.model !== this.#models.get(model.name)) this.#models.set(model.name, view.model);
     for (const version of model.versions.values()) {
       if (view.outOfService.has(version.label)) this.#outOfService.set(version, 'was rolled back');
       else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
@@ -204,6 +201,7 @@ export class Rollouts {
   }
 }
 
+const NO_STATES: readonly RolloutState[] = [];
 const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally() };
 
 function watch(model: string, rollout: Rollout, before: Watched | undefined): Watched {

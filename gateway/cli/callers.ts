@@ -23,7 +23,7 @@ export function callersOf({ experiment, sorting }: ServedModel, view: View): Cal
   );
 }
 
-function callerOf({ unit, withoutUnit }: Buckets, view: View): Caller {
+function callerOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUnit'>, view: View): Caller {
   const own = unitOf({ unit, withoutUnit: 'random' }, view);
   const value = own ?? unitOf({ unit, withoutUnit }, view);
   return { unit: unitText(unit), value, without: own === undefined ? withoutUnitText(withoutUnit) : undefined };

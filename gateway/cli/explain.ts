@@ -6,6 +6,7 @@ import { type ErrorCode, SluiceError, UserError } from '../errors.ts';
 import type { Decision, Facts, Refusal } from '../flow.ts';
 import { hintFor } from '../per-request.ts';
 import { loadPolicy } from '../policy/load.ts';
+import { pathOf } from '../policy/paths.ts';
 import type { Model, Policy, ServedModel, Version } from '../policy/policy.ts';
 import { didYouMean } from '../policy/suggest.ts';
 import { type Caller, callersOf } from './callers.ts';
@@ -139,8 +140,8 @@ function answerOf({ models }: Policy, decision: Decision, { call }: Facts): Expl
 }
 
 /** Whether a version takes this kind of call: below the prefix of protocol http every path is one. */
-function isReached({ paths, protocol }: Version, call: Facts['call']): boolean {
-  return call === 'opaque' ? protocol === 'http' : paths[call] !== undefined;
+function isReached(version: Version, call: Facts['call']): boolean {
+  return call === 'opaque' ? version.protocol === 'http' : pathOf(version, call) !== undefined;
 }
 
 function told(code: ErrorCode, why: string): Explanation['answer'] {

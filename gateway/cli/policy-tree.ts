@@ -1,5 +1,6 @@
 // A policy as named values in words, for comparing two: what it compiles to, and from the file as written what does not
 // compile to anything yet.
+import { pathOf } from '../policy/paths.ts';
 import type { Experiment, Policy, Rollout, ServedModel, TieredModel, Version } from '../policy/policy.ts';
 import type { WrittenRollout, WrittenServed, WrittenTiered } from '../policy/schema/model.ts';
 import type { PolicyFile } from '../policy/schema.ts';
@@ -51,7 +52,7 @@ function versionTree(model: ServedModel, version: Version, written: WrittenServe
   const { prefer, max_in_flight } = written.versions[version.label] ?? {};
   return {
     servers: version.servers.join(', '),
-    path: version.paths.infer,
+    path: pathOf(version, 'infer'),
     ...(version.timeoutMs === model.timeoutMs ? {} : { timeout: durationText(version.timeoutMs) }),
     ...treeOf({ prefer, max_in_flight }),
   };

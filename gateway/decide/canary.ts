@@ -1,5 +1,5 @@
-import type { Rollout, ServedModel, Sorting } from '../policy/policy.ts';
-import { drawSlots, isIn, slotUnder, unitOf } from './bucket.ts';
+import type { Rollout, ServedModel } from '../policy/policy.ts';
+import { drawSlots, isIn, slotOf, unitOf } from './bucket.ts';
 import type { Trace, View } from './view.ts';
 
 /** Whose request it is, and the rollout whose candidate answers it; undefined for the baseline. */
@@ -11,7 +11,7 @@ export type Placed = { readonly rollout: Rollout | undefined; readonly unit: str
  * The rollouts of a model share one bucket space in which each owns a block, so a caller is in at most one of them.
  */
 export function canary(
-  { sorting, rollouts }: ServedModel,
+  { name, sorting, end, rollouts }: ServedModel,
   view: View,
   random: number,
   trace?: Trace,
@@ -19,19 +19,13 @@ export function canary(
   if (sorting === undefined) return 'none';
   const unit = unitOf(sorting, view);
   if (unit === undefined && sorting.withoutUnit === 'reject') return 'no_unit';
-  const slot = unit === undefined ? drawSlots(random)[0] : slotUnder(sorting.prefix, unit);
-  if (slot >= sorting.end && trace === undefined) return { rollout: undefined, unit };
-  if (trace !== undefined) tell(sorting, rollouts, unit, slot, trace);
+  const slot = unit === undefined ? drawSlots(random)[0] : slotOf(name + sorting.purpose, unit);
+  if (slot >= end && trace === undefined) return { rollout: undefined, unit };
+  if (trace !== undefined) tell(name + sorting.purpose, rollouts, unit, slot, trace);
   return { rollout: rollouts.find(({ live }) => isIn(live, slot)), unit };
 }
 
-function tell(
-  { salt }: Sorting,
-  rollouts: readonly Rollout[],
-  unit: string | undefined,
-  slot: number,
-  trace: Trace,
-): void {
+function tell(salt: string, rollouts: readonly Rollout[], unit: string | undefined, slot: number, trace: Trace): void {
   const from = unit === undefined ? 'drawn at random' : `of "${unit}" under salt ${salt}`;
   for (const { id, live } of rollouts) {
     const where = isIn(live, slot) ? 'inside' : 'outside';

@@ -57,11 +57,11 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
   const { pin, call } = view.facts;
   if (pin !== undefined) return decidePin(model, pin, view, away, trace);
   // A model's description is its baseline's: it must not change from one look to the next.
-  if (!takesPart(call)) return model.baselineChoice;
+  if (!takesPart(call)) return serve(model, model.baselineLabel, model.baselineWhy);
   if (model.experiment !== undefined) {
     const arm = experiment(model.experiment, view, random, trace);
     if (arm === 'no_unit') return refuse('no_unit', `experiment ${model.experiment.id}`);
-    if (arm === 'holdout') return serve(model, model.baseline.label, `holdout of ${model.experiment.id}`);
+    if (arm === 'holdout') return serve(model, model.baselineLabel, `holdout of ${model.experiment.id}`);
     if (arm !== 'none') return unlessWithheld(model, arm.version, arm.choice, away, trace);
   }
   const placed = canary(model, view, random, trace);
@@ -69,19 +69,23 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
   const { rollout, unit } = placed === 'none' ? NOT_SORTED : placed;
   if (rollout !== undefined) {
     const choice = unlessWithheld(model, rollout.candidate, rollout.choice, away, trace);
-    return choice === rollout.choice ? sortedBy(rollout.choice, rollout.id, unit) : choice;
+    return choice === rollout.choice ? sortedBy(model.name, choice.version, choice.why, rollout.id, unit) : choice;
   }
-  trace?.('baseline', `version ${model.baseline.label}`);
-  return placed === 'none' ? model.baselineChoice : sortedBy(model.baselineChoice, undefined, unit);
+  trace?.('baseline', `version ${model.baselineLabel}`);
+  const { name, baselineLabel, baselineWhy } = model;
+  return placed === 'none'
+    ? serve(model, baselineLabel, baselineWhy)
+    : sortedBy(name, baselineLabel, baselineWhy, undefined, unit);
 }
 
-/** Field by field: a spread of what came from another thread costs more than all the rest of a decision. */
 function sortedBy(
-  { kind, model, version, why }: Choice,
+  model: string,
+  version: string,
+  why: string,
   rollout: string | undefined,
   unit: string | undefined,
 ): Decision {
-  return { kind, model, version, why, sorted: { rollout, unit } };
+  return { kind: 'serve', model, version, why, sorted: { rollout, unit } };
 }
 
 const NOT_SORTED = { rollout: undefined, unit: undefined };
@@ -93,10 +97,11 @@ function unlessWithheld(
   { withheld, outOfService }: Away,
   trace: Trace | undefined,
 ): Decision {
+  if (outOfService.size === 0 && withheld.size === 0) return choice;
   const reason = outOfService.get(version) ?? withheld.get(version);
   if (reason === undefined) return choice;
   trace?.('withheld', `version ${version.label}: ${reason}`);
-  return serve(model, model.baseline.label, `${choice.why} is withheld: ${reason}`);
+  return serve(model, model.baselineLabel, `${choice.why} is withheld: ${reason}`);
 }
 
 function decidePin(model: ServedModel, pin: string, view: View, { outOfService }: Away, trace?: Trace): Decision {

@@ -1,4 +1,5 @@
 // Keeps traffic away from a candidate until its servers have said that it takes the baseline's inputs and gives its outputs.
+import { pathOf } from '../policy/paths.ts';
 import type { Policy, ServedModel, Version } from '../policy/policy.ts';
 import { type Signature, signatureIn, whyIncompatible } from './capability.ts';
 import type { Fleet } from './fleet.ts';
@@ -16,7 +17,7 @@ export class Admission {
   readonly #fleet: Fleet;
   readonly #onNews: (version: Version, why: string | undefined) => void;
   readonly #timer: NodeJS.Timeout;
-  #pairs: readonly Pair[] = [];
+  #pairs: ReadonlyMap<string, Pair> = new Map();
   #verdicts = new Map<string, Verdict>();
   #withheld = new Map<Version, string>();
   #checking: Promise<void> | undefined;
@@ -36,10 +37,16 @@ export class Admission {
 
   /** Takes over another policy's candidates. What is known of one that has not changed stays known. */
   update({ models }: Policy): void {
-    this.#pairs = [...models.values()].flatMap((model) => (model.kind === 'served' ? pairsOf(model) : []));
+    const pairs = [...models.values()].flatMap((model) => (model.kind === 'served' ? pairsOf(model) : NO_PAIRS));
+    this.#pairs = new Map(pairs.map((pair) => [pair.key, pair]));
     const known = this.#verdicts;
-    this.#verdicts = new Map(this.#pairs.map(({ key }) => [key, known.get(key) ?? { why: NOT_CHECKED, nextAt: 0 }]));
-    this.#rebuild();
+    this.#verdicts = new Map(pairs.map(({ key }) => [key, known.get(key) ?? { why: NOT_CHECKED, nextAt: 0 }]));
+    this.#withheld = new Map(
+      pairs.flatMap(({ key, candidate }) => {
+        const why = this.#verdicts.get(key)?.why;
+        return why === undefined ? [] : [[candidate, why] as const];
+      }),
+    );
     void this.check();
   }
 
@@ -53,7 +60,7 @@ export class Admission {
 
   async #checkAll(): Promise<void> {
     const now = performance.now();
-    const due = this.#pairs.filter(({ key }) => (this.#verdicts.get(key)?.nextAt ?? 0) <= now);
+    const due = [...this.#pairs.values()].filter(({ key }) => (this.#verdicts.get(key)?.nextAt ?? 0) <= now);
     await Promise.all(due.map((pair) => this.#checkOne(pair)));
   }
 
@@ -73,12 +80,14 @@ export class Admission {
     // A server that does not describe its models cannot be asked; holding its candidates back for ever would help no one.
     const why = was === 'untold' || is === 'untold' ? undefined : whyIncompatible(was, is);
     this.#verdicts.set(key, { why, nextAt: now + (why === undefined ? REFRESH_MS : AGAIN_MS) });
-    this.#rebuild();
+    const current = this.#pairs.get(key)?.candidate ?? candidate; // another policy may have made it anew
+    if (why === undefined) this.#withheld.delete(current);
+    else this.#withheld.set(current, why);
     if (why !== before.why && !(why === undefined && before.why === NOT_CHECKED)) this.#onNews(candidate, why);
   }
 
   async #signatureOf(version: Version): Promise<Signature | 'untold' | 'silent'> {
-    const { metadata } = version.paths;
+    const metadata = pathOf(version, 'metadata');
     if (metadata === undefined) return 'untold';
     for (const seat of this.#fleet.placementOf(version).seats) {
       const seen = await look(seat.server, metadata);
@@ -87,19 +96,13 @@ export class Admission {
     }
     return 'silent';
   }
-
-  #rebuild(): void {
-    this.#withheld = new Map(
-      this.#pairs.flatMap(({ key, candidate }) => {
-        const why = this.#verdicts.get(key)?.why;
-        return why === undefined ? [] : [[candidate, why] as const];
-      }),
-    );
-  }
 }
 
+const NO_PAIRS: readonly Pair[] = [];
+
 /** Every version that a rollout or an experiment sends callers of the baseline to. */
-function pairsOf({ rollouts, experiment, baseline }: ServedModel): Pair[] {
+function pairsOf({ rollouts, experiment, baseline }: ServedModel): readonly Pair[] {
+  if (rollouts.length === 0 && experiment === undefined) return NO_PAIRS;
   const candidates = new Set([
     ...rollouts.map(({ candidate }) => candidate),
     ...(experiment?.arms ?? []).map(({ version }) => version),
@@ -111,5 +114,5 @@ function pairsOf({ rollouts, experiment, baseline }: ServedModel): Pair[] {
 }
 
 function keyOf(...versions: readonly Version[]): string {
-  return JSON.stringify(versions.map(({ model, label, servers, paths }) => [model, label, servers, paths.metadata]));
+  return JSON.stringify(versions.map(({ model, label, servers, upstream }) => [model, label, servers, upstream]));
 }

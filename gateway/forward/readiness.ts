@@ -1,4 +1,5 @@
 // Asks the servers which versions they have ready: per version, for a server that is up may still be loading one.
+import { pathOf } from '../policy/paths.ts';
 import type { Policy, Version } from '../policy/policy.ts';
 import type { Fleet } from './fleet.ts';
 import { look, type Seen } from './look.ts';
@@ -28,9 +29,10 @@ export class ReadinessProbes {
   }
 
   update({ models }: Policy): void {
-    this.#versions = [...models.values()].flatMap((model) =>
-      model.kind === 'served' ? [...model.versions.values()] : [],
-    );
+    const versions: Version[] = [];
+    for (const model of models.values())
+      if (model.kind === 'served') for (const version of model.versions.values()) versions.push(version);
+    this.#versions = versions;
     this.#due = [];
     this.#notReady.clear();
     this.#nextRound = 0;
@@ -42,7 +44,7 @@ export class ReadinessProbes {
 
   #tick(now: number): void {
     if (this.#due.length === 0 && now >= this.#nextRound) {
-      this.#due = this.#versions.filter(({ paths }) => paths.ready !== undefined);
+      this.#due = this.#versions.filter(({ protocol }) => protocol !== 'http');
       this.#nextRound = now + ROUND_MS;
     }
     let room = MOST_A_TICK;
@@ -60,7 +62,7 @@ export class ReadinessProbes {
   }
 
   async #probe(placement: Placement, seat: Seat): Promise<void> {
-    const { ready } = placement.version.paths;
+    const ready = pathOf(placement.version, 'ready');
     if (ready === undefined) return;
     seat.readyAt = performance.now(); // or a slow answer would be asked for again and again
     const said = readinessIn(await look(seat.server, ready));

@@ -58,7 +58,10 @@ export function enrol(
   ledger: Ledger,
   models: readonly ServedModel[],
 ): { readonly ledger: Ledger; readonly refusals: readonly Refusal[] } {
-  const baselines = new Map(models.map(({ name, baseline }) => [name, baseline.label]));
+  const named = new Set([...ledger.values()].map(({ model }) => model));
+  const baselines = new Map(
+    models.filter(({ name }) => named.has(name)).map(({ name, baseline }) => [name, baseline.label]),
+  );
   const enrolled = new Map([...ledger].map(([id, state]) => [id, whenNamed(state, baselines.get(state.model))]));
   const states = byModel(enrolled);
   const refusals: Refusal[] = [];

@@ -1,8 +1,9 @@
 // What the rollouts mean for requests, worked out when a state changes and not per request.
-import type { Block, Choice, Rollout, ServedModel, Version } from '../policy/policy.ts';
+import type { Block, Rollout, ServedModel, Version } from '../policy/policy.ts';
 import { baselineOf } from './ledger.ts';
 import { type RolloutState, stepOf } from './state.ts';
 
+const NO_VERSION: ReadonlySet<string> = new Set();
 const NO_ONE: Block = { from: 0, to: 0 };
 
 /** Where a candidate is: `pending` and `rolled_back` nowhere, `promoted` everywhere, as the baseline. */
@@ -28,12 +29,13 @@ export function liveOf(state: RolloutState | undefined, rollout: Rollout): Live 
 
 /** A model as it is served now, by the states of its rollouts. A decision costs what it costs without them. */
 export function viewOf(model: ServedModel, states: readonly RolloutState[]): RolloutView {
+  if (states.length === 0 && model.rollouts.length === 0) return { model, outOfService: NO_VERSION };
   const baseline = model.versions.get(baselineOf(states, model)) ?? model.baseline;
   const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline) }));
   const end = Math.max(0, ...rollouts.map(({ live }) => live.to));
-  const sorting = model.sorting && { ...model.sorting, end };
-  const baselineChoice = baseline === model.baseline ? model.baselineChoice : promotedChoice(model, baseline, states);
-  return { model: { ...model, rollouts, sorting, baseline, baselineChoice }, outOfService: outOf(model, states) };
+  const baselineWhy = baseline === model.baseline ? model.baselineWhy : promotedWhy(baseline, states);
+  const served = { ...model, rollouts, end, baseline, baselineLabel: baseline.label, baselineWhy };
+  return { model: served, outOfService: outOf(model, states) };
 }
 
 function blockOf(states: readonly RolloutState[], rollout: Rollout, baseline: Version): Block {
@@ -44,9 +46,9 @@ function blockOf(states: readonly RolloutState[], rollout: Rollout, baseline: Ve
   return live.is === 'live' ? live.block : NO_ONE;
 }
 
-function promotedChoice({ baselineChoice }: ServedModel, { label }: Version, states: readonly RolloutState[]): Choice {
+function promotedWhy({ label }: Version, states: readonly RolloutState[]): string {
   const by = states.find(({ candidate, phase }) => candidate === label && phase.name === 'promoted');
-  return { ...baselineChoice, version: label, why: `baseline, promoted by rollout ${by?.id}` };
+  return `baseline, promoted by rollout ${by?.id}`;
 }
 
 /** Versions that a rollout took out and that neither another rollout nor the policy itself has brought back. */

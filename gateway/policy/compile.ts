@@ -20,11 +20,15 @@ import type {
 } from './policy.ts';
 import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from './schema/model.ts';
 import type { PolicyFile } from './schema.ts';
+import { endSharing, shared } from './shared.ts';
 import { unbuiltParts } from './unbuilt.ts';
 
 /** Slots of a bucket space: 0.0001 % each. */
 const SLOTS = 1_000_000;
 const DEFAULT_IDLE_MS = 30_000;
+/** Behind a model's name it is the salt of its rollouts. */
+const CANARY = '.canary';
+const NO_ROLLOUTS: readonly Rollout[] = [];
 
 /** The runnable policy. */
 export function compile(file: PolicyFile, sha256: string): Policy {
@@ -37,6 +41,7 @@ export function compile(file: PolicyFile, sha256: string): Policy {
     if ('tiers' in model) models.set(name, compileTiers(name, model, models));
   }
   const fleet = new Map(Object.entries(file.fleet).map(([name, server]) => [name, compileServer(name, server)]));
+  endSharing();
   return { fleet, models, prefixes: prefixesOf(file), sha256, unbuilt: unbuiltParts(file) };
 }
 
@@ -72,18 +77,20 @@ function compileServed(name: string, model: WrittenServed): ServedModel {
   const list = rollout === undefined ? [] : Array.isArray(rollout) ? rollout : [rollout];
   const rollouts = list.map((each) => compileRollout(name, each, versions));
   return {
-    // First what every decision reads: with thousands of models it decides how much memory a request touches.
     kind: 'served',
-    sorting: sortingOf(rollouts),
-    experiment: model.experiment && compileExperiment(name, model.experiment, versions),
-    baselineChoice: choice(name, model.baseline, 'baseline'),
     name,
+    sorting: sortingOf(rollouts),
+    end: Math.max(0, ...rollouts.map(({ live }) => live.to)),
+    experiment: model.experiment && compileExperiment(name, model.experiment, versions),
+    baselineLabel: model.baseline,
+    baselineWhy: 'baseline',
     timeoutMs: model.timeout,
     versions,
-    pinnable: new Map([...upstream, ...versions]), // where a label and a server's version clash, the label wins
+    // Where a label and a server's version clash, the label wins.
+    pinnable: upstream.length === 0 ? versions : new Map([...upstream, ...versions]),
     pins: typeof model.pins === 'string' ? model.pins : compileCondition({ header: model.pins.header }),
     baseline: find(versions, model.baseline),
-    rollouts,
+    rollouts: rollouts.length === 0 ? NO_ROLLOUTS : rollouts,
   };
 }
 
@@ -96,40 +103,35 @@ function compileVersion(
   return {
     model,
     label,
-    servers: version.servers,
+    servers: shared(version.servers),
     protocol,
     timeoutMs: Math.min(timeout, version.timeout ?? timeout),
     idleTimeoutMs: idle_timeout ?? DEFAULT_IDLE_MS,
     prefer: version.prefer,
     maxInFlight: version.max_in_flight ?? Number.POSITIVE_INFINITY,
-    resending: {
+    resending: shared({
       isIdempotent: idempotent ?? protocol !== 'http',
       budget: retry_budget,
       hedgeAfterMs: hedge_after,
-    },
-    paths: pathsOf(protocol, version.model ?? model, version.version),
+    }),
+    upstream: upstreamOf(version.model ?? model, version.version),
   };
 }
 
-function pathsOf(protocol: Version['protocol'], model: string, version: string | undefined): Version['paths'] {
-  const path = `models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${version}`}`;
-  const none = { infer: undefined, predict: undefined, metadata: undefined, ready: undefined };
-  if (protocol === 'http') return none;
-  const predict = `/v1/${path}:predict`;
-  if (protocol === 'v1') return { ...none, predict, ready: `/v1/${path}` };
-  return { infer: `/v2/${path}/infer`, predict, metadata: `/v2/${path}`, ready: `/v2/${path}/ready` };
+function upstreamOf(model: string, version: string | undefined): string {
+  return `models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${version}`}`;
 }
 
 function compileRollout(model: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
   const from = rollout.from ?? 0;
   const most = 1 - (rollout.holdback ?? 0);
-  const blocks = rollout.steps.map(({ share }) => block(from, Math.min(share, most)));
+  const blocks = shared(rollout.steps.map(({ share }) => block(from, Math.min(share, most))));
   return {
     id: rollout.id,
     candidate: find(versions, rollout.candidate),
     choice: choice(model, rollout.candidate, `rollout ${rollout.id}`),
-    buckets: buckets(`${model}.canary`, rollout),
-    steps: rollout.steps,
+    buckets: buckets(model + CANARY, rollout),
+    steps: shared(rollout.steps),
     live: blocks[0] ?? block(from, 0),
     blocks,
     guards: rollout.rollback && compileGuards(rollout.rollback),
@@ -155,8 +157,8 @@ function compileGuards(written: NonNullable<WrittenRollout['rollback']>): Guards
 function sortingOf(rollouts: readonly Rollout[]): Sorting | undefined {
   const [first] = rollouts;
   if (first === undefined) return undefined;
-  const { prefix, unit, withoutUnit, salt } = first.buckets;
-  return { prefix, unit, end: Math.max(...rollouts.map(({ live }) => live.to)), withoutUnit, salt };
+  const { unit, withoutUnit } = first.buckets;
+  return shared({ unit, withoutUnit, purpose: CANARY });
 }
 
 function compileExperiment(
@@ -209,21 +211,10 @@ function choice(model: string, version: string, why: string): Choice {
   return { kind: 'serve', model, version, why };
 }
 
-/** The same object for the same text: thousands of models are sorted by the same few units. */
-const units = new Map<string, Unit>();
-
 function compileUnit(text: string): Unit {
-  const known = units.get(text);
-  if (known !== undefined) return known;
   const [from, rest = ''] = text.split(' ');
-  const unit: Unit =
-    from === 'header'
-      ? { from: 'header', name: rest.toLowerCase() }
-      : from === 'body'
-        ? { from: 'body', path: rest.split('.') }
-        : { from: 'random' };
-  units.set(text, unit);
-  return unit;
+  if (from === 'header') return shared({ from, name: rest.toLowerCase() });
+  return shared(from === 'body' ? { from, path: rest.split('.') } : { from: 'random' });
 }
 
 function block(from: number, share: number): Block {

@@ -44,21 +44,28 @@ export type Model = ServedModel | TieredModel;
 export type ServedModel = {
   readonly kind: 'served';
   readonly name: string;
+  /** How the rollouts sort callers, all in one bucket space; undefined without a rollout. */
+  readonly sorting: Sorting | undefined;
+  /** No rollout's block reaches beyond this slot. */
+  readonly end: number;
+  readonly experiment: Experiment | undefined;
+  /** The baseline's, and why it is the baseline. */
+  readonly baselineLabel: string;
+  readonly baselineWhy: string;
   readonly timeoutMs: number;
   readonly versions: ReadonlyMap<string, Version>;
   /** Versions by everything a caller may call them: our label and the server's own version. */
   readonly pinnable: ReadonlyMap<string, Version>;
   readonly pins: 'none' | 'any' | readonly Condition[];
   readonly baseline: Version;
-  readonly baselineChoice: Choice;
-  readonly experiment: Experiment | undefined;
   readonly rollouts: readonly Rollout[];
-  /** How the rollouts sort callers, all in one bucket space; no block reaches beyond `end`. Undefined without a rollout. */
-  readonly sorting: Sorting | undefined;
 };
 
-/** What every request to a model with rollouts needs, in one place: with thousands of models each look-up costs. */
-export type Sorting = Buckets & { readonly end: number };
+/**
+ * What callers of a model with rollouts are sorted by: one object for all models that sort alike, so the salt is told as
+ * what stands in it behind the model's name.
+ */
+export type Sorting = Pick<Buckets, 'unit' | 'withoutUnit'> & { readonly purpose: string };
 
 export type Version = {
   readonly model: string;
@@ -74,13 +81,8 @@ export type Version = {
   /** Requests at this version at one time, over all servers. */
   readonly maxInFlight: number;
   readonly resending: Resending;
-  /** The server's path for each call; undefined for calls that its protocol does not have. */
-  readonly paths: {
-    readonly infer: string | undefined;
-    readonly predict: string | undefined;
-    readonly metadata: string | undefined;
-    readonly ready: string | undefined;
-  };
+  /** The model at its servers, as part of every path: `models/mnist/versions/2`. */
+  readonly upstream: string;
 };
 
 /** When a request is sent more than once. */

@@ -225,7 +225,7 @@ function* tickByTick(ticks: readonly (readonly [Seen, number])[], isApproved: bo
 /** Slots that the candidate answers, all of them once it is the baseline. */
 function shareOf(state: RolloutState): number {
   const { model } = viewOf(MODEL, [state]);
-  return model.baseline.label === 'v2' ? 1_000_000 : (model.sorting?.end ?? 0);
+  return model.baseline.label === 'v2' ? 1_000_000 : model.end;
 }
 
 const alert: fc.Arbitrary<Alert> = fc.record({

@@ -60,7 +60,7 @@ test('a rolled-back candidate answers no one and is out of service, until a new 
 test('a promoted version answers for the baseline until the policy names it', () => {
   const promoted = withPhase(PROMOTED);
   assert.equal(answering(promoted, MODEL, 0.99), 'v2');
-  assert.equal(viewOf(MODEL, statesOf(promoted)).model.baselineChoice.why, 'baseline, promoted by rollout r');
+  assert.equal(viewOf(MODEL, statesOf(promoted)).model.baselineWhy, 'baseline, promoted by rollout r');
   const named = enrol(promoted, [modelWith('pins: none', 'v2')]).ledger;
   assert.deepEqual(named.get('r')?.phase, { ...PROMOTED, isNamed: true });
   // From then on the policy's word counts again.

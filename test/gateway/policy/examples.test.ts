@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { decide } from '../../../gateway/decide/decide.ts';
 import type { Decision, Facts } from '../../../gateway/flow.ts';
 import { loadPolicy } from '../../../gateway/policy/load.ts';
+import { pathOf } from '../../../gateway/policy/paths.ts';
 import type { ServedModel } from '../../../gateway/policy/policy.ts';
 import { request } from '../decide/setup.ts';
 
@@ -125,7 +126,7 @@ test('protocols-and-fleet.yaml reads as its comments say: caps, paths and deadli
   );
   const churn = models.get('churn');
   assert.ok(churn?.kind === 'served');
-  assert.equal(churn.baseline.paths.predict, '/v1/models/churn_2026/versions/4:predict');
+  assert.equal(pathOf(churn.baseline, 'predict'), '/v1/models/churn_2026/versions/4:predict');
   const embeddings = models.get('embeddings');
   assert.ok(embeddings?.kind === 'served');
   assert.deepEqual(

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadPolicy, PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { pathOf } from '../../../gateway/policy/paths.ts';
 import { undo } from '../../support/undo.ts';
 
 const GOOD = `apiVersion: sluice/v1
@@ -224,13 +225,12 @@ test('a good policy is compiled: units, upstream paths, slots and salt', () => {
   const digits = policy.models.get('digits');
   assert.ok(digits?.kind === 'served');
   assert.equal(digits.timeoutMs, 1500);
-  assert.deepEqual(digits.baseline.paths, {
-    infer: '/v2/models/mnist/versions/1/infer',
-    predict: '/v1/models/mnist/versions/1:predict',
-    metadata: '/v2/models/mnist/versions/1',
-    ready: '/v2/models/mnist/versions/1/ready',
-  });
-  assert.equal(digits.versions.get('v2')?.paths.infer, '/v2/models/digits/infer');
+  const { baseline } = digits;
+  assert.equal(pathOf(baseline, 'infer'), '/v2/models/mnist/versions/1/infer');
+  assert.equal(pathOf(baseline, 'predict'), '/v1/models/mnist/versions/1:predict');
+  assert.equal(pathOf(baseline, 'metadata'), '/v2/models/mnist/versions/1');
+  assert.equal(pathOf(baseline, 'ready'), '/v2/models/mnist/versions/1/ready');
+  assert.equal(digits.versions.get('v2')?.upstream, 'models/digits');
   assert.deepEqual([...digits.pinnable.keys()].sort(), ['1', 'v1', 'v2']);
   const [rollout] = digits.rollouts;
   assert.deepEqual(rollout?.live, { from: 0, to: 125_000 });
