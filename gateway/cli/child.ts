@@ -5,6 +5,12 @@ import type { Listening } from './lifecycle.ts';
 
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 
+/**
+ * glibc gives the memory of an unloaded model back to the system only when it came from mmap, and keeps what it frees in an
+ * arena for each thread: mallopt(3). It reads both settings when a process starts.
+ */
+const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' };
+
 export type ChildOptions = {
   readonly env?: Readonly<Record<string, string>>;
   /** Where its output goes; the parent's by default. */
@@ -27,7 +33,7 @@ export class Child {
       // A process group of its own: Ctrl-C reaches the parent alone, which then stops its children in the right order.
       detached: true,
       stdio: ['ignore', output, output, 'ipc'],
-      env: { ...process.env, ...env },
+      env: { ...(this.#command === 'model-server' ? ALLOCATOR : {}), ...process.env, ...env },
     });
     this.exited = once(this.process, 'exit').then(([code, signal]) => code ?? signal);
     const told = once(this.process, 'message').then(([listening]) => listening as Listening);

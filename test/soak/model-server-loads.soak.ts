@@ -14,10 +14,6 @@ const CYCLES = 50;
 // takes this many cycles until all have been used. What grows after that is left behind.
 const WARM_UP = 30;
 
-// As the README of the model server advises: otherwise glibc keeps freed weights or gives them back, as it happens, and the
-// resident memory of an unloaded model jumps by twice its size from cycle to cycle.
-const ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '2' };
-
 test(`${CYCLES} loads and unloads under traffic fail nothing and leave no memory behind`, {
   timeout: 600_000,
 }, async (t) => {
@@ -26,7 +22,7 @@ test(`${CYCLES} loads and unloads under traffic fail nothing and leave no memory
     'weighty/1/model.onnx': weightyModel(2048),
   });
   const args = ['--port', '0', '--models', models, '--model-control', 'explicit', '--log-level', 'error'];
-  const server = new Child(['model-server', ...args], { env: ALLOCATOR });
+  const server = new Child(['model-server', ...args]);
   undo(t, () => server.stop());
   const { url } = await server.listening;
   await until(async () => (await get(`${url}/v2/health/ready`)).status === 200, 'ready', 60_000);
