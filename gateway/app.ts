@@ -16,6 +16,7 @@ import { createRecorder } from './observe/record.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
 import { type Judge, openJudge } from './open-judge.ts';
+import { openShadows, type Shadows } from './open-mirror.ts';
 import { perRequest, perStream } from './per-request.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
@@ -56,20 +57,30 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   const judge = openJudge(settings, inForce.policy, { admission: upstream.admission, store, metrics, log });
-  const apps = createApps(settings, inForce, { upstream, judge, store, metrics, log });
+  const overload = new Overload();
+  const shadows = openShadows(inForce.policy, {
+    models: () => judge.rollouts.models,
+    isBusy: () => !overload.hasRoom('batch'),
+    store,
+    metrics,
+    log,
+  });
+  const apps = createApps(settings, inForce, { upstream, judge, shadows, overload, store, metrics, log });
   const { url, adminUrl } = await upstream
     .start()
     .then(() => Promise.race([judge.start(), sleep(FIRST_LOOK_MS)]))
     .then(() => listenBoth(apps, settings))
     .catch(async (error: unknown) => {
-      apps.overload.close();
+      overload.close();
       await judge.close();
+      await shadows.close();
       await Promise.all([inForce.close(), upstream.close(), store.close()]);
       throw error;
     });
   inForce.watch((policy) => {
     upstream.update(policy);
     judge.update(policy);
+    shadows.update(policy);
     log.info({ policy: settings.policy, sha256: policy.sha256 }, 'a new policy is in force');
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
@@ -81,9 +92,10 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     // By then everything in flight is answered or past its deadline; a stream that goes on and on is cut.
     const longest = Math.min(longestTimeout(inForce.policy), settings.drainTimeoutMs);
     await closeListener(apps.data, longest + LAST_WRITES_MS);
-    apps.overload.close();
+    overload.close();
     await closeListener(apps.admin, LAST_WRITES_MS);
     await judge.close();
+    await shadows.close();
     await Promise.all([upstream.close(), store.close()]);
     log.info('gateway has drained');
   });
@@ -129,6 +141,8 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
 type Parts = {
   readonly judge: Judge;
   readonly upstream: Upstream;
+  readonly shadows: Shadows;
+  readonly overload: Overload;
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -137,14 +151,13 @@ type Parts = {
 type Apps = {
   readonly data: FastifyInstance;
   readonly admin: FastifyInstance;
-  readonly overload: Overload;
   readonly startDraining: () => void;
 };
 
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { upstream, judge, store, metrics, log }: Parts,
+  { upstream, judge, shadows, overload, store, metrics, log }: Parts,
 ): Apps {
   const { fleet, admission, servers } = upstream;
   const { rollouts } = judge;
@@ -160,7 +173,6 @@ function createApps(
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log);
   const count = rollouts.count.bind(rollouts);
-  const overload = new Overload();
   const deps = () => ({
     models: rollouts.models,
     fleet,
@@ -168,6 +180,7 @@ function createApps(
     outOfService: rollouts.outOfService,
     record,
     count,
+    copy: shadows.answered,
     random: Math.random,
   });
   addRoutes(data, {
@@ -189,6 +202,7 @@ function createApps(
       models: rollouts.models,
       standing: inForce.standing,
       withheld: admission.withheld,
+      shadowsOf: shadows.standingsOf,
       rollouts: rollouts.current.map(({ rollout, state }) => standingOf(rollout, state)),
       refusals: rollouts.refusals,
       store: store.health(),
@@ -204,11 +218,12 @@ function createApps(
     order: (id, order) => judge.perTick.order(id, order),
     heed: (alert) => judge.perTick.heed(alert),
     audit: store.audit,
+    store,
+    pauseShadow: shadows.pause,
   });
   return {
     data,
     admin,
-    overload,
     startDraining: () => {
       draining = true;
     },

@@ -21,6 +21,7 @@ const table = {
   UPLOADS_FULL: [503, 'too many request bodies are arriving at once; try again'],
   FORBIDDEN: [403, 'not from here'],
   UNKNOWN_ROLLOUT: [404, 'unknown rollout'],
+  UNKNOWN_SHADOW: [404, 'unknown shadow'],
   NOT_POSSIBLE: [409, 'not possible now'],
   EPOCH: [412, 'the rollout has moved since you looked'],
   MEDIA_TYPE: [415, 'only application/json is taken here'],

@@ -8,6 +8,8 @@ import { type Streams, stream } from './forward/stream.ts';
 import { pathOf } from './policy/paths.ts';
 import type { Model, Version } from './policy/policy.ts';
 
+type Served = Extract<Decision, { kind: 'serve' }>;
+
 export type PerRequestDeps = {
   /** As they are served now, by the states of their rollouts. */
   readonly models: ReadonlyMap<string, Model>;
@@ -17,6 +19,8 @@ export type PerRequestDeps = {
   readonly record: (outcome: Outcome) => void;
   /** Tells the judge of an answer that the rollouts' rule led to. */
   readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
+  /** Offers copies of an answered prediction to the model's shadows. */
+  readonly copy: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
   /** In [0, 1). */
   readonly random: () => number;
 };
@@ -28,8 +32,6 @@ const ERROR_OF: Record<Refusal, ErrorCode> = {
   no_unit: 'NO_UNIT',
 };
 
-type Served = Extract<Decision, { kind: 'serve' }>;
-
 /** An answer, and the headers that tell the caller what was decided. */
 export type Marked = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
 
@@ -40,7 +42,10 @@ export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: On
   if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
   const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave);
   // A look at the model is no prediction: it says nothing about how a version does.
-  if (facts.call === 'infer' || facts.call === 'predict') observe(deps, facts, decision, answer);
+  if (facts.call === 'infer' || facts.call === 'predict') {
+    observe(deps, facts, decision, answer);
+    deps.copy(facts, decision, version, answer);
+  }
   return { answer, marks: marksOf(decision) };
 }
 

@@ -38,6 +38,7 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/env.ts', ANYTHING],
   ['gateway/per-request.ts', ANYTHING],
   ['gateway/open-judge.ts', ANYTHING],
+  ['gateway/open-mirror.ts', ANYTHING],
   ['gateway/per-tick.ts', ANYTHING],
   ['gateway/rollouts.ts', ANYTHING],
   ['model-server/', { ours: ['model-server/'] }],

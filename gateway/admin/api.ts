@@ -3,22 +3,30 @@ import type { FastifyInstance } from 'fastify';
 import { SluiceError } from '../errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { carriesToken } from './auth.ts';
+import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
 import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
+import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
 /** What a caller with an unknown path is told to try. */
 export const ADMIN_PATHS =
-  'there are /api/status, /api/audit, /api/alerts, /api/models/{model}/rollout/{action}, /metrics, /livez and /readyz';
+  'there are /api/status, /api/audit, /api/alerts, /api/comparisons, /api/models/{model}/rollout/{action}, ' +
+  '/api/models/{model}/shadows/{shadow}/{pause|resume}, /metrics, /livez and /readyz';
 
-export type AdminDeps = RolloutRoutesDeps & {
-  readonly metrics: Metrics;
-  readonly status: () => unknown;
-  readonly isDraining: () => boolean;
-};
+export type AdminDeps = RolloutRoutesDeps &
+  ComparisonRoutesDeps &
+  ShadowRoutesDeps & {
+    readonly metrics: Metrics;
+    readonly status: () => unknown;
+    readonly isDraining: () => boolean;
+  };
 
 /** Adds every route of the admin listener. */
 export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   app.removeAllContentTypeParsers(); // a form must never be taken for JSON
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   addRolloutRoutes(app, deps);
+  addShadowRoutes(app, deps);
+  addComparisonRoutes(app, deps);
   app.get('/livez', () => ({ live: true }));
   app.get('/readyz', (_request, reply) =>
     reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),

@@ -16,6 +16,12 @@ export function requireEditor({ headers }: FastifyRequest, token: string | undef
     throw new SluiceError('FORBIDDEN', 'another origin');
 }
 
+/** The same for a request with a body, which must say that it is JSON: a web page can send anything else unasked. */
+export function requireJson(request: FastifyRequest, token: string | undefined): void {
+  requireEditor(request, token);
+  if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) throw new SluiceError('MEDIA_TYPE');
+}
+
 /** The body as the schema has it. Throws SluiceError with the first mistake. */
 export function bodyOf<T>(schema: z.ZodType<T>, { body }: FastifyRequest): T {
   const { success, data, error } = schema.safeParse(parsed(body));

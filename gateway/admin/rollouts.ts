@@ -6,7 +6,7 @@ import type { Alert } from '../judge/alert.ts';
 import type { Order } from '../judge/order.ts';
 import type { RolloutState } from '../judge/state.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
-import { bodyOf, requireEditor } from './edits.ts';
+import { bodyOf, requireEditor, requireJson } from './edits.ts';
 
 /** What became of an order, as the judge says it. */
 type Ordered =
@@ -51,11 +51,7 @@ const ALERTS = z.object({
 
 /** Adds `POST /api/models/{model}/rollout/{action}`, `POST /api/alerts` and `GET /api/audit`. */
 export function addRolloutRoutes(app: FastifyInstance, deps: RolloutRoutesDeps): void {
-  const onRequest = async (request: FastifyRequest) => {
-    requireEditor(request, deps.token);
-    if (!/^application\/json\s*(;|$)/i.test(request.headers['content-type'] ?? '')) throw new SluiceError('MEDIA_TYPE');
-  };
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  const onRequest = async (request: FastifyRequest) => requireJson(request, deps.token);
   for (const action of ACTIONS)
     app.post<{ Params: { model: string } }>(`/api/models/:model/rollout/${action}`, { onRequest }, (request) =>
       edit(deps, request.params.model, action, request),

@@ -16,6 +16,8 @@ export type StatusInput = {
   /** Candidates that receive no traffic, with the reason. */
   readonly withheld: ReadonlyMap<Version, string>;
   readonly rollouts: readonly RolloutStanding[];
+  /** Where copies of a model's requests go, and what became of them. */
+  readonly shadowsOf: (model: string) => readonly ShadowStatus[];
   /** Rollouts of the policy that may not start. */
   readonly refusals: readonly Refusal[];
   readonly store: StoreHealth;
@@ -25,14 +27,45 @@ export type StatusInput = {
   readonly servers: readonly { readonly name: string; readonly address: string | undefined }[];
 };
 
+/** A shadow, and what became of the copies for it on this gateway since it started. */
+export type ShadowStatus = {
+  readonly name: string;
+  /** `v2`, or another model's name. */
+  readonly target: string;
+  readonly sample: number;
+  readonly isPaused: boolean;
+  readonly counts: {
+    readonly offered: number;
+    readonly sent: number;
+    readonly answered: number;
+    readonly failed: number;
+    readonly timed_out: number;
+    readonly waiting: number;
+    readonly inFlight: number;
+    readonly dropped: Readonly<Record<string, number>>;
+  };
+};
+
 /** The status document, as it goes out in JSON. Shares are fractions of 1. */
-export function statusOf({ models, standing, servers, withheld, rollouts, refusals, store, ...process }: StatusInput) {
+export function statusOf({
+  models,
+  standing,
+  servers,
+  withheld,
+  rollouts,
+  shadowsOf,
+  refusals,
+  store,
+  ...process
+}: StatusInput) {
   return {
     ...process,
     policy: standing,
     store,
     refusals,
-    models: Object.fromEntries([...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts })])),
+    models: Object.fromEntries(
+      [...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts, shadowsOf })]),
+    ),
     // A name that leads to several addresses is a server at each of them.
     fleet: Object.fromEntries(
       servers.map(({ name, ...server }) => [server.address === undefined ? name : `${name}@${server.address}`, server]),
@@ -40,7 +73,10 @@ export function statusOf({ models, standing, servers, withheld, rollouts, refusa
   };
 }
 
-function modelStatus(model: Model, { withheld, rollouts }: Pick<StatusInput, 'withheld' | 'rollouts'>) {
+function modelStatus(
+  model: Model,
+  { withheld, rollouts, shadowsOf }: Pick<StatusInput, 'withheld' | 'rollouts' | 'shadowsOf'>,
+) {
   if (model.kind === 'tiers')
     return { tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])) };
   return {
@@ -61,6 +97,7 @@ function modelStatus(model: Model, { withheld, rollouts }: Pick<StatusInput, 'wi
       withheld: withheld.get(candidate),
       standing: rollouts.find((standing) => standing.id === id && standing.model === model.name),
     })),
+    shadows: shadowsOf(model.name),
     versions: Object.fromEntries([...model.versions.values()].map(({ label, servers }) => [label, { servers }])),
   };
 }

@@ -1,4 +1,4 @@
-import type { statusOf } from '../admin/status.ts';
+import type { ShadowStatus, statusOf } from '../admin/status.ts';
 import type { RolloutStanding } from '../judge/told.ts';
 import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
 import { shareText } from './amounts.ts';
@@ -41,7 +41,16 @@ function modelText(name: string, model: Status['models'][string]): string {
     ...(standing === undefined ? [] : [rolloutText(standing)]),
     ...(withheld === undefined ? [] : [`  withheld: ${withheld}`]),
   ]);
-  return [`${name}: baseline ${model.baseline}`, ...rollouts].join('\n');
+  return [`${name}: baseline ${model.baseline}`, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
+}
+
+function shadowText({ name, target, sample, isPaused, counts }: ShadowStatus): string {
+  const lost = counts.offered - counts.sent - counts.waiting;
+  const state = isPaused ? 'paused' : `${shareText(sample)} of the requests`;
+  const unanswered = counts.failed + counts.timed_out;
+  const whole = `${counts.offered} copies: ${counts.answered} answered, ${unanswered} not, ${lost} dropped`;
+  const why = Object.entries(counts.dropped).flatMap(([reason, count]) => (count === 0 ? [] : [`${reason} ${count}`]));
+  return `  shadow ${name} (${target}), ${state}, ${whole}${why.length === 0 ? '' : ` (${why.join(', ')})`}`;
 }
 
 function rolloutText(standing: RolloutStanding): string {

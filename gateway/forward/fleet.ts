@@ -74,6 +74,12 @@ export class Fleet {
     await Promise.all(servers.map((server) => server.close()));
   }
 
+  /** Ends every connection now. */
+  async destroy(): Promise<void> {
+    const servers = [...this.#entries.values()].flatMap(({ servers }) => servers);
+    await Promise.all(servers.map((server) => server.destroy()));
+  }
+
   #serversOf({ servers }: Version): readonly Server[] {
     return servers.flatMap((name) => this.#entries.get(name)?.servers ?? []);
   }

@@ -15,10 +15,20 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MOST_ATTEMPTS = 3;
 /** A repeat waits up to this long, so that those of one broken server do not arrive elsewhere all at once. */
 const JITTER_MS = 10;
+const NO_MARKS: readonly string[] = [];
 
-/** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
-export function send(placement: Placement, path: string, facts: Facts, onLeave: OnLeave): Promise<Answer> {
-  return new Promise((settle) => new Sending(placement, path, facts, settle).start(onLeave));
+/**
+ * Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. `marks` are
+ * headers of ours to add, as flat name-value pairs.
+ */
+export function send(
+  placement: Placement,
+  path: string,
+  facts: Facts,
+  onLeave: OnLeave,
+  marks: readonly string[] = NO_MARKS,
+): Promise<Answer> {
+  return new Promise((settle) => new Sending(placement, path, facts, marks, settle).start(onLeave));
 }
 
 type Settled = Exclude<Result, { kind: 'dropped' }>;
@@ -37,13 +47,19 @@ class Sending {
   #firstClass: OutcomeClass | undefined;
   #isSettled = false;
 
-  constructor(placement: Placement, path: string, facts: Facts, settle: (answer: Answer) => void) {
+  constructor(
+    placement: Placement,
+    path: string,
+    facts: Facts,
+    marks: readonly string[],
+    settle: (answer: Answer) => void,
+  ) {
     this.#placement = placement;
     this.#path = path;
     this.#facts = facts;
     this.#settle = settle;
     this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id, 'inference');
-    this.#headers.push(DEADLINE_HEADER, '');
+    this.#headers.push(...marks, DEADLINE_HEADER, '');
   }
 
   start(onLeave: OnLeave): void {

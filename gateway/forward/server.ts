@@ -57,6 +57,11 @@ export class Server {
     return this.#pool.close();
   }
 
+  /** Ends every connection now. */
+  destroy(): Promise<void> {
+    return this.#pool.destroy();
+  }
+
   #swapPool(isReusing: boolean): void {
     void this.#pool.close();
     this.#pool = this.#newPool(isReusing);

@@ -13,12 +13,14 @@ import type {
   Rollout,
   ServedModel,
   ServerSpec,
+  Shadow,
   Sorting,
   TieredModel,
   Unit,
   Version,
 } from './policy.ts';
 import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from './schema/model.ts';
+import type { WrittenShadow } from './schema/shadow.ts';
 import type { PolicyFile } from './schema.ts';
 import { endSharing, shared } from './shared.ts';
 import { unbuiltParts } from './unbuilt.ts';
@@ -29,6 +31,7 @@ const DEFAULT_IDLE_MS = 30_000;
 /** Behind a model's name it is the salt of its rollouts. */
 const CANARY = '.canary';
 const NO_ROLLOUTS: readonly Rollout[] = [];
+const NO_SHADOWS: readonly Shadow[] = [];
 
 /** The runnable policy. */
 export function compile(file: PolicyFile, sha256: string): Policy {
@@ -91,6 +94,7 @@ function compileServed(name: string, model: WrittenServed): ServedModel {
     pins: typeof model.pins === 'string' ? model.pins : compileCondition({ header: model.pins.header }),
     baseline: find(versions, model.baseline),
     rollouts: rollouts.length === 0 ? NO_ROLLOUTS : rollouts,
+    shadows: model.shadow === undefined ? NO_SHADOWS : model.shadow.map((each) => compileShadow(name, each)),
   };
 }
 
@@ -159,6 +163,28 @@ function sortingOf(rollouts: readonly Rollout[]): Sorting | undefined {
   if (first === undefined) return undefined;
   const { unit, withoutUnit } = first.buckets;
   return shared({ unit, withoutUnit, purpose: CANARY });
+}
+
+function compileShadow(owner: string, { name, version, model, ...written }: WrittenShadow): Shadow {
+  const called = name ?? version ?? model ?? '';
+  const { as, output, tolerance, top, fields, slices, keep } = written.compare;
+  return {
+    name: called,
+    target: { model: model ?? owner, version },
+    salt: `${owner}.shadow.${called}`,
+    live: block(0, written.sample),
+    headers: written.headers ?? [],
+    budget: { bytes: written.budget.bytes, concurrency: written.budget.concurrency, ageMs: written.budget.age },
+    compare: {
+      as,
+      output,
+      tolerance,
+      top,
+      fields,
+      slices: slices ?? [],
+      keep: keep && { fields: keep.fields, requestFields: keep.request_fields, sample: keep.sample, ttlMs: keep.for },
+    },
+  };
 }
 
 function compileExperiment(

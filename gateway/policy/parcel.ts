@@ -64,6 +64,7 @@ function laidOut(model: ServedModel): ServedModel {
     baselineLabel: model.baselineLabel,
     baselineWhy: model.baselineWhy,
     rollouts: model.rollouts,
+    shadows: model.shadows,
     timeoutMs: model.timeoutMs,
     versions: model.versions,
     pinnable: model.pinnable,

@@ -59,6 +59,7 @@ export type ServedModel = {
   readonly pins: 'none' | 'any' | readonly Condition[];
   readonly baseline: Version;
   readonly rollouts: readonly Rollout[];
+  readonly shadows: readonly Shadow[];
 };
 
 /**
@@ -153,6 +154,45 @@ export type Guards = {
 };
 
 export type Step = { readonly share: number; readonly until: 'held' | 'approved' | { readonly bakeMs: number } };
+
+/** Where copies of a model's requests go, and how the answers are compared. */
+export type Shadow = {
+  readonly name: string;
+  /** A version of this model, or another model: then its baseline. */
+  readonly target: { readonly model: string; readonly version: string | undefined };
+  readonly salt: string;
+  /** The slots of the request ids that are copied. */
+  readonly live: Block;
+  /** Callers' headers that are copied, in lower case. */
+  readonly headers: readonly string[];
+  readonly budget: MirrorBudget;
+  readonly compare: Compare;
+};
+
+/** What one shadow may hold and have in flight at one time, and how long a copy may wait. */
+export type MirrorBudget = { readonly bytes: number; readonly concurrency: number; readonly ageMs: number };
+
+/** How two answers are compared; `gateway/observe/compare` says what each kind means. */
+export type Compare = {
+  readonly as: 'classification' | 'regression' | 'ranking' | 'embedding' | 'text' | 'json' | 'exact';
+  readonly output: string | undefined;
+  readonly tolerance: number | undefined;
+  readonly top: number | undefined;
+  readonly fields: readonly string[] | undefined;
+  /** Headers by whose values the comparisons are sliced, in lower case. */
+  readonly slices: readonly string[];
+  /** Values of bodies that are kept for people to look at; undefined for none. */
+  readonly keep: KeepValues | undefined;
+};
+
+/** JSON paths of answers and requests whose values are kept, for a sample of the pairs, for a time. */
+export type KeepValues = {
+  readonly fields: readonly string[];
+  readonly requestFields: readonly string[];
+  /** In (0, 1]. */
+  readonly sample: number;
+  readonly ttlMs: number;
+};
 
 export type Experiment = {
   readonly id: string;

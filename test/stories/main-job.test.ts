@@ -282,17 +282,9 @@ test('sluice start with a file that went bad serves the last good copy, at its a
     return { start, output };
   };
   assert.equal(await (await run()).start.stop(), 0);
-  writeFileSync(
-    file,
-    good
-      .replace(`:${ports[0]}`, ':9')
-      .replace('baseline: v1', 'baseline: v1\n    shadow: [{ version: v2, sample: 5% }]'),
-  );
+  writeFileSync(file, good.replace(`:${ports[0]}`, ':9').replace('baseline: v1', 'baseline: v7'));
   const { start, output } = await run();
-  assert.match(
-    output,
-    /last good copy is served:\n\S+:\d+:\d+ models\.digits\.shadow: shadow traffic cannot be served yet/,
-  );
+  assert.match(output, /last good copy is served:\n\S+:\d+:\d+ models\.digits\.baseline: no version "v7"/);
   const url = /gateway +(http\S+)/.exec(output)?.[1] ?? '';
   assert.equal((await ask(url, 'ada')).status, 200);
   assert.equal(await start.stop(), 0);

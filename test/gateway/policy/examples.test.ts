@@ -15,7 +15,7 @@ const UNBUILT: Readonly<Record<string, readonly string[]>> = {
   'experiment.yaml': [],
   'pins.yaml': [],
   'protocols-and-fleet.yaml': [],
-  'shadow.yaml': ['models.digits.shadow: shadow traffic'],
+  'shadow.yaml': [],
   'tiers.yaml': ['models.spam.tiers.escalate: escalation between tiers'],
   'two-candidates.yaml': [],
 };

@@ -1,0 +1,38 @@
+// Orders to shadows: no more copies, and copies again. Of this gateway alone, and until it ends: what is to last stands in
+// the policy.
+import { randomUUID } from 'node:crypto';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { SluiceError } from '../errors.ts';
+import type { AuditTrail } from '../observe/store/store.ts';
+import { bodyOf, requireJson } from './edits.ts';
+
+export type ShadowRoutesDeps = {
+  readonly token: string | undefined;
+  /** False when the model has no such shadow. */
+  readonly pauseShadow: (model: string, shadow: string, isPaused: boolean) => boolean;
+  readonly audit: AuditTrail;
+};
+
+const EDIT = z.strictObject({
+  by: z.string().min(1).max(128).default('someone by the admin API'),
+  reason: z.string().min(1).max(1000),
+});
+
+/** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume}`. */
+export function addShadowRoutes(app: FastifyInstance, { token, pauseShadow, audit }: ShadowRoutesDeps): void {
+  const onRequest = async (request: FastifyRequest) => requireJson(request, token);
+  for (const action of ['pause', 'resume'] as const)
+    app.post<{ Params: { model: string; shadow: string } }>(
+      `/api/models/:model/shadows/:shadow/${action}`,
+      { onRequest },
+      async (request) => {
+        const { by, reason } = bodyOf(EDIT, request);
+        const { model, shadow } = request.params;
+        if (!pauseShadow(model, shadow, action === 'pause'))
+          throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
+        await audit.append({ id: randomUUID(), at: Date.now(), event: `shadow ${action}d`, model, shadow, by, reason });
+        return { model, shadow, isPaused: action === 'pause' };
+      },
+    );
+}

@@ -1,0 +1,68 @@
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** What is read of one shadow at a scrape: running totals by what became of its copies, and what is on its way. */
+export type MirrorReading = {
+  readonly model: string;
+  readonly shadow: string;
+  readonly copies: Readonly<Record<string, number>>;
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly inFlight: number;
+  readonly waiting: number;
+};
+
+/** What became of pairs after both answers were there, over all shadows. */
+export type PairReading = Readonly<Record<'compared' | 'dropped' | 'failed', number>>;
+
+/** Adds the metrics of shadows. Both functions are asked at every scrape. */
+export function addMirrorMetrics(
+  registry: Registry,
+  shadows: () => readonly MirrorReading[],
+  pairs: () => PairReading,
+): void {
+  const registers = [registry];
+  new Counter({
+    name: 'sluice_mirror_copies_total',
+    help: 'Copies of requests for a shadow, by what became of them; offered are all of them.',
+    labelNames: ['model', 'shadow', 'result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, shadow, copies } of shadows())
+        for (const [result, count] of Object.entries(copies)) this.inc({ model, shadow, result }, count);
+    },
+  });
+  new Counter({
+    name: 'sluice_mirror_dropped_total',
+    help: 'Copies that were never sent, by the reason.',
+    labelNames: ['model', 'shadow', 'reason'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { model, shadow, dropped } of shadows())
+        for (const [reason, count] of Object.entries(dropped)) this.inc({ model, shadow, reason }, count);
+    },
+  });
+  const gauge = (name: string, help: string, read: (of: MirrorReading) => number) =>
+    new Gauge({
+      name,
+      help,
+      labelNames: ['model', 'shadow'],
+      registers,
+      collect() {
+        this.reset();
+        for (const reading of shadows()) this.set({ model: reading.model, shadow: reading.shadow }, read(reading));
+      },
+    });
+  gauge('sluice_mirror_in_flight', 'Copies at a server now.', ({ inFlight }) => inFlight);
+  gauge('sluice_mirror_waiting', 'Copies that wait to be sent.', ({ waiting }) => waiting);
+  new Counter({
+    name: 'sluice_comparisons_total',
+    help: 'Pairs of answers, by whether they were compared, dropped because the thread was behind, or lost with it.',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(pairs())) this.inc({ result }, count);
+    },
+  });
+}

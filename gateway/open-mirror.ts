@@ -1,0 +1,123 @@
+// Wires the shadows: what is copied, who compares, where it is remembered.
+import { copiesOf } from './decide/shadow.ts';
+import type { Answer, Decision, Facts } from './flow.ts';
+import { Mirror } from './forward/mirror.ts';
+import type { LaneCounts } from './forward/mirror-lane.ts';
+import { Comparer } from './observe/compare/comparer.ts';
+import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
+import type { Logger } from './observe/log.ts';
+import type { Metrics } from './observe/metrics.ts';
+import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
+import type { Store } from './observe/store/store.ts';
+import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
+
+type Served = Extract<Decision, { kind: 'serve' }>;
+
+/** A shadow as it is now. */
+export type ShadowStanding = {
+  readonly name: string;
+  /** `v2`, or another model's name. */
+  readonly target: string;
+  readonly sample: number;
+  readonly isPaused: boolean;
+  /** Of this gateway, since it started. */
+  readonly counts: LaneCounts;
+};
+
+/** The shadows of a running gateway. */
+export type Shadows = {
+  /** Hears of every answer to a prediction. */
+  readonly answered: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
+  readonly standingsOf: (model: string) => readonly ShadowStanding[];
+  /** Stops or restarts copies here until the process ends; false when there is no such shadow. */
+  readonly pause: (model: string, shadow: string, isPaused: boolean) => boolean;
+  readonly update: (policy: Policy) => void;
+  readonly close: () => Promise<void>;
+};
+
+type Parts = {
+  /** As they are served now. */
+  readonly models: () => ReadonlyMap<string, Model>;
+  readonly isBusy: () => boolean;
+  readonly store: Pick<Store, 'comparisons'>;
+  readonly metrics: Metrics;
+  readonly log: Logger;
+};
+
+/** Opens the shadows of a policy. */
+export function openShadows(policy: Policy, { models, isBusy, store, metrics, log }: Parts): Shadows {
+  const comparer = new Comparer({
+    sink: (batch) => store.comparisons.append(batch),
+    onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
+  });
+  const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy });
+  comparer.configure(specsOf(policy));
+  addMirrorMetrics(
+    metrics.registry,
+    () => readings(mirror.counts()),
+    () => comparer.counters(),
+  );
+  const shadowsOf = (model: string): readonly Shadow[] => {
+    const served = models().get(model);
+    return served?.kind === 'served' ? served.shadows : [];
+  };
+  return {
+    answered(facts, decision, version, answer) {
+      const model = models().get(decision.model);
+      if (model?.kind !== 'served' || model.shadows.length === 0) return;
+      const original = { facts, version, answer, unit: decision.sorted?.unit, tier: decision.tier };
+      for (const { shadow, isRepeated } of copiesOf(model, version.label, facts.id))
+        mirror.offer(original, shadow, targetOf(shadow, models()), isRepeated);
+    },
+    standingsOf: (model) =>
+      shadowsOf(model).map((shadow) => {
+        const lane = mirror.laneOf(model, shadow);
+        return {
+          name: shadow.name,
+          target: shadow.target.version ?? shadow.target.model,
+          sample: (shadow.live.to - shadow.live.from) / 1_000_000,
+          isPaused: lane.isPaused,
+          counts: lane.counts(),
+        };
+      }),
+    pause(model, name, isPaused) {
+      const shadow = shadowsOf(model).find((each) => each.name === name);
+      if (shadow === undefined) return false;
+      const lane = mirror.laneOf(model, shadow);
+      lane.isPaused = isPaused;
+      if (isPaused) lane.empty('paused');
+      return true;
+    },
+    update(next) {
+      mirror.update(next);
+      comparer.configure(specsOf(next));
+    },
+    async close() {
+      await mirror.close();
+      await comparer.close();
+    },
+  };
+}
+
+/** The version that a shadow stands for now: of another model it is the baseline. */
+function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Version | undefined {
+  const model = models.get(target.model);
+  if (model?.kind !== 'served') return undefined;
+  return target.version === undefined ? model.baseline : model.versions.get(target.version);
+}
+
+function specsOf({ models }: Policy): ReadonlyMap<string, CompareSpec> {
+  const specs = new Map<string, CompareSpec>();
+  for (const model of models.values()) {
+    if (model.kind !== 'served') continue;
+    for (const { name, compare } of model.shadows) specs.set(shadowKey(model.name, name), compare);
+  }
+  return specs;
+}
+
+function readings(counts: ReadonlyMap<string, LaneCounts>): MirrorReading[] {
+  return [...counts].map(([key, { offered, sent, answered, failed, timed_out, dropped, inFlight, waiting }]) => {
+    const [model = '', shadow = ''] = key.split('/');
+    return { model, shadow, copies: { offered, sent, answered, failed, timed_out }, dropped, inFlight, waiting };
+  });
+}
