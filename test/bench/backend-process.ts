@@ -38,8 +38,13 @@ export class Backend {
     return cpuMicros(this.#process.pid ?? 0);
   }
 
+  /** Freezes it (SIGSTOP), or wakes it (SIGCONT). */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#process.kill(signal);
+  }
+
   stop(): void {
-    this.#process.kill();
+    this.#process.kill('SIGKILL');
   }
 
   async #ask(wish: 'look' | 'forget'): Promise<Seen> {
