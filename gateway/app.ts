@@ -15,6 +15,7 @@ import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
+import { addTierMetrics } from './observe/tier-metrics.ts';
 import { type Judge, openJudge } from './open-judge.ts';
 import { openShadows, type Shadows } from './open-mirror.ts';
 import { perRequest, perStream } from './per-request.ts';
@@ -23,6 +24,7 @@ import type { Policy } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
+import { Tiering } from './tiering.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
@@ -173,6 +175,12 @@ function createApps(
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log);
   const count = rollouts.count.bind(rollouts);
+  const tiering = new Tiering((model, isAlarmed, wantedShare) => {
+    if (isAlarmed)
+      log.warn({ model, wantedShare }, 'a tier has lost its confidence: far more wants to go up than the budget');
+    else log.info({ model, wantedShare }, 'as much wants to go up as the budget allows');
+  });
+  addTierMetrics(metrics.registry, () => tiering.standings());
   const deps = () => ({
     models: rollouts.models,
     fleet,
@@ -181,6 +189,7 @@ function createApps(
     record,
     count,
     copy: shadows.answered,
+    tiering,
     random: Math.random,
   });
   addRoutes(data, {
@@ -203,6 +212,7 @@ function createApps(
       standing: inForce.standing,
       withheld: admission.withheld,
       shadowsOf: shadows.standingsOf,
+      ladderOf: (model) => tiering.standingOf(model),
       rollouts: rollouts.current.map(({ rollout, state }) => standingOf(rollout, state)),
       refusals: rollouts.refusals,
       store: store.health(),

@@ -1,6 +1,7 @@
 // Wires the shadows: what is copied, who compares, where it is remembered.
+import type { Served } from './choose.ts';
 import { copiesOf } from './decide/shadow.ts';
-import type { Answer, Decision, Facts } from './flow.ts';
+import type { Answer, Facts } from './flow.ts';
 import { Mirror } from './forward/mirror.ts';
 import type { LaneCounts } from './forward/mirror-lane.ts';
 import { Comparer } from './observe/compare/comparer.ts';
@@ -10,8 +11,6 @@ import type { Metrics } from './observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
 import type { Store } from './observe/store/store.ts';
 import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
-
-type Served = Extract<Decision, { kind: 'serve' }>;
 
 /** A shadow as it is now. */
 export type ShadowStanding = {

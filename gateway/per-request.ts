@@ -1,52 +1,60 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
-import { decide, type OutOfService, type Withheld } from './decide/decide.ts';
-import { type ErrorCode, SluiceError } from './errors.ts';
-import type { Answer, Decision, Facts, OnLeave, Outcome, Refusal, Sorted } from './flow.ts';
+import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf, type Served } from './choose.ts';
+import { SluiceError } from './errors.ts';
+import type { Answer, Facts, OnLeave, Outcome, Sorted } from './flow.ts';
 import type { Fleet } from './forward/fleet.ts';
-import { send } from './forward/send.ts';
+import { type SendOptions, send } from './forward/send.ts';
 import { type Streams, stream } from './forward/stream.ts';
+import { perTier } from './per-tier.ts';
 import { pathOf } from './policy/paths.ts';
 import type { Model, Version } from './policy/policy.ts';
+import type { Tiering } from './tiering.ts';
 
-type Served = Extract<Decision, { kind: 'serve' }>;
-
-export type PerRequestDeps = {
-  /** As they are served now, by the states of their rollouts. */
-  readonly models: ReadonlyMap<string, Model>;
+export type PerRequestDeps = ChoiceDeps & {
   readonly fleet: Fleet;
-  readonly withheld: Withheld;
-  readonly outOfService: OutOfService;
   readonly record: (outcome: Outcome) => void;
   /** Tells the judge of an answer that the rollouts' rule led to. */
   readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
   /** Offers copies of an answered prediction to the model's shadows. */
   readonly copy: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
-  /** In [0, 1). */
-  readonly random: () => number;
+  /** What the ladders of tiers have spent, and how they do. */
+  readonly tiering: Tiering;
 };
-
-const ERROR_OF: Record<Refusal, ErrorCode> = {
-  unknown_version: 'UNKNOWN_VERSION',
-  pin_not_allowed: 'PIN_NOT_ALLOWED',
-  out_of_service: 'OUT_OF_SERVICE',
-  no_unit: 'NO_UNIT',
-};
-
-/** An answer, and the headers that tell the caller what was decided. */
-export type Marked = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
 
 /** Answers one inference request. Throws SluiceError when no version may answer it. */
 export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: OnLeave): Promise<Marked> {
-  const { decision, version } = choose(deps, facts);
+  const model = modelOf(deps, facts.model);
+  const chosen = choose(deps, facts, model);
+  if (model.kind === 'tiers' && model.escalation !== undefined && isPrediction(facts))
+    return perTier(
+      { ...deps, ladder: model, ask: (of, options) => ask(deps, facts, of, onLeave, options) },
+      facts,
+      chosen,
+    );
+  return { answer: await ask(deps, facts, chosen, onLeave), marks: marksOf(chosen.decision) };
+}
+
+/** Sends a prediction, or a look at a model, to the version that was chosen. */
+async function ask(
+  deps: PerRequestDeps,
+  facts: Facts,
+  { decision, version }: Chosen,
+  onLeave: OnLeave,
+  options?: SendOptions,
+): Promise<Answer> {
   const path = facts.call === 'opaque' ? undefined : pathOf(version, facts.call);
   if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
-  const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave);
+  const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave, options);
   // A look at the model is no prediction: it says nothing about how a version does.
-  if (facts.call === 'infer' || facts.call === 'predict') {
+  if (isPrediction(facts)) {
     observe(deps, facts, decision, answer);
     deps.copy(facts, decision, version, answer);
   }
-  return { answer, marks: marksOf(decision) };
+  return answer;
+}
+
+function isPrediction({ call }: Facts): boolean {
+  return call === 'infer' || call === 'predict';
 }
 
 /** Answers one request of protocol http, streamed. `path` is the server's. Throws SluiceError when no version may answer it. */
@@ -57,7 +65,7 @@ export async function perStream(
   streams: Omit<Streams, 'marks'>,
   onLeave: OnLeave,
 ): Promise<Marked> {
-  const { decision, version } = choose(deps, facts);
+  const { decision, version } = choose(deps, facts, modelOf(deps, facts.model));
   const marks = marksOf(decision);
   const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks }, onLeave);
   observe(deps, facts, decision, answer);
@@ -69,18 +77,10 @@ function observe(deps: PerRequestDeps, facts: Facts, decision: Served, answer: A
   if (decision.sorted !== undefined) deps.count(decision.model, decision.sorted, facts.id, answer);
 }
 
-function choose(
-  { models, withheld, outOfService, random }: PerRequestDeps,
-  facts: Facts,
-): { readonly decision: Served; readonly version: Version } {
-  const model = models.get(facts.model);
-  if (model === undefined) throw new SluiceError('UNKNOWN_MODEL', facts.model);
-  const decision = decide(model, facts, random(), undefined, withheld, outOfService);
-  if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
-  const answering = models.get(decision.model);
-  const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;
-  if (version === undefined) throw new SluiceError('INTERNAL');
-  return { decision, version };
+function modelOf({ models }: PerRequestDeps, name: string): Model {
+  const model = models.get(name);
+  if (model === undefined) throw new SluiceError('UNKNOWN_MODEL', name);
+  return model;
 }
 
 /** Where a call can be made that a version's protocol does not have. */
@@ -106,9 +106,4 @@ function outcomeOf(facts: Facts, { model, version, why }: Served, answer: Answer
     fault,
     latencyMs,
   };
-}
-
-function marksOf({ model, version, tier, why }: Served): Record<string, string> {
-  const marks = { 'x-sluice-model': model, 'x-sluice-version': version, 'x-sluice-why': why };
-  return tier === undefined ? marks : { ...marks, 'x-sluice-tier': tier };
 }

@@ -18,6 +18,8 @@ export type StatusInput = {
   readonly rollouts: readonly RolloutStanding[];
   /** Where copies of a model's requests go, and what became of them. */
   readonly shadowsOf: (model: string) => readonly ShadowStatus[];
+  /** How a ladder of tiers does; undefined before its first request. */
+  readonly ladderOf: (model: string) => LadderStatus | undefined;
   /** Rollouts of the policy that may not start. */
   readonly refusals: readonly Refusal[];
   readonly store: StoreHealth;
@@ -25,6 +27,18 @@ export type StatusInput = {
   readonly isAutomatic: boolean;
   /** Each with its name and whatever else is known of it. */
   readonly servers: readonly { readonly name: string; readonly address: string | undefined }[];
+};
+
+/** How a ladder of tiers does on this gateway since it started. */
+export type LadderStatus = {
+  readonly requests: number;
+  readonly answers: Readonly<Record<string, number>>;
+  readonly runs: Readonly<Record<string, number>>;
+  readonly escalations: Readonly<Record<string, number>>;
+  readonly degraded: Readonly<Record<string, number>>;
+  readonly wantedShare: number;
+  readonly isAlarmed: boolean;
+  readonly cost: { readonly spent: number; readonly alwaysLast: number } | undefined;
 };
 
 /** A shadow, and what became of the copies for it on this gateway since it started. */
@@ -54,6 +68,7 @@ export function statusOf({
   withheld,
   rollouts,
   shadowsOf,
+  ladderOf,
   refusals,
   store,
   ...process
@@ -64,7 +79,7 @@ export function statusOf({
     store,
     refusals,
     models: Object.fromEntries(
-      [...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts, shadowsOf })]),
+      [...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts, shadowsOf, ladderOf })]),
     ),
     // A name that leads to several addresses is a server at each of them.
     fleet: Object.fromEntries(
@@ -75,10 +90,13 @@ export function statusOf({
 
 function modelStatus(
   model: Model,
-  { withheld, rollouts, shadowsOf }: Pick<StatusInput, 'withheld' | 'rollouts' | 'shadowsOf'>,
+  { withheld, rollouts, shadowsOf, ladderOf }: Pick<StatusInput, 'withheld' | 'rollouts' | 'shadowsOf' | 'ladderOf'>,
 ) {
   if (model.kind === 'tiers')
-    return { tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])) };
+    return {
+      tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])),
+      escalation: ladderOf(model.name),
+    };
   return {
     timeoutMs: model.timeoutMs,
     baseline: model.baseline.label,

@@ -1,4 +1,4 @@
-import type { ShadowStatus, statusOf } from '../admin/status.ts';
+import type { LadderStatus, ShadowStatus, statusOf } from '../admin/status.ts';
 import type { RolloutStanding } from '../judge/told.ts';
 import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
 import { shareText } from './amounts.ts';
@@ -36,12 +36,32 @@ function statusText({ version, policy, store, models, refusals, isAutomatic }: S
 }
 
 function modelText(name: string, model: Status['models'][string]): string {
-  if ('tiers' in model) return `${name}: tiers ${Object.keys(model.tiers).join(' -> ')}`;
+  if ('tiers' in model) return ladderText(name, Object.keys(model.tiers), model.escalation);
   const rollouts = model.rollouts.flatMap(({ standing, withheld }) => [
     ...(standing === undefined ? [] : [rolloutText(standing)]),
     ...(withheld === undefined ? [] : [`  withheld: ${withheld}`]),
   ]);
   return [`${name}: baseline ${model.baseline}`, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
+}
+
+function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus | undefined): string {
+  const head = `${name}: tiers ${tiers.join(' -> ')}`;
+  if (ladder === undefined) return head;
+  const { requests, answers, escalations, degraded, wantedShare, isAlarmed, cost } = ladder;
+  const counts = (of: Readonly<Record<string, number>>) =>
+    Object.entries(of)
+      .flatMap(([what, count]) => (count === 0 ? [] : [`${what} ${count}`]))
+      .join(', ') || 'none';
+  const saved =
+    cost && cost.alwaysLast > 0 ? `, cost ${shareText(cost.spent / cost.alwaysLast)} of always the last` : '';
+  return [
+    head,
+    `  ${requests} requests, answered by ${counts(answers)}${saved}`,
+    `  passed on: ${counts(escalations)}; degraded: ${counts(degraded)}`,
+    ...(isAlarmed
+      ? [`  ! ${shareText(wantedShare)} of the last requests wanted to go up: a tier has lost its confidence`]
+      : []),
+  ].join('\n');
 }
 
 function shadowText({ name, target, sample, isPaused, counts }: ShadowStatus): string {

@@ -20,10 +20,8 @@ export type Inside = {
  * request: only that much of the body is JSON. Undefined when nothing can be read; never throws.
  */
 export function lookInside(body: Buffer, headerLength: string | undefined): Inside | undefined {
-  const bytes = jsonPart(body, headerLength);
-  if (bytes === undefined || bytes.length > MAX_BYTES || isDeep(bytes)) return undefined;
-  const json = parseLeniently(bytes.toString('utf8'));
-  if (typeof json !== 'object' || json === null) return undefined;
+  const json = readJson(body, headerLength);
+  if (json === undefined) return undefined;
   const sent = new Sent();
   for (const tensor of tensorsOf(json)) sent.add(tensor);
   const text = sent.texts.join('\n');
@@ -33,6 +31,14 @@ export function lookInside(body: Buffer, headerLength: string | undefined): Insi
     elements: sent.elements > 0 ? sent.elements : undefined,
     missing: sent.elements > 0 ? sent.missing : undefined,
   };
+}
+
+/** The JSON object of a body, or of the head of a binary one; undefined when there is none that can be read within bounds. */
+export function readJson(body: Buffer, headerLength: string | undefined): object | undefined {
+  const bytes = jsonPart(body, headerLength);
+  if (bytes === undefined || bytes.length > MAX_BYTES || isDeep(bytes)) return undefined;
+  const json = parseLeniently(bytes.toString('utf8'));
+  return typeof json === 'object' && json !== null ? json : undefined;
 }
 
 function jsonPart(body: Buffer, headerLength: string | undefined): Buffer | undefined {

@@ -100,7 +100,7 @@ export class Mirror {
       at: performance.now(),
       run: async () => {
         const marks = [SHADOW_HEADER, shadow.name];
-        const ask = (of: Version, at: string) => send(this.#fleet.placementOf(of), at, copied, NOT_LEAVING, marks);
+        const ask = (of: Version, at: string) => send(this.#fleet.placementOf(of), at, copied, NOT_LEAVING, { marks });
         const [candidate, noise] = await Promise.all([
           ask(target, path),
           ownPath === undefined ? undefined : ask(version, ownPath),

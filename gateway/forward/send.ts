@@ -15,20 +15,25 @@ const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MOST_ATTEMPTS = 3;
 /** A repeat waits up to this long, so that those of one broken server do not arrive elsewhere all at once. */
 const JITTER_MS = 10;
-const NO_MARKS: readonly string[] = [];
+const NO_OPTIONS: SendOptions = {};
 
-/**
- * Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. `marks` are
- * headers of ours to add, as flat name-value pairs.
- */
+/** What differs from a caller's own request to the version. */
+export type SendOptions = {
+  /** Headers of ours to add, as flat name-value pairs. */
+  readonly marks?: readonly string[];
+  /** Milliseconds that are left for the answer, where that is less than the version's timeout. */
+  readonly timeoutMs?: number;
+};
+
+/** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
 export function send(
   placement: Placement,
   path: string,
   facts: Facts,
   onLeave: OnLeave,
-  marks: readonly string[] = NO_MARKS,
+  options: SendOptions = NO_OPTIONS,
 ): Promise<Answer> {
-  return new Promise((settle) => new Sending(placement, path, facts, marks, settle).start(onLeave));
+  return new Promise((settle) => new Sending(placement, path, facts, options, settle).start(onLeave));
 }
 
 type Settled = Exclude<Result, { kind: 'dropped' }>;
@@ -40,6 +45,7 @@ class Sending {
   readonly #settle: (answer: Answer) => void;
   readonly #start = performance.now();
   readonly #headers: string[];
+  readonly #timeoutMs: number;
   readonly #tried: Seat[] = [];
   readonly #open = new Set<Exchange>();
   #deadline: NodeJS.Timeout | undefined;
@@ -51,7 +57,7 @@ class Sending {
     placement: Placement,
     path: string,
     facts: Facts,
-    marks: readonly string[],
+    { marks, timeoutMs }: SendOptions,
     settle: (answer: Answer) => void,
   ) {
     this.#placement = placement;
@@ -59,7 +65,10 @@ class Sending {
     this.#facts = facts;
     this.#settle = settle;
     this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id, 'inference');
-    this.#headers.push(...marks, DEADLINE_HEADER, '');
+    if (marks !== undefined) this.#headers.push(...marks);
+    this.#headers.push(DEADLINE_HEADER, '');
+    const longest = placement.version.timeoutMs;
+    this.#timeoutMs = timeoutMs === undefined ? longest : Math.min(timeoutMs, longest);
   }
 
   start(onLeave: OnLeave): void {
@@ -69,7 +78,7 @@ class Sending {
       return void this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
     budget.deposit();
     this.#placement.inFlight++;
-    this.#deadline = setTimeout(() => this.#give('deadline'), version.timeoutMs);
+    this.#deadline = setTimeout(() => this.#give('deadline'), this.#timeoutMs);
     onLeave(() => this.#give('client_left'));
     const { hedgeAfterMs } = version.resending;
     if (hedgeAfterMs !== undefined) this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
@@ -82,7 +91,7 @@ class Sending {
     seat.server.inFlight++;
     const exchange = new Exchange(MAX_ANSWER_BYTES, (result) => this.#heard(exchange, seat, result, now));
     this.#open.add(exchange);
-    const left = Math.max(1, Math.ceil(this.#placement.version.timeoutMs - (now - this.#start)));
+    const left = Math.max(1, Math.ceil(this.#timeoutMs - (now - this.#start)));
     this.#headers[this.#headers.length - 1] = String(left);
     const isPost = this.#facts.call === 'infer' || this.#facts.call === 'predict';
     seat.server.pool.dispatch(
@@ -99,7 +108,7 @@ class Sending {
   #heard(exchange: Exchange, seat: Seat, result: Result, since: number): void {
     this.#open.delete(exchange);
     seat.server.inFlight--;
-    noteHealth(seat, result, since, this.#placement.version.timeoutMs);
+    noteHealth(seat, result, since, this.#timeoutMs);
     this.#firstClass ??= this.#classOf(result, seat);
     if (this.#isSettled || result.kind === 'dropped') return;
     const isWanting = this.#isUnanswered(result, seat);

@@ -16,6 +16,12 @@ export function checkTiers(name: string, { tiers }: WrittenTiered, file: PolicyF
     ...checkComplexity(path, tiers),
     ...(tiers.no_signal === undefined ? [] : known([...path, 'no_signal'], tiers.no_signal, tierNames, 'tier')),
     ...checkEscalation([...path, 'escalate', 'below'], tiers),
+    ...Object.keys(tiers.escalate?.confidence_of ?? {}).flatMap((tier) =>
+      known([...path, 'escalate', 'confidence_of', tier], tier, tierNames, 'tier', '', 'key'),
+    ),
+    ...Object.keys(tiers.costs ?? {}).flatMap((tier) =>
+      known([...path, 'costs', tier], tier, tierNames, 'tier', '', 'key'),
+    ),
   ];
 }
 

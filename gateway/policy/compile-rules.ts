@@ -1,11 +1,40 @@
 // The conditions of rules, from nested keys as written to a flat list in the order of their cost.
-import type { Complexity, Condition, Feature, FeatureKind, Match, Range, Rule } from './policy.ts';
+import type {
+  Complexity,
+  Condition,
+  ConfidenceFrom,
+  Escalation,
+  Feature,
+  FeatureKind,
+  Match,
+  Range,
+  Rule,
+} from './policy.ts';
 import type { WrittenTiered } from './schema/model.ts';
 
 type WrittenRule = WrittenTiered['tiers']['rules'][number];
 type WrittenWhen = Omit<NonNullable<WrittenRule['when']>, never>;
 type WrittenMatch = NonNullable<WrittenWhen['header']>[string];
 type WrittenRange = NonNullable<WrittenWhen['complexity']>;
+
+type WrittenEscalation = NonNullable<WrittenTiered['tiers']['escalate']>;
+
+/** When tiers pass requests on, with the place of each tier's confidence worked out. */
+export function compileEscalation(tiers: readonly string[], written: WrittenEscalation): Escalation {
+  const { below, budget, burst, confidence, confidence_of: own = {} } = written;
+  return {
+    below: new Map(Object.entries(below)),
+    confidence: new Map(tiers.map((tier) => [tier, compileConfidence(own[tier] ?? confidence)])),
+    budget,
+    burst,
+  };
+}
+
+function compileConfidence(written: WrittenEscalation['confidence']): ConfidenceFrom {
+  if ('output' in written) return { from: 'output', name: written.output, as: written.as };
+  if ('field' in written) return { from: 'field', path: written.field.split('.') };
+  return { from: 'parameter', name: written.parameter };
+}
 
 /** One rule. */
 export function compileRule({ when, use }: WrittenRule): Rule {

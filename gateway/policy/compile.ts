@@ -1,6 +1,6 @@
 // From the policy as written to the policy as it runs. The file has passed every check.
 
-import { compileComplexity, compileCondition, compileRule } from './compile-rules.ts';
+import { compileComplexity, compileCondition, compileEscalation, compileRule } from './compile-rules.ts';
 import type {
   Arm,
   Block,
@@ -226,6 +226,9 @@ function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMa
     rules: tiers.rules.map(compileRule),
     complexity: tiers.complexity && compileComplexity(tiers.complexity),
     noSignal: tiers.no_signal,
+    timeoutMs: tiers.timeout ?? Math.max(...rungs.map(([, { timeoutMs }]) => timeoutMs)),
+    costs: new Map(Object.entries(tiers.costs ?? {})),
+    escalation: tiers.escalate && compileEscalation(Object.keys(tiers.ladder), tiers.escalate),
   };
 }
 

@@ -221,7 +221,29 @@ export type TieredModel = {
   readonly complexity: Complexity | undefined;
   /** The tier when a rule asks for complexity and the request shows none. */
   readonly noSignal: string | undefined;
+  /** Milliseconds that a caller waits at most, over all tiers. */
+  readonly timeoutMs: number;
+  /** What an answer of a tier costs, in a unit of the policy's own; 0 for tiers of which it is not said. */
+  readonly costs: ReadonlyMap<string, number>;
+  /** Undefined when the tier that a rule chose always answers. */
+  readonly escalation: Escalation | undefined;
 };
+
+/** When an unsure answer is asked for again, of the next tier. */
+export type Escalation = {
+  /** Confidence under which a tier passes a request on; the others never do. */
+  readonly below: ReadonlyMap<string, number>;
+  /** Where each tier's confidence stands. */
+  readonly confidence: ReadonlyMap<string, ConfidenceFrom>;
+  /** Requests that may be passed on, as a part of 1, and how many more than that in a moment. */
+  readonly budget: number;
+  readonly burst: number;
+};
+
+export type ConfidenceFrom =
+  | { readonly from: 'output'; readonly name: string; readonly as: 'max' | 'margin' | 'entropy' }
+  | { readonly from: 'field'; readonly path: readonly string[] }
+  | { readonly from: 'parameter'; readonly name: string };
 
 export type Rule = { readonly when: readonly Condition[]; readonly use: string };
 

@@ -15,7 +15,6 @@ type Part = {
 export const UNBUILT: readonly Part[] = [
   { key: 'models.*.rollout.rollback.disagreement', what: 'a guard on shadow comparisons' },
   { key: 'models.*.rollout.max_disagreement', what: 'a condition on shadow comparisons' },
-  { key: 'models.*.tiers.escalate', what: 'escalation between tiers' },
 ];
 
 /** Every such part of a policy, by its path. */

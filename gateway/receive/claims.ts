@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net';
 import { UserError } from '../errors.ts';
 
 /** What a caller may ask for; every other header of the prefix is ours. */
-const REQUESTS: ReadonlySet<string> = new Set(['x-sluice-version', 'x-sluice-priority']);
+const REQUESTS: ReadonlySet<string> = new Set(['x-sluice-version', 'x-sluice-priority', 'x-sluice-min-confidence']);
 
 /** The proxies in front of the gateway, whose word on where a caller came from is passed on. */
 export type TrustedProxies = { readonly has: (address: string | undefined) => boolean };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { name, percentage } from '../units.ts';
+import { duration, name, percentage } from '../units.ts';
 import { bodyPath, headerMatches, match, range, score } from './match.ts';
 
 const when = z
@@ -70,6 +70,21 @@ const complexity = z
     'How hard a request looks, 0 to 1: the weighted mean of these features, each scaled, over those that the request has. With none of them there is no signal.',
   );
 
+const confidence = z.union(
+  [
+    z.strictObject({
+      output: z.string().min(1).max(128).describe('An output that holds probabilities.'),
+      as: z
+        .enum(['max', 'margin', 'entropy'])
+        .default('max')
+        .describe('Its largest, how far that is from the second, or how unevenly they are spread.'),
+    }),
+    z.strictObject({ field: bodyPath.describe('A number in the body of the answer.') }),
+    z.strictObject({ parameter: z.string().min(1).max(64).describe('A parameter of the answer.') }),
+  ],
+  'expected { output: name }, { field: path } or { parameter: name }',
+);
+
 const escalate = z
   .strictObject({
     below: z
@@ -78,22 +93,11 @@ const escalate = z
       .describe('Confidence under which a tier passes the request on, by tier.'),
     budget: percentage.describe('Share of requests that may be passed on.'),
     burst: z.int().min(1).max(10_000).default(10).describe('How many more than that in a moment.'),
-    confidence: z
-      .union(
-        [
-          z.strictObject({
-            output: z.string().min(1).max(128).describe('An output that holds probabilities.'),
-            as: z
-              .enum(['max', 'margin', 'entropy'])
-              .default('max')
-              .describe('Its largest, how far that is from the second, or how unevenly they are spread.'),
-          }),
-          z.strictObject({ field: bodyPath.describe('A number in the body of the answer.') }),
-          z.strictObject({ parameter: z.string().min(1).max(64).describe('A parameter of the answer.') }),
-        ],
-        'expected { output: name }, { field: path } or { parameter: name }',
-      )
-      .describe('Where the confidence of an answer stands: an output, a field or a parameter.'),
+    confidence: confidence.describe('Where the confidence of an answer stands: an output, a field or a parameter.'),
+    confidence_of: z
+      .record(name, confidence)
+      .optional()
+      .describe('The same for tiers whose answers look different, by tier.'),
   })
   .describe('When an unsure answer is asked for again, of the next tier.');
 
@@ -105,6 +109,13 @@ export const tiers = z
     no_signal: name
       .optional()
       .describe('The tier when a rule asks for complexity and the request shows none. Needed as soon as a rule asks.'),
+    timeout: duration
+      .optional()
+      .describe("What a caller waits at most, over all tiers; the longest of the ladder's models when left out."),
+    costs: z
+      .record(name, z.number().min(0).max(1e9))
+      .optional()
+      .describe('What an answer of a tier costs, by tier, in a unit of your own: milliseconds, or cents.'),
     escalate: escalate.optional(),
   })
   .describe('A ladder of models, and which of them answers.');

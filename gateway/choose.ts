@@ -1,0 +1,46 @@
+// From a request to the version that answers it: the decision, and what it means for a caller.
+import { decide, type OutOfService, type Withheld } from './decide/decide.ts';
+import { type ErrorCode, SluiceError } from './errors.ts';
+import type { Answer, Decision, Facts, Refusal } from './flow.ts';
+import type { Model, Version } from './policy/policy.ts';
+
+/** A decision that some version answers. */
+export type Served = Extract<Decision, { kind: 'serve' }>;
+
+/** What was decided, and the version that it means. */
+export type Chosen = { readonly decision: Served; readonly version: Version };
+
+/** An answer, and the headers that tell the caller what was decided. */
+export type Marked = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
+
+export type ChoiceDeps = {
+  /** As they are served now, by the states of their rollouts. */
+  readonly models: ReadonlyMap<string, Model>;
+  readonly withheld: Withheld;
+  readonly outOfService: OutOfService;
+  /** In [0, 1). */
+  readonly random: () => number;
+};
+
+const ERROR_OF: Record<Refusal, ErrorCode> = {
+  unknown_version: 'UNKNOWN_VERSION',
+  pin_not_allowed: 'PIN_NOT_ALLOWED',
+  out_of_service: 'OUT_OF_SERVICE',
+  no_unit: 'NO_UNIT',
+};
+
+/** A version that may answer, and why it is this one. Throws SluiceError when none may. */
+export function choose({ models, withheld, outOfService, random }: ChoiceDeps, facts: Facts, model: Model): Chosen {
+  const decision = decide(model, facts, random(), undefined, withheld, outOfService);
+  if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
+  const answering = models.get(decision.model);
+  const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;
+  if (version === undefined) throw new SluiceError('INTERNAL');
+  return { decision, version };
+}
+
+/** The headers that tell a caller what was decided. */
+export function marksOf({ model, version, tier, why }: Served): Record<string, string> {
+  const marks = { 'x-sluice-model': model, 'x-sluice-version': version, 'x-sluice-why': why };
+  return tier === undefined ? marks : { ...marks, 'x-sluice-tier': tier };
+}
