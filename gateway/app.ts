@@ -9,6 +9,7 @@ import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
+import type { Comparisons } from './judge/disagreement.ts';
 import { standingOf } from './judge/told.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
@@ -63,6 +64,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const shadows = openShadows(inForce.policy, {
     models: () => judge.rollouts.models,
     isBusy: () => !overload.hasRoom('batch'),
+    onCompared: ({ model, candidate }, sums) => judge.rollouts.countCompared(model, candidate, comparisonsIn(sums)),
     store,
     metrics,
     log,
@@ -102,6 +104,15 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
+}
+
+/** What the judge hears of comparisons: pairs whose values could be compared, and those that differ. */
+function comparisonsIn(sums: ReadonlyMap<string, number>): Comparisons {
+  const count = (key: string) => sums.get(key) ?? 0;
+  return {
+    raw: { trials: count('kind/same') + count('kind/different'), hits: count('kind/different') },
+    noise: { trials: count('noise/pairs'), hits: count('noise/different') },
+  };
 }
 
 type Upstream = {

@@ -4,8 +4,10 @@ import { copiesOf } from './decide/shadow.ts';
 import type { Answer, Facts } from './flow.ts';
 import { Mirror } from './forward/mirror.ts';
 import type { LaneCounts } from './forward/mirror-lane.ts';
+import type { Subject } from './observe/compare/batch.ts';
 import { Comparer } from './observe/compare/comparer.ts';
 import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
+import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
@@ -38,15 +40,20 @@ type Parts = {
   /** As they are served now. */
   readonly models: () => ReadonlyMap<string, Model>;
   readonly isBusy: () => boolean;
+  /** Hears what comparisons of a version with another version of its own model add. */
+  readonly onCompared: (subject: Subject, sums: Sums) => void;
   readonly store: Pick<Store, 'comparisons'>;
   readonly metrics: Metrics;
   readonly log: Logger;
 };
 
 /** Opens the shadows of a policy. */
-export function openShadows(policy: Policy, { models, isBusy, store, metrics, log }: Parts): Shadows {
+export function openShadows(policy: Policy, { models, isBusy, onCompared, store, metrics, log }: Parts): Shadows {
   const comparer = new Comparer({
-    sink: (batch) => store.comparisons.append(batch),
+    sink: (batch) => {
+      store.comparisons.append(batch);
+      for (const { subject, sums } of batch.deltas) if (isOwn(subject, models())) onCompared(subject, sums);
+    },
     onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
   });
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy });
@@ -103,6 +110,14 @@ function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Versi
   const model = models.get(target.model);
   if (model?.kind !== 'served') return undefined;
   return target.version === undefined ? model.baseline : model.versions.get(target.version);
+}
+
+/** Whether a shadow's candidate is a version of the model itself, and not another model. */
+function isOwn({ model, shadow }: Subject, models: ReadonlyMap<string, Model>): boolean {
+  const served = models.get(model);
+  return (
+    served?.kind === 'served' && served.shadows.some(({ name, target }) => name === shadow && target.model === model)
+  );
 }
 
 function specsOf({ models }: Policy): ReadonlyMap<string, CompareSpec> {

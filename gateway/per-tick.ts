@@ -1,7 +1,6 @@
 // The conductor of the judge: every second what was counted is judged, and what follows is made to last and told. Orders of
 // people and alerts go the same way. It decides nothing itself.
 import { type Alert, heed } from './judge/alert.ts';
-import { NO_COMPARISONS } from './judge/disagreement.ts';
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, phaseText } from './judge/move.ts';
 import { type Order, obey } from './judge/order.ts';
@@ -170,12 +169,12 @@ export class PerTick {
     }
   }
 
-  async #judge({ rollout, traffic, recent }: Seen, moment: Moment): Promise<void> {
+  async #judge({ rollout, traffic, comparisons, recent }: Seen, moment: Moment): Promise<void> {
     const { rollouts, withheld } = this.#deps;
     const state = rollouts.ledger.get(rollout.id);
     if (state === undefined) return;
     const isReady = !withheld().has(rollout.candidate);
-    const observation = { traffic, comparisons: NO_COMPARISONS, recent, isReady };
+    const observation = { traffic, comparisons, recent, isReady };
     const { state: next, actions } = advance(state, observation, rollout, moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);

@@ -2,6 +2,7 @@
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
 import type { Answer, Sorted } from './flow.ts';
 import { Arms } from './judge/arms.ts';
+import { addComparisons, type Comparisons, NO_COMPARISONS } from './judge/disagreement.ts';
 import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
 import { viewOf } from './judge/live.ts';
 import type { RolloutState } from './judge/state.ts';
@@ -24,6 +25,8 @@ type Watched = {
   /** Of the baseline. */
   window: Window;
   takenAt: number;
+  /** Pairs of this candidate's shadow since the last tick. */
+  comparisons: Comparisons;
   /** Where answers of the baseline count: beside the candidate, or as its own once it is promoted. */
   baselineArm: 'baseline' | 'candidate';
 };
@@ -33,6 +36,7 @@ export type Seen = {
   readonly rollout: Rollout;
   readonly state: RolloutState;
   readonly traffic: Traffic;
+  readonly comparisons: Comparisons;
   readonly recent: ReturnType<typeof sumOf>['histograms'];
   readonly elapsedMs: number;
 };
@@ -139,6 +143,13 @@ export class Rollouts {
     }
   }
 
+  /** Takes in pairs that were compared: of a version in shadow beside the version that answered. */
+  countCompared(model: string, candidate: string, comparisons: Comparisons): void {
+    for (const watched of this.#watched.get(model) ?? [])
+      if (watched.rollout.candidate.label === candidate)
+        watched.comparisons = addComparisons(watched.comparisons, comparisons);
+  }
+
   /** What every rollout of the policy showed since the last call; `nowMs` is on a monotonic clock. */
   take(nowMs: number): Seen[] {
     return [...this.#watched.values()].flat().flatMap((watched) => {
@@ -149,7 +160,9 @@ export class Rollouts {
       const recent = sumOf(watched.window).histograms; // from before this tick
       const traffic = watched.arms?.take(elapsedMs) ?? QUIET;
       if (watched.arms !== undefined) watched.window = addTick(watched.window, nowMs, traffic.baseline, RECENT_MS);
-      return [{ rollout: watched.rollout, state, traffic, recent, elapsedMs }];
+      const { comparisons } = watched;
+      watched.comparisons = NO_COMPARISONS;
+      return [{ rollout: watched.rollout, state, traffic, comparisons, recent, elapsedMs }];
     });
   }
 
@@ -206,7 +219,15 @@ const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally() };
 
 function watch(model: string, rollout: Rollout, before: Watched | undefined): Watched {
   if (before === undefined || before.model !== model || before.rollout.candidate.label !== rollout.candidate.label)
-    return { model, rollout, arms: undefined, window: [], takenAt: 0, baselineArm: 'baseline' };
+    return {
+      model,
+      rollout,
+      arms: undefined,
+      window: [],
+      takenAt: 0,
+      comparisons: NO_COMPARISONS,
+      baselineArm: 'baseline',
+    };
   before.rollout = rollout; // the same object, so that answers on their way count
   return before;
 }

@@ -6,6 +6,7 @@ import { ChildExit } from './child.ts';
 import type { Command } from './command.ts';
 import { report } from './demo-report.ts';
 import { failingPolicy, showRollback } from './demo-rollback.ts';
+import { showTiers } from './demo-tiers.ts';
 import { sendTraffic } from './demo-traffic.ts';
 import { closeOnSignal } from './lifecycle.ts';
 import { LocalSetup } from './local-setup.ts';
@@ -17,11 +18,12 @@ const OPTIONS = {
   story: {
     kind: 'positional',
     default: 'split',
-    help: '`split`: how the requests are split; or `rollback`: a candidate that fails, and what becomes of it',
+    help: '`split`: how the requests are split; `rollback`: a candidate that fails, and what becomes of it; `tiers`: what a cascade of models saves',
   },
   policy: GATEWAY_OPTIONS.policy,
   models: MODEL_SERVER_OPTIONS.models,
-  data: { kind: 'string', default: 'config/data', help: 'folder of the held-out digits' },
+  cascade: { kind: 'string', default: 'config/examples/cascade.yaml', help: 'the policy of the demo `tiers`' },
+  data: { kind: 'string', default: 'config/data', help: 'folder of the held-out digits and mails' },
   requests: { kind: 'count', default: 20_000, help: 'how many requests to send' },
   users: { kind: 'count', default: 10_000, help: 'from how many users' },
   concurrency: { kind: 'count', default: 16, help: 'requests in flight at a time' },
@@ -29,16 +31,18 @@ const OPTIONS = {
 
 /** `sluice demo`: the policy in action on real digits, on ports of its own. */
 export const demoCommand: Command<typeof OPTIONS> = {
-  usage: 'sluice demo [rollback] [options]',
+  usage: 'sluice demo [rollback | tiers] [options]',
   about: `Starts the policy's model servers and a gateway on free ports, sends held-out digits to the model "${MODEL}" from many\nusers, and reports each version's share, accuracy, errors and latency.`,
   options: OPTIONS,
   async run(values) {
     const digits = digitsIn(values.data);
-    if (!['split', 'rollback'].includes(values.story))
-      throw new UserError(`no demo "${values.story}": there are split and rollback`, 2);
+    if (!['split', 'rollback', 'tiers'].includes(values.story))
+      throw new UserError(`no demo "${values.story}": there are split, rollback and tiers`, 2);
+    const isTiers = values.story === 'tiers';
+    const policyFile = isTiers ? values.cascade : values.policy;
     const failing = values.story === 'rollback' ? failingPolicy(values.policy, MODEL) : undefined;
     const setup = new LocalSetup({
-      policyFile: failing?.file ?? values.policy,
+      policyFile: failing?.file ?? policyFile,
       models: values.models,
       logLevel: 'error',
       ports: 'free',
@@ -48,7 +52,7 @@ export const demoCommand: Command<typeof OPTIONS> = {
       () => setup.stop(),
       () => setup.abandon(),
     );
-    console.error(`starting the model servers and the gateway of ${values.policy} ...`);
+    console.error(`starting the model servers and the gateway of ${policyFile} ...`);
     const started = setup.start().finally(() => failing?.remove());
     await started.catch((error) => {
       throw error instanceof ChildExit ? new UserError(error.message, 1, { cause: error }) : error;
@@ -56,6 +60,13 @@ export const demoCommand: Command<typeof OPTIONS> = {
     const { url = '', adminUrl = '' } = setup.gateway ?? {};
     if (failing !== undefined) {
       await showRollback({ url, adminUrl, model: MODEL, digits }).finally(() => setup.stop());
+      process.exit(0);
+    }
+    if (isTiers) {
+      const servers = setup.servers.map((server) => server.url);
+      await showTiers({ url, serverUrls: servers, concurrency: values.concurrency }, values.data, digits).finally(() =>
+        setup.stop(),
+      );
       process.exit(0);
     }
     const results = await sendTraffic({

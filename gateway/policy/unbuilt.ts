@@ -7,34 +7,37 @@ type Part = {
   /** Where it stands; `*` is any name, and the places of lists are left out. */
   readonly key: string;
   readonly what: string;
-  /** Whether this value asks for it; every value when left out. */
-  readonly isAsked?: (value: unknown) => boolean;
+  /** Whether it is asked for, from what stands around it; always when left out. */
+  readonly isAsked?: (around: Readonly<Record<string, unknown>>) => boolean;
 };
 
 /** Every such part of the language. Whoever builds one takes its row out. */
 export const UNBUILT: readonly Part[] = [
-  { key: 'models.*.rollout.rollback.disagreement', what: 'a guard on shadow comparisons' },
-  { key: 'models.*.rollout.max_disagreement', what: 'a condition on shadow comparisons' },
+  {
+    key: 'models.*.shadow',
+    what: 'shadows of a model of protocol http',
+    isAsked: ({ protocol }) => protocol === 'http',
+  },
 ];
 
 /** Every such part of a policy, by its path. */
 export function unbuiltParts(file: PolicyFile): Unbuilt[] {
   return UNBUILT.flatMap(({ key, what, isAsked = () => true }) =>
-    valuesAt(file, key.split('.')).flatMap(({ path, value }) =>
-      isAsked(value) ? [{ path: path.join('.'), at: path, what }] : [],
+    placesOf({ file }, ['file', ...key.split('.')]).flatMap(({ path, around }) =>
+      isAsked(around) ? [{ path: path.slice(1).join('.'), at: path.slice(1), what }] : [],
     ),
   );
 }
 
-type Found = { readonly path: readonly string[]; readonly value: unknown };
+type Place = { readonly path: readonly string[]; readonly around: Readonly<Record<string, unknown>> };
 
-function valuesAt(value: unknown, keys: readonly string[], path: readonly string[] = []): Found[] {
-  const [key, ...rest] = keys;
-  if (value === undefined) return [];
-  if (key === undefined) return [{ path, value }];
-  if (typeof value !== 'object' || value === null) return [];
-  const isEach = key === '*' || Array.isArray(value);
-  return Object.entries(value).flatMap(([name, inner]) =>
-    isEach || name === key ? valuesAt(inner, Array.isArray(value) ? keys : rest, [...path, name]) : [],
-  );
+function placesOf(around: unknown, keys: readonly string[], path: readonly string[] = []): Place[] {
+  const [key = '', ...rest] = keys;
+  if (typeof around !== 'object' || around === null) return [];
+  return Object.entries(around).flatMap(([name, inner]) => {
+    if (inner === undefined || (name !== key && key !== '*' && !Array.isArray(around))) return [];
+    const left = Array.isArray(around) ? keys : rest;
+    const at = [...path, name];
+    return left.length === 0 ? [{ path: at, around: around as Place['around'] }] : placesOf(inner, left, at);
+  });
 }

@@ -5,7 +5,7 @@ import { type Explanation, explain } from '../../../gateway/cli/explain.ts';
 import { type RequestArguments, requestFrom } from '../../../gateway/cli/request-arguments.ts';
 import { targetOf } from '../../../gateway/cli/target.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
-import { digits, fileWith, LADDER, rollout, sluice } from './sluice.ts';
+import { digits, fileWith, LADDER, OPAQUE_WITH_SHADOW, rollout, sluice } from './sluice.ts';
 
 const NOTHING: RequestArguments = {
   url: '',
@@ -197,8 +197,8 @@ test('a request may come from a file or its body from standard input', async (t)
   assert.match((await sluice(['explain', 'digits', '-d', '@-'], '{}')).stdout, /body +2 bytes/);
 });
 
-test('mistakes are one line and no stack', async () => {
-  const unbuilt = 'config/examples/tiers.yaml';
+test('mistakes are one line and no stack', async (t) => {
+  const unbuilt = fileWith(t, OPAQUE_WITH_SHADOW);
   const cases = [
     [['digit'], /^sluice: no model "digit", the gateway answers 404; did you mean "digits"\? the policy has digits\n$/],
     [[], /^sluice: which request\?.*\n$/],
@@ -213,7 +213,7 @@ test('mistakes are one line and no stack', async () => {
     assert.ok(code > 0);
   }
   assert.match(
-    (await sluice(['explain', '--policy', unbuilt, 'spam'])).stdout,
+    (await sluice(['explain', '--policy', unbuilt, 'http://gateway/llm/chat'])).stdout,
     /warning: a gateway refuses this policy/,
   );
 });

@@ -6,7 +6,7 @@ import { mistakesIn, mistakeText } from '../../../gateway/cli/policy-mistakes.ts
 import { PolicyError, parseWritten } from '../../../gateway/policy/load.ts';
 import type { Step } from '../../../gateway/policy/policy.ts';
 import { RICH } from '../policy/rich-policy.ts';
-import { digits, fileWith, rollout, sluice } from './sluice.ts';
+import { digits, fileWith, OPAQUE_WITH_SHADOW, rollout, sluice } from './sluice.ts';
 
 const MINUTE = 60_000;
 const held = (share: number): Step => ({ share, until: 'held' });
@@ -96,13 +96,13 @@ test('sluice validate answers a good policy with its plan', async () => {
   assert.doesNotMatch(stdout, /warning/);
 });
 
-test('sluice validate accepts what is not built yet and warns of it', async () => {
-  const file = 'config/examples/tiers.yaml';
+test('sluice validate accepts what is not built yet and warns of it', async (t) => {
+  const file = fileWith(t, OPAQUE_WITH_SHADOW);
   const { code, stdout } = await sluice(['validate', file]);
   assert.equal(code, 0);
   assert.match(
     stdout,
-    /^warning: models\.spam\.tiers\.escalate: escalation between tiers: understood, but cannot be served yet: a gateway refuses/m,
+    /^warning: models\.llm\.shadow: shadows of a model of protocol http: understood, but cannot be served yet: a gateway refuses/m,
   );
   const json = JSON.parse((await sluice(['validate', file, '--json'])).stdout);
   assert.deepEqual([json.ok, json.errors, json.warnings.length], [true, [], 1]);
