@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 const ANSWER = { outputs: [{ name: 'p', datatype: 'FP32', shape: [1, 2], data: [0.9, 0.1] }] };
 const OTHER = { outputs: [{ name: 'p', datatype: 'FP32', shape: [1, 2], data: [0.2, 0.8] }] };
 
-async function setUp(t: TestContext, shadow: string, script: RequestListener = answering(OTHER)) {
+async function setUp(t: TestContext, shadow: string, script: RequestListener = answering(OTHER), more = 'pins: any') {
   const [primary, mirrored] = [await fakeServer(t, answering(ANSWER)), await fakeServer(t, script)];
   const policy = `apiVersion: sluice/v1
 fleet: { p: { url: "${primary.url}" }, s: { url: "${mirrored.url}" } }
@@ -22,7 +22,7 @@ models:
     timeout: 300ms
     versions: { v1: { servers: [p] }, v2: { servers: [s], version: "2" } }
     baseline: v1
-    pins: any
+    ${more}
     shadow: [${shadow}]
 `;
   return { primary, mirrored, running: await gateway(t, policy) };
@@ -169,4 +169,40 @@ test('a gateway ends in time while its shadow is frozen', async (t) => {
   const start = performance.now();
   await running.close();
   assert.ok(performance.now() - start < 5000);
+});
+
+test('a candidate whose shadow says something else is rolled back by its own guard, and one that agrees is not', async (t) => {
+  const rollout = (id: string) =>
+    `rollout: { id: ${id}, candidate: v2, unit: header x-u, steps: [1%], rollback: { disagreement: 3% } }`;
+  for (const [id, script, isRolledBack] of [
+    ['other', answering(OTHER), true],
+    ['same', answering(ANSWER), false],
+  ] as const) {
+    const { running } = await setUp(
+      t,
+      '{ version: v2, sample: 100%, compare: { as: classification, output: p } }',
+      script,
+      rollout(id),
+    );
+    for (let i = 0; i < 20; i++)
+      await Promise.all(
+        Array.from({ length: 100 }, (_, k) =>
+          infer(running.url, { headers: { 'x-u': `u-${i}-${k}` } }).then((answer) => answer.text()),
+        ),
+      );
+    await until(async () => (await shadowIn(running)).counts.answered > 1900, 'the copies');
+    const standing = async () => {
+      const status = (await (await fetch(`${running.adminUrl}/api/status`)).json()) as {
+        models: { m: { rollouts: { standing: { rolledBack?: { sentence: string } } }[] } };
+      };
+      return status.models.m.rollouts[0]?.standing;
+    };
+    if (isRolledBack) {
+      await until(async () => (await standing())?.rolledBack !== undefined, 'the rollback');
+      assert.match((await standing())?.rolledBack?.sentence ?? '', /disagree/);
+    } else {
+      await sleep(2500); // two ticks of the judge
+      assert.equal((await standing())?.rolledBack, undefined);
+    }
+  }
 });
