@@ -241,6 +241,7 @@ function createApps(
     audit: store.audit,
     store,
     pauseShadow: shadows.pause,
+    hasShadow: (model, shadow) => shadows.standingsOf(model).some(({ name }) => name === shadow),
   });
   return {
     data,

@@ -4,13 +4,14 @@ import { SluiceError } from '../errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { carriesToken } from './auth.ts';
 import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
+import { addConsole } from './console.ts';
 import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
 import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
 /** What a caller with an unknown path is told to try. */
 export const ADMIN_PATHS =
-  'there are /api/status, /api/audit, /api/alerts, /api/comparisons, /api/models/{model}/rollout/{action}, ' +
-  '/api/models/{model}/shadows/{shadow}/{pause|resume}, /metrics, /livez and /readyz';
+  'there are /console/, /api/status, /api/audit, /api/alerts, /api/comparisons, /api/models/{model}/rollout/{action}, ' +
+  '/api/models/{model}/shadows/{shadow}/{pause|resume|noise}, /metrics, /livez and /readyz';
 
 export type AdminDeps = RolloutRoutesDeps &
   ComparisonRoutesDeps &
@@ -27,6 +28,7 @@ export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   addRolloutRoutes(app, deps);
   addShadowRoutes(app, deps);
   addComparisonRoutes(app, deps);
+  addConsole(app);
   app.get('/livez', () => ({ live: true }));
   app.get('/readyz', (_request, reply) =>
     reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),

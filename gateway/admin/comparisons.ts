@@ -8,9 +8,10 @@ import { type Summary, summarise } from '../observe/compare/summary.ts';
 import { totalOf } from '../observe/compare/sums.ts';
 import { type Page, type Slot, type SlotSums, type Store, StoreUnavailable } from '../observe/store/store.ts';
 import { carriesToken } from './auth.ts';
+import { readNoiseMarks } from './noise-marks.ts';
 
 export type ComparisonRoutesDeps = {
-  readonly store: Pick<Store, 'comparisons' | 'now'>;
+  readonly store: Pick<Store, 'comparisons' | 'audit' | 'now'>;
   readonly token: string | undefined;
 };
 
@@ -33,7 +34,10 @@ export function addComparisonRoutes(app: FastifyInstance, { store, token }: Comp
       return reply.header('cache-control', 'no-store').send(await readable(() => answer(request.query)));
     });
   route('/api/comparisons', (query) => comparisonPage(store, query));
-  route('/api/comparisons/summary', (query) => comparisonSummaries(store, query));
+  route('/api/comparisons/summary', async (query) => ({
+    ...(await comparisonSummaries(store, query)),
+    marked: await readNoiseMarks(store.audit),
+  }));
   route('/api/comparisons/kept', (query) => keptOf(store, query));
 }
 
@@ -68,7 +72,7 @@ const PAGE = z.strictObject({
 });
 
 /** A page of comparisons. With `after` and `wait` the answer comes when there is something new, or time is over. */
-export async function comparisonPage(store: ComparisonRoutesDeps['store'], query: unknown): Promise<Page> {
+export async function comparisonPage(store: Pick<Store, 'comparisons'>, query: unknown): Promise<Page> {
   const { wait, ...asked } = checked(PAGE, query);
   const page = await store.comparisons.page(asked);
   if (wait === 0 || asked.after === undefined || page.comparisons.length > 0) return page;
@@ -104,7 +108,10 @@ export type Summaries = {
 };
 
 /** Summaries of every shadow that fits, over a range of time: the last day when nothing is said. */
-export async function comparisonSummaries(store: ComparisonRoutesDeps['store'], query: unknown): Promise<Summaries> {
+export async function comparisonSummaries(
+  store: Pick<Store, 'comparisons' | 'now'>,
+  query: unknown,
+): Promise<Summaries> {
   const { model, shadow, until = store.now() + 1, since = until - DAY_MS } = checked(SUMMARY, query);
   const slot = until - since <= BY_MINUTE_MS ? 'minute' : 'hour';
   const subjects = (await store.comparisons.subjects()).filter(
@@ -133,7 +140,7 @@ function pointOf({ at, sums }: SlotSums): SeriesPoint {
   };
 }
 
-async function keptOf({ comparisons }: ComparisonRoutesDeps['store'], query: unknown): Promise<unknown> {
+async function keptOf({ comparisons }: Pick<Store, 'comparisons'>, query: unknown): Promise<unknown> {
   const { id } = checked(z.strictObject({ id: z.string().min(1).max(1024) }), query);
   const kept = await comparisons.kept(id);
   return { id, kept: kept === undefined ? null : JSON.parse(kept) };

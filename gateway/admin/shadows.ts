@@ -6,11 +6,13 @@ import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
 import { bodyOf, requireJson } from './edits.ts';
+import { MARKED, UNMARKED } from './noise-marks.ts';
 
 export type ShadowRoutesDeps = {
   readonly token: string | undefined;
   /** False when the model has no such shadow. */
   readonly pauseShadow: (model: string, shadow: string, isPaused: boolean) => boolean;
+  readonly hasShadow: (model: string, shadow: string) => boolean;
   readonly audit: AuditTrail;
 };
 
@@ -19,8 +21,17 @@ const EDIT = z.strictObject({
   reason: z.string().min(1).max(1000),
 });
 
-/** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume}`. */
-export function addShadowRoutes(app: FastifyInstance, { token, pauseShadow, audit }: ShadowRoutesDeps): void {
+const MARK = EDIT.extend({
+  field: z.string().min(1).max(256),
+  /** False takes the mark away. */
+  isNoise: z.boolean().default(true),
+});
+
+/** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume|noise}`. */
+export function addShadowRoutes(
+  app: FastifyInstance,
+  { token, pauseShadow, hasShadow, audit }: ShadowRoutesDeps,
+): void {
   const onRequest = async (request: FastifyRequest) => requireJson(request, token);
   for (const action of ['pause', 'resume'] as const)
     app.post<{ Params: { model: string; shadow: string } }>(
@@ -35,4 +46,16 @@ export function addShadowRoutes(app: FastifyInstance, { token, pauseShadow, audi
         return { model, shadow, isPaused: action === 'pause' };
       },
     );
+  app.post<{ Params: { model: string; shadow: string } }>(
+    '/api/models/:model/shadows/:shadow/noise',
+    { onRequest },
+    async (request) => {
+      const { by, reason, field, isNoise } = bodyOf(MARK, request);
+      const { model, shadow } = request.params;
+      if (!hasShadow(model, shadow)) throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
+      const event = isNoise ? MARKED : UNMARKED;
+      await audit.append({ id: randomUUID(), at: Date.now(), event, model, shadow, field, by, reason });
+      return { model, shadow, field, isNoise };
+    },
+  );
 }

@@ -21,6 +21,7 @@ export type Traffic = { readonly bytes: number; readonly perSecond: number; read
 export type Experience = {
   readonly state: string;
   readonly p50: number;
+  readonly p90: number;
   readonly p99: number;
   readonly grown: number;
   readonly copies: Readonly<Record<string, number>>;
@@ -56,7 +57,7 @@ export async function experience(t: TestContext, state: string, traffic: Traffic
   const { latency, failures } = await run(gateway, traffic);
   assert.deepEqual(failures, [], `${state}: every caller has an answer`);
   const grown = gateway.memory().most - before;
-  const told = { state, p50: latency(0.5), p99: latency(0.99), grown };
+  const told = { state, p50: latency(0.5), p90: latency(0.9), p99: latency(0.99), grown };
   if (shadowUrl === '') return { ...told, copies: {} };
   const offered =
     Math.floor((traffic.perSecond * traffic.forMs) / 1000) + Math.floor((traffic.perSecond * WARM_UP_MS) / 1000);
@@ -69,9 +70,9 @@ export async function experience(t: TestContext, state: string, traffic: Traffic
 }
 
 /** One line a state. */
-export function line({ state, p50, p99, grown, copies }: Experience): string {
+export function line({ state, p50, p90, p99, grown, copies }: Experience): string {
   const counted = Object.entries(copies).map(([name, count]) => `${name} ${count}`);
-  return `${state}: p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, +${grown.toFixed(0)} MiB; ${counted.join(', ')}`;
+  return `${state}: p50 ${p50.toFixed(2)} ms, p90 ${p90.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, +${grown.toFixed(0)} MiB; ${counted.join(', ')}`;
 }
 
 async function run({ url }: GatewayProcess, { bytes, perSecond, forMs }: Traffic) {

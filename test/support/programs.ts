@@ -9,6 +9,7 @@ const DEBIAN_PACKAGE = {
   openssl: 'openssl',
   nginx: 'nginx',
   haproxy: 'haproxy',
+  chromium: 'chromium',
 } as const;
 
 export type Program = keyof typeof DEBIAN_PACKAGE;

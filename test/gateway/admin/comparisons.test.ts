@@ -23,7 +23,7 @@ async function admin(t: TestContext, token?: string, broken = false): Promise<{ 
     throw new StoreUnavailable('away');
   };
   const comparisons = broken ? { ...store.comparisons, page: away } : store.comparisons;
-  addComparisonRoutes(app, { store: { comparisons, now: store.now }, token });
+  addComparisonRoutes(app, { store: { comparisons, audit: store.audit, now: store.now }, token });
   undo(t, () => store.close());
   undo(t, () => app.close());
   return { url: await app.listen({ host: '127.0.0.1', port: 0 }), store };

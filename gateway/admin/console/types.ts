@@ -1,0 +1,16 @@
+// What the page reads of the API's answers; the same types as the gateway's own.
+import type { Summaries } from '../comparisons.ts';
+import type { statusOf } from '../status.ts';
+
+export type Status = ReturnType<typeof statusOf>;
+export type ModelStatus = Status['models'][string];
+export type ServedStatus = Exclude<ModelStatus, { tiers: unknown }>;
+export type { RolloutStanding } from '../../judge/told.ts';
+export type { Comparison } from '../../observe/compare/comparison.ts';
+export type { FieldSummary, Summary } from '../../observe/compare/summary.ts';
+export type { Rate } from '../../observe/statistics/proportion.ts';
+export type { SubjectSummary, Summaries } from '../comparisons.ts';
+export type { LadderStatus, ShadowStatus } from '../status.ts';
+
+/** Summaries with the fields that people have marked as noise, by `model/shadow`. */
+export type MarkedSummaries = Summaries & { readonly marked: Readonly<Record<string, readonly string[]>> };
