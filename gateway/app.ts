@@ -16,6 +16,7 @@ import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
+import { addStoreMetrics } from './observe/store-metrics.ts';
 import { addTierMetrics } from './observe/tier-metrics.ts';
 import { type Judge, openJudge } from './open-judge.ts';
 import { openShadows, type Shadows } from './open-mirror.ts';
@@ -59,6 +60,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   );
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
+  addStoreMetrics(metrics.registry, store.health);
   const judge = openJudge(settings, inForce.policy, { admission: upstream.admission, store, metrics, log });
   const overload = new Overload();
   const shadows = openShadows(inForce.policy, {

@@ -10,6 +10,10 @@ const DEBIAN_PACKAGE = {
   nginx: 'nginx',
   haproxy: 'haproxy',
   chromium: 'chromium',
+  prometheus: 'prometheus',
+  promtool: 'prometheus',
+  'prometheus-alertmanager': 'prometheus-alertmanager',
+  amtool: 'prometheus-alertmanager',
 } as const;
 
 export type Program = keyof typeof DEBIAN_PACKAGE;

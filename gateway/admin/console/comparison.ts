@@ -25,6 +25,8 @@ const VERDICTS = {
 export type ComparisonView = {
   readonly model: string;
   readonly shadow: string;
+  /** How far back the page looks. */
+  readonly hours: string;
   readonly summaries: MarkedSummaries;
   readonly standing: ShadowStatus | undefined;
   readonly again: () => void;
@@ -38,10 +40,39 @@ export function comparisonPage(view: ComparisonView): HTMLElement {
     'div',
     {},
     el('h1', {}, `${model}: shadow ${shadow}`),
+    ranges(view),
     ...(subjects.length === 0
-      ? [el('p', { class: 'quiet' }, 'Nothing compared in the last day. Is there traffic, and is the shadow sampled?')]
+      ? [
+          el(
+            'p',
+            { class: 'quiet' },
+            'Nothing compared in this time. Is there traffic, and does the shadow get copies?',
+          ),
+        ]
       : subjects.map((subject) => subjectSection(subject, view))),
     ...(standing === undefined ? [] : [el('h2', {}, 'Copies of this gateway'), ...shadowLines(model, standing, again)]),
+  );
+}
+
+function ranges({ model, shadow, hours }: ComparisonView): HTMLElement {
+  const link = (value: string, label: string) =>
+    el(
+      'a',
+      {
+        href: `#/shadow/${encodeURIComponent(model)}/${encodeURIComponent(shadow)}/${value}`,
+        'aria-current': value === hours ? 'true' : undefined,
+      },
+      label,
+    );
+  return el(
+    'p',
+    { class: 'ranges' },
+    'The last ',
+    link('2', '2 hours'),
+    ' ',
+    link('24', 'day'),
+    ' ',
+    link('168', 'week'),
   );
 }
 

@@ -7,6 +7,7 @@ import { overview } from './overview.ts';
 import type { MarkedSummaries, Status } from './types.ts';
 
 const EVERY_MS = 3000;
+const HOUR_MS = 3_600_000;
 
 const main = document.getElementById('main') as HTMLElement;
 const state = document.getElementById('state') as HTMLElement;
@@ -41,21 +42,23 @@ function again(): void {
 type View = { readonly key: string; readonly page: () => HTMLElement };
 
 async function view(hash: string): Promise<View> {
-  const [, kind, model = '', shadow = ''] = hash.split('/').map(decodeURIComponent);
+  const [, kind, model = '', shadow = '', hours = '2'] = hash.split('/').map(decodeURIComponent);
   if (kind === 'audit') {
     const { entries } = await get<{ entries: Readonly<Record<string, unknown>>[] }>('/api/audit');
     return { key: `audit${JSON.stringify(entries)}`, page: () => history(entries) };
   }
   const status = await get<Status>('/api/status');
   if (kind !== 'shadow') return { key: `models${JSON.stringify(status)}`, page: () => overview(status, again) };
-  const query = new URLSearchParams({ model, shadow });
+  // Up to two hours are told by the minute, more by the hour.
+  const since = Date.now() - Math.min(720, Number(hours) || 2) * HOUR_MS + 1000;
+  const query = new URLSearchParams({ model, shadow, since: String(Math.max(0, Math.round(since))) });
   const summaries = await get<MarkedSummaries>(`/api/comparisons/summary?${query}`);
   const served = status.models[model];
   const shadows = served !== undefined && 'shadows' in served ? served.shadows : [];
   const standing = shadows.find(({ name }) => name === shadow);
   return {
     key: `shadow${JSON.stringify([summaries.subjects, summaries.marked, standing, hash])}`,
-    page: () => comparisonPage({ model, shadow, summaries, standing, again }),
+    page: () => comparisonPage({ model, shadow, hours, summaries, standing, again }),
   };
 }
 
