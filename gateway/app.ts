@@ -108,11 +108,15 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   return { url, adminUrl, close };
 }
 
-/** What the judge hears of comparisons: pairs whose values could be compared, and those that differ. */
+/** Answers that are not what the baseline's are: of other values, or not even of the same form. */
+const DIFFERENT = ['different', 'shape', 'datatype', 'missing_output', 'extra_output', 'unreadable'];
+
+/** What the judge hears of comparisons: pairs in which both sides answered, and those that differ. */
 function comparisonsIn(sums: ReadonlyMap<string, number>): Comparisons {
   const count = (key: string) => sums.get(key) ?? 0;
+  const hits = DIFFERENT.reduce((sum, kind) => sum + count(`kind/${kind}`), 0);
   return {
-    raw: { trials: count('kind/same') + count('kind/different'), hits: count('kind/different') },
+    raw: { trials: count('kind/same') + hits, hits },
     noise: { trials: count('noise/pairs'), hits: count('noise/different') },
   };
 }
