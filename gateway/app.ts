@@ -6,6 +6,7 @@ import { requireToken } from './admin/auth.ts';
 import { statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
+import type { Answer, Exposure } from './flow.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
@@ -14,6 +15,7 @@ import { standingOf } from './judge/told.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
+import { armSums } from './observe/store/experiment-summary.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
 import { addStoreMetrics } from './observe/store-metrics.ts';
@@ -205,6 +207,10 @@ function createApps(
     outOfService: rollouts.outOfService,
     record,
     count,
+    expose: ({ experiment, arm, unit }: Exposure, answer: Answer) => {
+      if (unit !== undefined) store.experiments.expose(experiment, arm, unit);
+      store.experiments.add(experiment, arm, armSums(answer.class, answer.latencyMs));
+    },
     copy: shadows.answered,
     tiering,
     random: Math.random,
@@ -246,6 +252,7 @@ function createApps(
     heed: (alert) => judge.perTick.heed(alert),
     audit: store.audit,
     store,
+    models: () => rollouts.models,
     pauseShadow: shadows.pause,
     hasShadow: (model, shadow) => shadows.standingsOf(model).some(({ name }) => name === shadow),
   });

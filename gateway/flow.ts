@@ -34,6 +34,8 @@ export type Decision =
       readonly why: string;
       /** Set when the rollouts' rule decided: what the judge counts the answer under. */
       readonly sorted?: Sorted;
+      /** Set when an experiment decided. */
+      readonly exposed?: Exposure;
     }
   | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly why: string };
 
@@ -41,6 +43,14 @@ export type Decision =
 export type Sorted = {
   /** The rollout whose candidate it got; undefined for the baseline beside it. */
   readonly rollout: string | undefined;
+  /** Who asked; undefined when the request did not say. */
+  readonly unit: string | undefined;
+};
+
+/** Which arm of an experiment a request saw: the label of its version, or `holdout`. */
+export type Exposure = {
+  readonly experiment: string;
+  readonly arm: string;
   /** Who asked; undefined when the request did not say. */
   readonly unit: string | undefined;
 };

@@ -11,6 +11,7 @@ import type { Store } from './observe/store/store.ts';
 import { recordTransition } from './observe/transition.ts';
 import { PerTick } from './per-tick.ts';
 import type { Policy } from './policy/policy.ts';
+import { Replicas } from './replicas.ts';
 import { Rollouts } from './rollouts.ts';
 
 /** The judge of a running gateway. */
@@ -45,6 +46,7 @@ export function openJudge(settings: GatewaySettings, policy: Policy, { admission
   const perTick = new PerTick({
     rollouts,
     store: store.rollouts,
+    replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now) : undefined,
     withheld: () => admission.withheld,
     progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,

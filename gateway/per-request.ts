@@ -1,7 +1,7 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
 import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf, type Served } from './choose.ts';
 import { SluiceError } from './errors.ts';
-import type { Answer, Facts, OnLeave, Outcome, Sorted } from './flow.ts';
+import type { Answer, Exposure, Facts, OnLeave, Outcome, Sorted } from './flow.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { type SendOptions, send } from './forward/send.ts';
 import { type Streams, stream } from './forward/stream.ts';
@@ -15,6 +15,8 @@ export type PerRequestDeps = ChoiceDeps & {
   readonly record: (outcome: Outcome) => void;
   /** Tells the judge of an answer that the rollouts' rule led to. */
   readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
+  /** Remembers which arm of an experiment a request saw, and how it fared. */
+  readonly expose: (exposure: Exposure, answer: Answer) => void;
   /** Offers copies of an answered prediction to the model's shadows. */
   readonly copy: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
   /** What the ladders of tiers have spent, and how they do. */
@@ -74,6 +76,7 @@ export async function perStream(
 
 function observe(deps: PerRequestDeps, facts: Facts, decision: Served, answer: Answer): void {
   deps.record(outcomeOf(facts, decision, answer));
+  if (decision.exposed !== undefined) deps.expose(decision.exposed, answer);
   if (decision.sorted !== undefined) deps.count(decision.model, decision.sorted, facts.id, answer);
 }
 

@@ -9,6 +9,7 @@ import type { RolloutState } from './judge/state.ts';
 import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
+import type { Replicas } from './replicas.ts';
 import type { Rollouts, Seen } from './rollouts.ts';
 
 const TICK_MS = 1000;
@@ -18,6 +19,8 @@ const SAVE_MS = 10_000;
 export type PerTickDeps = {
   readonly rollouts: Rollouts;
   readonly store: RolloutStates;
+  /** What other gateways count; undefined where there is none. */
+  readonly replicas: Replicas | undefined;
   readonly withheld: () => ReadonlyMap<Version, string>;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
   readonly progress: {
@@ -128,6 +131,7 @@ export class PerTick {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on
     }
+    this.#deps.replicas?.keep(new Set([...rollouts.ledger.values()].map(sharedId)));
     rollouts.followStates();
     if (now - this.#savedAt >= SAVE_MS) await this.#save();
   }
@@ -169,11 +173,12 @@ export class PerTick {
     }
   }
 
-  async #judge({ rollout, traffic, comparisons, recent }: Seen, moment: Moment): Promise<void> {
-    const { rollouts, withheld } = this.#deps;
+  async #judge({ rollout, traffic: own, comparisons, recent }: Seen, moment: Moment): Promise<void> {
+    const { rollouts, replicas, withheld } = this.#deps;
     const state = rollouts.ledger.get(rollout.id);
     if (state === undefined) return;
     const isReady = !withheld().has(rollout.candidate);
+    const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
     const observation = { traffic, comparisons, recent, isReady };
     const { state: next, actions } = advance(state, observation, rollout, moment);
     if (next.epoch === state.epoch) {
@@ -245,4 +250,9 @@ const GONE: Pick<Rollout, 'steps' | 'guardTimeMs'> = { steps: [], guardTimeMs: 0
 function isState(document: unknown): document is RolloutState {
   const { model, candidate, phase, evidence } = document as Partial<RolloutState>;
   return [model, candidate, phase?.name].every((text) => typeof text === 'string') && typeof evidence === 'object';
+}
+
+/** What is counted before a move says nothing of what comes after it. */
+function sharedId({ id, epoch }: RolloutState): string {
+  return `rollout/${id}/${epoch}`;
 }

@@ -134,12 +134,20 @@ export class Rollouts {
   count(model: string, { rollout, unit }: Sorted, id: string, answer: Answer): void {
     const { firstClass, attempts, fault, latencyMs, serverClass = 'cpu' } = answer;
     // A later attempt's fault says nothing of the first, which alone is judged.
-    const heard = { id, unit, class: firstClass, fault: attempts > 1 ? undefined : fault, latencyMs };
+    const heard = {
+      id,
+      unit,
+      class: firstClass,
+      fault: attempts > 1 ? undefined : fault,
+      latencyMs,
+      attempt: 1,
+      serverClass,
+    };
     for (const watched of this.#watched.get(model) ?? []) {
       const arm = rollout === undefined ? watched.baselineArm : 'candidate';
       if (rollout !== undefined && rollout !== watched.rollout.id) continue;
       watched.arms ??= this.#armsFor(watched);
-      watched.arms?.count(arm, { ...heard, attempt: 1, serverClass });
+      watched.arms?.count(arm, heard);
     }
   }
 

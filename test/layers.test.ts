@@ -43,6 +43,7 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/open-judge.ts', ANYTHING],
   ['gateway/open-mirror.ts', ANYTHING],
   ['gateway/per-tick.ts', ANYTHING],
+  ['gateway/replicas.ts', ANYTHING],
   ['gateway/rollouts.ts', ANYTHING],
   ['model-server/', { ours: ['model-server/'] }],
 ];

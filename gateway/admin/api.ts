@@ -5,16 +5,18 @@ import type { Metrics } from '../observe/metrics.ts';
 import { carriesToken } from './auth.ts';
 import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
 import { addConsole } from './console.ts';
+import { addExperimentRoutes, type ExperimentRoutesDeps } from './experiments.ts';
 import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
 import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
 /** What a caller with an unknown path is told to try. */
 export const ADMIN_PATHS =
-  'there are /console/, /api/status, /api/audit, /api/alerts, /api/comparisons, /api/models/{model}/rollout/{action}, ' +
+  'there are /console/, /api/status, /api/audit, /api/alerts, /api/comparisons, /api/experiments, /api/models/{model}/rollout/{action}, ' +
   '/api/models/{model}/shadows/{shadow}/{pause|resume|noise}, /metrics, /livez and /readyz';
 
 export type AdminDeps = RolloutRoutesDeps &
   ComparisonRoutesDeps &
+  ExperimentRoutesDeps &
   ShadowRoutesDeps & {
     readonly metrics: Metrics;
     readonly status: () => unknown;
@@ -28,6 +30,7 @@ export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   addRolloutRoutes(app, deps);
   addShadowRoutes(app, deps);
   addComparisonRoutes(app, deps);
+  addExperimentRoutes(app, deps);
   addConsole(app);
   app.get('/livez', () => ({ live: true }));
   app.get('/readyz', (_request, reply) =>

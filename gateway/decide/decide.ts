@@ -1,5 +1,6 @@
-import type { Decision, Facts } from '../flow.ts';
-import type { Choice, Model, ServedModel, TieredModel, Version } from '../policy/policy.ts';
+import type { Decision, Exposure, Facts } from '../flow.ts';
+import type { Choice, Experiment, Model, ServedModel, TieredModel, Version } from '../policy/policy.ts';
+import { unitOf } from './bucket.ts';
 import { canary } from './canary.ts';
 import { experiment } from './experiment.ts';
 import { fits, seenBy } from './match.ts';
@@ -61,8 +62,18 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
   if (model.experiment !== undefined) {
     const arm = experiment(model.experiment, view, random, trace);
     if (arm === 'no_unit') return refuse('no_unit', `experiment ${model.experiment.id}`);
-    if (arm === 'holdout') return serve(model, model.baselineLabel, `holdout of ${model.experiment.id}`);
-    if (arm !== 'none') return unlessWithheld(model, arm.version, arm.choice, away, trace);
+    if (arm === 'holdout')
+      return {
+        ...serve(model, model.baselineLabel, `holdout of ${model.experiment.id}`),
+        exposed: exposureOf(model.experiment, HOLDOUT, view),
+      };
+    if (arm !== 'none') {
+      const { kind, version, why } = unlessWithheld(model, arm.version, arm.choice, away, trace);
+      // A baseline in the place of an arm shows nothing of the arm.
+      return version === arm.version.label
+        ? { kind, model: model.name, version, why, exposed: exposureOf(model.experiment, version, view) }
+        : { kind, model: model.name, version, why };
+    }
   }
   const placed = canary(model, view, random, trace);
   if (placed === 'no_unit') return refuse('no_unit', `rollout ${model.rollouts[0]?.id}`);
@@ -88,6 +99,12 @@ function sortedBy(
   return { kind: 'serve', model, version, why, sorted: { rollout, unit } };
 }
 
+const HOLDOUT = 'holdout';
+
+function exposureOf({ id, buckets }: Experiment, arm: string, view: View): Exposure {
+  return { experiment: id, arm, unit: unitOf(buckets, view) };
+}
+
 const NOT_SORTED = { rollout: undefined, unit: undefined };
 
 function unlessWithheld(
@@ -96,7 +113,7 @@ function unlessWithheld(
   choice: Choice,
   { withheld, outOfService }: Away,
   trace: Trace | undefined,
-): Decision {
+): Choice {
   if (outOfService.size === 0 && withheld.size === 0) return choice;
   const reason = outOfService.get(version) ?? withheld.get(version);
   if (reason === undefined) return choice;
@@ -131,7 +148,7 @@ function takesPart(call: Facts['call']): boolean {
   return call !== 'metadata' && call !== 'ready';
 }
 
-function serve(model: ServedModel, version: string, why: string): Decision {
+function serve(model: ServedModel, version: string, why: string): Choice {
   return { kind: 'serve', model: model.name, version, why };
 }
 

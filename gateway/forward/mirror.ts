@@ -101,16 +101,16 @@ export class Mirror {
       run: async () => {
         const marks = [SHADOW_HEADER, shadow.name];
         const ask = (of: Version, at: string) => send(this.#fleet.placementOf(of), at, copied, NOT_LEAVING, { marks });
-        const [candidate, noise] = await Promise.all([
-          ask(target, path),
-          ownPath === undefined ? undefined : ask(version, ownPath),
-        ]);
-        this.#deps.onPair({
-          ...pairOf(original, shadow),
-          baseline: this.#sideOf(version, answer),
-          candidate: this.#sideOf(target, candidate),
-          noise: noise && this.#sideOf(version, noise),
-        });
+        const again = ownPath === undefined ? undefined : ask(version, ownPath);
+        const candidate = await ask(target, path);
+        const noise = await again;
+        this.#deps.onPair(
+          pairOf(original, shadow, {
+            baseline: this.#sideOf(version, answer),
+            candidate: this.#sideOf(target, candidate),
+            noise: noise && this.#sideOf(version, noise),
+          }),
+        );
         return endingOf(candidate);
       },
     });
@@ -141,13 +141,12 @@ export class Mirror {
   }
 
   #sideOf(version: Version, { status, fault, headers, body, latencyMs, server }: Answer): Side {
-    const length = headers['inference-header-content-length'];
     return {
       version: version.label,
       status,
       fault,
       contentType: String(headers['content-type'] ?? ''),
-      headerLength: length === undefined ? undefined : Number(length),
+      headerLength: lengthIn(headers),
       body,
       latencyMs,
       server: server ?? '',
@@ -159,34 +158,53 @@ export class Mirror {
 const NOT_LEAVING = (): void => {};
 
 /** The request as servers in shadow see it: the body itself, and of the headers what belongs to it and what the policy names. */
-function copyOf(facts: Facts, named: readonly string[]): Facts {
-  const rawHeaders: string[] = [];
-  for (let i = 0; i + 1 < facts.rawHeaders.length; i += 2) {
-    const [name = '', value = ''] = facts.rawHeaders.slice(i, i + 2);
-    if (OF_THE_BODY.has(name.toLowerCase()) || named.includes(name.toLowerCase())) rawHeaders.push(name, value);
+function copyOf({ id, model, call, pin, rawHeaders, body }: Facts, named: readonly string[]): Facts {
+  const copied: string[] = [];
+  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+    const name = (rawHeaders[i] as string).toLowerCase();
+    if (OF_THE_BODY.has(name) || named.includes(name)) copied.push(name, rawHeaders[i + 1] as string);
   }
-  return { ...facts, rawHeaders, headers: {} };
+  return { id, model, call, pin, headers: NO_HEADERS, rawHeaders: copied, body };
 }
 
-function pairOf({ facts, version, unit, tier }: Original, { name, compare }: Shadow) {
-  const values = compare.slices.flatMap((header) => {
-    const value = facts.headers[header];
-    return typeof value === 'string' ? [[header, value] as const] : [];
-  });
-  const slices = Object.fromEntries(tier === undefined ? values : [...values, ['tier', tier]]);
-  const isKept = (compare.keep?.requestFields.length ?? 0) > 0;
-  const length = facts.headers['inference-header-content-length'];
+const NO_HEADERS: Facts['headers'] = {};
+
+function pairOf(
+  { facts, version, unit, tier }: Original,
+  { name, compare }: Shadow,
+  sides: Pick<Pair, 'baseline' | 'candidate' | 'noise'>,
+): Pair {
   return {
     id: facts.id,
     model: version.model,
     shadow: name,
     at: Date.now(),
     unit,
-    ...(Object.keys(slices).length === 0 ? {} : { slices }),
-    ...(isKept
-      ? { request: { body: facts.body, headerLength: length === undefined ? undefined : Number(length) } }
-      : {}),
+    slices: slicesOf(facts, compare.slices, tier),
+    baseline: sides.baseline,
+    candidate: sides.candidate,
+    noise: sides.noise,
+    request:
+      compare.keep === undefined || compare.keep.requestFields.length === 0
+        ? undefined
+        : { body: facts.body, headerLength: lengthIn(facts.headers) },
   };
+}
+
+function slicesOf({ headers }: Facts, names: readonly string[], tier: string | undefined): Pair['slices'] {
+  if (names.length === 0 && tier === undefined) return undefined;
+  const slices: Record<string, string> = tier === undefined ? {} : { tier };
+  for (const name of names) {
+    const value = headers[name];
+    if (typeof value === 'string') slices[name] = value;
+  }
+  return slices;
+}
+
+/** Bytes of JSON before binary tensors. */
+function lengthIn(headers: Facts['headers']): number | undefined {
+  const length = headers['inference-header-content-length'];
+  return length === undefined ? undefined : Number(length);
 }
 
 function endingOf({ fault }: Answer): Ending {

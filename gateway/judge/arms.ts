@@ -47,7 +47,7 @@ export class Arms {
 
 function countersFor(state: RolloutState, rollout: Rollout): [candidate: Counter, baseline: Counter, madeFor: string] {
   const { edges, phase } = state;
-  const limits = { edges, latencyMs: rollout.guards?.latencyP99Ms };
+  const limits = { edges, latencyMs: rollout.guards?.latencyP99Ms, isJudged: rollout.guards !== undefined };
   const step = phase.name === 'pending' ? -1 : stepOf(state, rollout.steps.length);
   const madeFor = JSON.stringify([step, rollout.blocks[step], limits]);
   return [new Counter(limits), new Counter(limits), madeFor];

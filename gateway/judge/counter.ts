@@ -17,6 +17,8 @@ export type Heard = Pick<Outcome, 'id' | 'class' | 'fault' | 'latencyMs'> & {
 export type Limits = {
   readonly edges: Readonly<Record<ServerClass, readonly number[]>>;
   readonly latencyMs: number | undefined;
+  /** False where nothing judges the candidate: then requests are counted and no more. */
+  readonly isJudged: boolean;
 };
 
 /** Counts the outcomes of one arm, tick by tick; `Arms` has two of them. */
@@ -36,9 +38,10 @@ export class Counter {
 
   /** Takes in one outcome. */
   count(heard: Heard): void {
-    const { isError, latencyMs, isCensored } = countOutcome(heard, heard.attempt);
     if (heard.attempt > 1) this.#tally.repeats++;
     else this.#tally.outcomes[heard.class]++;
+    if (!this.#limits.isJudged) return;
+    const { isError, latencyMs, isCensored } = countOutcome(heard, heard.attempt);
     if (isError !== undefined) this.#countError(heard, isError);
     if (latencyMs !== undefined) this.#countLatency(heard, latencyMs, isCensored);
   }
@@ -81,8 +84,10 @@ export class Counter {
   #countLatency({ id, unit, serverClass }: Heard, ms: number, isCensored: boolean): void {
     recordLatency(this.#tally.histograms[serverClass], ms);
     const { edges, latencyMs: ceiling } = this.#limits;
-    const level = edges[serverClass].filter((edge) => ms > edge).length;
-    const isNew = this.#slow[serverClass].count(unit, level, isCensored ? level : edges[serverClass].length);
+    const own = edges[serverClass];
+    let level = 0;
+    for (const edge of own) if (ms > edge) level++;
+    const isNew = this.#slow[serverClass].count(unit, level, isCensored ? level : own.length);
     const isOver = ceiling !== undefined && ms > ceiling;
     if (ceiling !== undefined && (isOver || !isCensored)) this.#over.count(unit, isOver ? 1 : 0);
     // Half of all answers are slower than the lowest edge; those are no examples.

@@ -4,7 +4,7 @@ import { comparisonPage } from './comparison.ts';
 import { el, tableOf, timeText } from './dom.ts';
 import { textOf } from './order.ts';
 import { overview } from './overview.ts';
-import type { MarkedSummaries, Status } from './types.ts';
+import type { ExperimentReport, MarkedSummaries, Status } from './types.ts';
 
 const EVERY_MS = 3000;
 const HOUR_MS = 3_600_000;
@@ -48,7 +48,11 @@ async function view(hash: string): Promise<View> {
     return { key: `audit${JSON.stringify(entries)}`, page: () => history(entries) };
   }
   const status = await get<Status>('/api/status');
-  if (kind !== 'shadow') return { key: `models${JSON.stringify(status)}`, page: () => overview(status, again) };
+  if (kind !== 'shadow') {
+    const { experiments } = await get<{ experiments: ExperimentReport[] }>('/api/experiments');
+    const key = `models${JSON.stringify([status, experiments])}`;
+    return { key, page: () => overview(status, experiments, again) };
+  }
   // Up to two hours are told by the minute, more by the hour.
   const since = Date.now() - Math.min(720, Number(hours) || 2) * HOUR_MS + 1000;
   const query = new URLSearchParams({ model, shadow, since: String(Math.max(0, Math.round(since))) });

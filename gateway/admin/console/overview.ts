@@ -1,16 +1,28 @@
 // Every model: who answers how much, how its rollouts, shadows and tiers stand, and the fleet behind them.
-import { type Child, el, percent, tableOf, timeText } from './dom.ts';
+import { type Child, el, milliseconds, percent, tableOf, timeText } from './dom.ts';
 import { orderButton } from './order.ts';
-import type { LadderStatus, ModelStatus, RolloutStanding, ServedStatus, ShadowStatus, Status } from './types.ts';
+import type {
+  ExperimentReport,
+  LadderStatus,
+  ModelStatus,
+  RolloutStanding,
+  ServedStatus,
+  ShadowStatus,
+  Status,
+} from './types.ts';
 
 /** The page of all models; `again` shows it anew. */
-export function overview(status: Status, again: () => void): HTMLElement {
+export function overview(status: Status, experiments: readonly ExperimentReport[], again: () => void): HTMLElement {
   return el(
     'div',
     {},
     el('h1', {}, 'Models'),
     ...troubles(status).map((text) => el('p', { class: 'bad' }, text)),
-    el('div', { class: 'cards' }, ...Object.entries(status.models).map(([name, model]) => card(name, model, again))),
+    el(
+      'div',
+      { class: 'cards' },
+      ...Object.entries(status.models).map(([name, model]) => card(name, model, experiments, again)),
+    ),
     el('h2', {}, 'Fleet'),
     fleetTable(status),
   );
@@ -26,7 +38,12 @@ function troubles({ policy, store, refusals, isAutomatic, draining }: Status): s
   ];
 }
 
-function card(name: string, model: ModelStatus, again: () => void): HTMLElement {
+function card(
+  name: string,
+  model: ModelStatus,
+  experiments: readonly ExperimentReport[],
+  again: () => void,
+): HTMLElement {
   const heading = el('h2', {}, name);
   heading.style.marginTop = '0';
   if ('tiers' in model) return el('section', { class: 'card' }, heading, ...ladderLines(model.tiers, model.escalation));
@@ -36,6 +53,7 @@ function card(name: string, model: ModelStatus, again: () => void): HTMLElement 
     heading,
     el('p', {}, 'Baseline ', el('strong', {}, model.baseline), `, of ${Object.keys(model.versions).join(', ')}`),
     ...splitLines(model),
+    ...experiments.flatMap((report) => (report.model === name ? experimentLines(report) : [])),
     ...model.rollouts.flatMap((rollout) => [
       ...(rollout.withheld === undefined
         ? []
@@ -55,6 +73,34 @@ function splitLines({ experiment }: ServedStatus): Child[] {
       {},
       `Experiment ${experiment.id} by ${experiment.unit}: ${arms.join(', ')}; holdout ${percent(experiment.holdout)}`,
     ),
+  ];
+}
+
+/** Units, errors and latency by arm, and whether the units fell into the arms as they should. */
+function experimentLines({ id, arms, sampleRatio, crossed }: ExperimentReport): Child[] {
+  const time = (ms: number | undefined) => (ms === undefined ? '' : milliseconds(ms));
+  const rows = arms.map(({ arm, units, requests, errors, p50Ms, p95Ms }) => [
+    arm,
+    Math.round(units),
+    requests,
+    percent(errors.rate),
+    time(p50Ms),
+    time(p95Ms),
+  ]);
+  const ratio =
+    sampleRatio === undefined
+      ? el('p', { class: 'quiet' }, 'Too few units yet to check whether they fall into the arms as the policy says.')
+      : sampleRatio.mismatch
+        ? el(
+            'p',
+            { class: 'bad' },
+            `Sample-ratio mismatch (p ${sampleRatio.p.toExponential(1)}): units of an arm get lost, so its numbers cannot be trusted`,
+          )
+        : el('p', { class: 'good' }, `Units fall into the arms as the policy says (p ${sampleRatio.p.toFixed(3)})`);
+  return [
+    tableOf(['arm', 'units', 'requests', 'errors', 'p50', 'p95'], rows, `arms of ${id}`),
+    ratio,
+    crossed > 0 ? el('p', { class: 'warn' }, `${crossed} units of the sample saw more than one arm`) : undefined,
   ];
 }
 

@@ -10,6 +10,7 @@ export type { Comparison } from '../../observe/compare/comparison.ts';
 export type { FieldSummary, Summary } from '../../observe/compare/summary.ts';
 export type { Rate } from '../../observe/statistics/proportion.ts';
 export type { SubjectSummary, Summaries } from '../comparisons.ts';
+export type { ExperimentReport } from '../experiments.ts';
 export type { LadderStatus, ShadowStatus } from '../status.ts';
 
 /** Summaries with the fields that people have marked as noise, by `model/shadow`. */

@@ -8,8 +8,8 @@ import { sizeOf } from '../../../gateway/judge/histogram.ts';
 import { Levels } from '../../../gateway/judge/levels.ts';
 import { addTallies, emptyTally, isSound, type Tally } from '../../../gateway/judge/tally.ts';
 
-const LIMITS: Limits = { edges: { cpu: [100, 200], gpu: [10] }, latencyMs: 250 };
-const NO_LIMITS: Limits = { edges: { cpu: [], gpu: [] }, latencyMs: undefined };
+const LIMITS: Limits = { edges: { cpu: [100, 200], gpu: [10] }, latencyMs: 250, isJudged: true };
+const NO_LIMITS: Limits = { edges: { cpu: [], gpu: [] }, latencyMs: undefined, isJudged: true };
 
 const RULES = [
   ['an answer', 'ok', undefined, 1, { isError: false, latencyMs: 30, isCensored: false }],

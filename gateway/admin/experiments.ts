@@ -1,0 +1,46 @@
+// What the admin listener tells of experiments: units, errors and latency by arm, and whether units fell as the policy says.
+import type { FastifyInstance } from 'fastify';
+import { SluiceError } from '../errors.ts';
+import { type ExperimentSummary, summariseExperiment } from '../observe/store/experiment-summary.ts';
+import { type Store, StoreUnavailable } from '../observe/store/store.ts';
+import type { Block, Experiment, Model } from '../policy/policy.ts';
+import { carriesToken } from './auth.ts';
+
+export type ExperimentRoutesDeps = {
+  readonly token: string | undefined;
+  /** As they are served now. */
+  readonly models: () => ReadonlyMap<string, Model>;
+  readonly store: Pick<Store, 'experiments'>;
+};
+
+/** An experiment of the policy, and how it does. */
+export type ExperimentReport = { readonly id: string; readonly model: string } & ExperimentSummary;
+
+/** Adds `GET /api/experiments`. */
+export function addExperimentRoutes(app: FastifyInstance, { token, models, store }: ExperimentRoutesDeps): void {
+  app.get('/api/experiments', async (request, reply) => {
+    if (token !== undefined && !carriesToken(request.headers.authorization, token))
+      throw new SluiceError('UNAUTHORIZED');
+    const reports: ExperimentReport[] = [];
+    for (const model of models().values()) {
+      if (model.kind !== 'served' || model.experiment === undefined) continue;
+      const { id } = model.experiment;
+      const reading = await store.experiments.read(id).catch((error: unknown) => {
+        throw error instanceof StoreUnavailable ? new SluiceError('STORE_UNAVAILABLE') : error;
+      });
+      reports.push({ id, model: model.name, ...summariseExperiment(reading, sharesOf(model.experiment)) });
+    }
+    return reply.header('cache-control', 'no-store').send({ experiments: reports });
+  });
+}
+
+/** Parts of all units that each arm is to see: the arms share what is not held out. */
+function sharesOf({ arms, holdout }: Experiment): ReadonlyMap<string, number> {
+  const held = sizeOf(holdout.live) / 1_000_000;
+  const shares = arms.map(({ version, live }) => [version.label, sizeOf(live) * (1 - held)] as const);
+  return new Map(held === 0 ? shares : [...shares, ['holdout', held * 1_000_000] as const]);
+}
+
+function sizeOf({ from, to }: Block): number {
+  return to - from;
+}

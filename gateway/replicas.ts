@@ -1,0 +1,98 @@
+// What other gateways count for the same rollouts. Each tells its own counts by second and reads the sums; what is its own it
+// knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
+import { addCounts, type Counts, countsOf, tallyOf, without } from './judge/shared-tally.ts';
+import { addTallies } from './judge/tally.ts';
+import type { Traffic } from './judge/weigh.ts';
+import type { OutcomeWindows, VersionCounts } from './observe/store/store.ts';
+
+/** A second is read this much later: by then every gateway has told it. */
+const LATE_S = 2;
+/** Seconds that were missed while the store was away are read when it is back, up to here. */
+const MOST_S = 60;
+
+type Both = { readonly candidate: Counts; readonly baseline: Counts };
+
+/** One rollout between two of its moves. */
+type Shared = {
+  readonly own: Map<number, Both>;
+  /** Counted by others and not yet handed out. */
+  others: Both;
+  nextSecond: number;
+  isReading: boolean;
+};
+
+const NOTHING: Both = { candidate: {}, baseline: {} };
+
+export class Replicas {
+  readonly #outcomes: OutcomeWindows;
+  readonly #now: () => number;
+  readonly #shared = new Map<string, Shared>();
+
+  /** `now` is the clock that all gateways share, in milliseconds. */
+  constructor(outcomes: OutcomeWindows, now: () => number) {
+    this.#outcomes = outcomes;
+    this.#now = now;
+  }
+
+  /** This gateway's traffic of a tick, and with it what others have told since the last one. `id` names rollout and move. */
+  addOthers(id: string, own: Traffic): Traffic {
+    const second = Math.floor(this.#now() / 1000);
+    const shared = this.#sharedOf(id, second);
+    const told = addBoth(shared.own.get(second) ?? NOTHING, {
+      candidate: countsOf(own.candidate),
+      baseline: countsOf(own.baseline),
+    });
+    shared.own.set(second, told);
+    this.#outcomes.put(id, second, told satisfies VersionCounts);
+    const { others } = shared;
+    shared.others = NOTHING;
+    void this.#read(id, shared, second - LATE_S);
+    return {
+      candidate: addTallies(own.candidate, tallyOf(others.candidate, own.candidate)),
+      baseline: addTallies(own.baseline, tallyOf(others.baseline, own.baseline)),
+    };
+  }
+
+  /** Forgets rollouts that are not asked about any more. */
+  keep(ids: ReadonlySet<string>): void {
+    for (const id of this.#shared.keys()) if (!ids.has(id)) this.#shared.delete(id);
+  }
+
+  #sharedOf(id: string, second: number): Shared {
+    let shared = this.#shared.get(id);
+    if (shared === undefined) {
+      // What others counted before this gateway knew of the move counts too.
+      shared = { own: new Map(), others: NOTHING, nextSecond: second - LATE_S, isReading: false };
+      this.#shared.set(id, shared);
+    }
+    for (const oldest of shared.own.keys()) {
+      if (oldest >= second - MOST_S - LATE_S) break;
+      shared.own.delete(oldest);
+    }
+    return shared;
+  }
+
+  async #read(id: string, shared: Shared, to: number): Promise<void> {
+    if (shared.isReading || to <= shared.nextSecond) return;
+    shared.isReading = true;
+    try {
+      const windows = await this.#outcomes.read(id, Math.max(shared.nextSecond, to - MOST_S), to);
+      for (const { second, counts } of windows) {
+        const own = shared.own.get(second) ?? NOTHING;
+        shared.others = addBoth(shared.others, {
+          candidate: without(counts.candidate ?? {}, own.candidate),
+          baseline: without(counts.baseline ?? {}, own.baseline),
+        });
+      }
+      shared.nextSecond = to;
+    } catch {
+      // Away; the store's health tells, and the seconds are read when it is back.
+    } finally {
+      shared.isReading = false;
+    }
+  }
+}
+
+function addBoth(a: Both, b: Both): Both {
+  return { candidate: addCounts(a.candidate, b.candidate), baseline: addCounts(a.baseline, b.baseline) };
+}
