@@ -1,0 +1,129 @@
+// Counts of several gateways, added up.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { countsOf, tallyOf } from '../../gateway/judge/shared-tally.ts';
+import { emptyTally, type Tally } from '../../gateway/judge/tally.ts';
+import type { OutcomeWindows, VersionCounts } from '../../gateway/observe/store/store.ts';
+import { Replicas } from '../../gateway/replicas.ts';
+import { answering, fakeServer } from '../support/fake-server.ts';
+import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
+import { needs } from '../support/programs.ts';
+import { redisServer } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const hits = (trials: number, bad: number) => ({ trials, hits: bad });
+
+function tally(ok: number, failed: number, edges: readonly number[] = [10]): Tally {
+  const signal = { unit: hits(ok, failed), request: hits(0, 0), counted: hits(ok + failed, failed) };
+  const empty = emptyTally();
+  return {
+    ...empty,
+    outcomes: { ...empty.outcomes, ok, model_fault: failed },
+    errors: signal,
+    slow: { cpu: { edges, signals: edges.map(() => signal) }, gpu: { edges: [], signals: [] } },
+  };
+}
+
+/** What several replicas share, in memory; `isAway` refuses. */
+class Shared {
+  isAway = false;
+  readonly #fields = new Map<string, VersionCounts>();
+
+  of(replica: string): OutcomeWindows {
+    return {
+      put: (id, second, counts) => void this.#fields.set(`${id} ${second} ${replica}`, counts),
+      read: async (id, from, to) => {
+        if (this.isAway) throw new Error('away');
+        return Array.from({ length: to - from }, (_, i) => from + i).map((second) => ({
+          second,
+          counts: this.#sum(`${id} ${second} `),
+        }));
+      },
+    };
+  }
+
+  #sum(prefix: string): VersionCounts {
+    const sum: Record<string, Record<string, number>> = {};
+    for (const [key, counts] of this.#fields)
+      if (key.startsWith(prefix))
+        for (const [arm, names] of Object.entries(counts))
+          for (const [name, count] of Object.entries(names)) {
+            sum[arm] ??= {};
+            sum[arm][name] = (sum[arm][name] ?? 0) + count;
+          }
+    return sum;
+  }
+}
+
+test('a tally goes to counts and back, and at other edges slow answers stay away', () => {
+  const one = tally(7, 2);
+  const back = tallyOf(countsOf(one), one);
+  assert.deepEqual([back.outcomes, back.errors, back.slow], [one.outcomes, one.errors, one.slow]);
+  const other = tallyOf(countsOf(one), tally(0, 0, [99]));
+  assert.deepEqual(other.slow.cpu.signals[0]?.counted, hits(0, 0));
+  assert.deepEqual(other.errors, one.errors);
+});
+
+test('each gateway judges by its own counts at once, and by those of the others once, a little later', async () => {
+  const shared = new Shared();
+  let now = 1_000_000;
+  const [a, b] = [new Replicas(shared.of('a'), () => now), new Replicas(shared.of('b'), () => now)];
+  let seenByA = 0;
+  let own = 0;
+  for (let second = 0; second < 20; second++) {
+    const isQuiet = second >= 12;
+    const traffic = { candidate: tally(isQuiet ? 0 : 10, isQuiet ? 0 : 1), baseline: tally(isQuiet ? 0 : 90, 0) };
+    if (second === 5) shared.isAway = true;
+    if (second === 9) shared.isAway = false;
+    const judged = a.addOthers('r/1', traffic);
+    b.addOthers('r/1', traffic);
+    seenByA += judged.candidate.outcomes.ok;
+    own += traffic.candidate.outcomes.ok;
+    assert.ok(judged.candidate.outcomes.ok >= traffic.candidate.outcomes.ok);
+    now += 1000;
+    await turn();
+    await turn();
+  }
+  assert.equal(own, 120);
+  assert.equal(seenByA, 240, 'its own, and all of the other, also what was counted while the store was away');
+});
+
+test(
+  'two gateways that have half of the requests each go on as one that has them all',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await redisServer(t);
+    const server = await fakeServer(t, answering({ outputs: [] }));
+    const policy = `apiVersion: sluice/v1
+fleet: { s: { url: "${server.url}" } }
+models:
+  m:
+    timeout: 1s
+    versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }
+    baseline: v1
+    rollout: { id: r, candidate: v2, unit: random, steps: [50% for 1s, 60%], min_requests: 60, rollback: {} }
+`;
+    const settings = { redisUrl: redis.url };
+    const one = await gateway(t, policy, settings);
+    const other = await gatewayOf(t, policyFile(t, policy), settings);
+    const phaseOf = async ({ adminUrl }: { adminUrl: string }) => {
+      const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
+        models: { m: { rollouts: { standing?: { phase: string; requests: number } }[] } };
+      };
+      return status.models.m.rollouts[0]?.standing;
+    };
+    await until(async () => (await phaseOf(other))?.phase === 'step 1', 'the first step');
+    const send = async (url: string) => {
+      let candidates = 0;
+      while (candidates < 40) {
+        const answer = await infer(url);
+        await answer.arrayBuffer();
+        if (answer.headers.get('x-sluice-version') === 'v2') candidates++;
+      }
+    };
+    await Promise.all([send(one.url), send(other.url)]); // 40 each: neither alone has the 60 that the step asks for
+    for (const each of [one, other])
+      await until(async () => (await phaseOf(each))?.phase === 'step 2', 'the second step');
+  },
+);
