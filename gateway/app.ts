@@ -2,13 +2,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { ADMIN_PATHS, addAdminRoutes } from './admin/api.ts';
-import { requireToken } from './admin/auth.ts';
+import { requireReader, requireToken } from './admin/auth.ts';
 import { statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
 import type { Answer, Exposure } from './flow.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
+import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
 import type { Comparisons } from './judge/disagreement.ts';
 import { standingOf } from './judge/told.ts';
@@ -242,6 +243,10 @@ function createApps(
       isAutomatic: settings.isAutomatic,
       servers: servers(),
     });
+  addPassthrough(admin, {
+    check: (request) => requireReader(request, settings.adminToken),
+    fleet: () => inForce.policy.fleet,
+  });
   addAdminRoutes(admin, {
     token: settings.adminToken,
     metrics,

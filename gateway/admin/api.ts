@@ -1,8 +1,7 @@
 // The admin listener's routes. Probes and metrics are open, as kubelet and Prometheus expect; the rest wants the token.
 import type { FastifyInstance } from 'fastify';
-import { SluiceError } from '../errors.ts';
 import type { Metrics } from '../observe/metrics.ts';
-import { carriesToken } from './auth.ts';
+import { requireReader } from './auth.ts';
 import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
 import { addConsole } from './console.ts';
 import { addExperimentRoutes, type ExperimentRoutesDeps } from './experiments.ts';
@@ -12,7 +11,7 @@ import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 /** What a caller with an unknown path is told to try. */
 export const ADMIN_PATHS =
   'there are /console/, /api/status, /api/audit, /api/alerts, /api/comparisons, /api/experiments, /api/models/{model}/rollout/{action}, ' +
-  '/api/models/{model}/shadows/{shadow}/{pause|resume|noise}, /metrics, /livez and /readyz';
+  '/api/models/{model}/shadows/{shadow}/{pause|resume|noise}, /fleet/{server}/..., /metrics, /livez and /readyz';
 
 export type AdminDeps = RolloutRoutesDeps &
   ComparisonRoutesDeps &
@@ -40,8 +39,7 @@ export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
     reply.header('content-type', deps.metrics.contentType).send(await deps.metrics.exposition()),
   );
   app.get('/api/status', (request) => {
-    if (deps.token !== undefined && !carriesToken(request.headers.authorization, deps.token))
-      throw new SluiceError('UNAUTHORIZED');
+    requireReader(request, deps.token);
     return deps.status();
   });
 }

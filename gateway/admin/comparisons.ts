@@ -7,7 +7,7 @@ import { COMPARISON_KINDS } from '../observe/compare/comparison.ts';
 import { type Summary, summarise } from '../observe/compare/summary.ts';
 import { totalOf } from '../observe/compare/sums.ts';
 import { type Page, type Slot, type SlotSums, type Store, StoreUnavailable } from '../observe/store/store.ts';
-import { carriesToken } from './auth.ts';
+import { requireReader } from './auth.ts';
 import { readNoiseMarks } from './noise-marks.ts';
 
 export type ComparisonRoutesDeps = {
@@ -29,8 +29,7 @@ const BY_MINUTE_MS = 2 * HOUR_MS;
 export function addComparisonRoutes(app: FastifyInstance, { store, token }: ComparisonRoutesDeps): void {
   const route = (path: string, answer: (query: unknown) => Promise<unknown>) =>
     app.get(path, async (request, reply) => {
-      if (token !== undefined && !carriesToken(request.headers.authorization, token))
-        throw new SluiceError('UNAUTHORIZED');
+      requireReader(request, token);
       return reply.header('cache-control', 'no-store').send(await readable(() => answer(request.query)));
     });
   route('/api/comparisons', (query) => comparisonPage(store, query));

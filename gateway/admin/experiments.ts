@@ -4,7 +4,7 @@ import { SluiceError } from '../errors.ts';
 import { type ExperimentSummary, summariseExperiment } from '../observe/store/experiment-summary.ts';
 import { type Store, StoreUnavailable } from '../observe/store/store.ts';
 import type { Block, Experiment, Model } from '../policy/policy.ts';
-import { carriesToken } from './auth.ts';
+import { requireReader } from './auth.ts';
 
 export type ExperimentRoutesDeps = {
   readonly token: string | undefined;
@@ -19,8 +19,7 @@ export type ExperimentReport = { readonly id: string; readonly model: string } &
 /** Adds `GET /api/experiments`. */
 export function addExperimentRoutes(app: FastifyInstance, { token, models, store }: ExperimentRoutesDeps): void {
   app.get('/api/experiments', async (request, reply) => {
-    if (token !== undefined && !carriesToken(request.headers.authorization, token))
-      throw new SluiceError('UNAUTHORIZED');
+    requireReader(request, token);
     const reports: ExperimentReport[] = [];
     for (const model of models().values()) {
       if (model.kind !== 'served' || model.experiment === undefined) continue;

@@ -1,0 +1,76 @@
+// Looks at one server of the fleet, past every decision: what it has loaded, its statistics, its metrics. Nothing is decided
+// here, so @fastify/http-proxy does it, as this project needs it: no repeats of its own (it asks 11 times for a GET that is
+// answered 503), certificates checked (it does not by itself), and no header of the caller but what a look needs.
+import type { IncomingHttpHeaders } from 'node:http';
+import proxy from '@fastify/http-proxy';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { Agent } from 'undici';
+import { SluiceError } from '../errors.ts';
+import type { ServerSpec } from '../policy/policy.ts';
+import { responseHeaders } from './headers.ts';
+
+const WITHIN_MS = 5000;
+const CONNECTIONS = 2;
+/** What a look may ask for. */
+const ACCEPTED = ['accept', 'accept-language'] as const;
+
+export type PassthroughDeps = {
+  /** Throws SluiceError for a caller that may not look. */
+  readonly check: (request: FastifyRequest) => void;
+  readonly fleet: () => ReadonlyMap<string, ServerSpec>;
+};
+
+type Params = { readonly server: string };
+
+/** Adds `GET /fleet/{server}/...`: whatever a server of the policy answers there. */
+export function addPassthrough(app: FastifyInstance, { check, fleet }: PassthroughDeps): void {
+  const agent = new Agent({
+    connections: CONNECTIONS,
+    connect: { timeout: WITHIN_MS, rejectUnauthorized: true },
+    headersTimeout: WITHIN_MS,
+    bodyTimeout: WITHIN_MS,
+  });
+  app.addHook('onClose', () => agent.destroy());
+  app.register(proxy, {
+    prefix: '/fleet/:server',
+    rewritePrefix: '/',
+    upstream: '',
+    httpMethods: ['GET'],
+    proxyPayloads: false,
+    undici: agent,
+    retryMethods: [],
+    preHandler: (request, _reply, done) => {
+      check(request);
+      originOf(request, fleet());
+      done();
+    },
+    replyOptions: {
+      getUpstream: (request) => originOf(request, fleet()),
+      rewriteRequestHeaders: (_request, headers) => looking(headers),
+      rewriteHeaders: (headers) => responseHeaders(headers, 'inference'),
+      // biome-ignore lint/suspicious/noExplicitAny: reply-from's own type of a reply is another one
+      onError: (reply: any) => void answer(reply),
+    },
+  });
+}
+
+function answer(reply: FastifyReply): void {
+  void reply.code(502).send({ error: 'the server does not answer; /api/status tells how it stands' });
+}
+
+function originOf({ params }: Pick<FastifyRequest, 'params'>, fleet: ReadonlyMap<string, ServerSpec>): string {
+  const { server } = params as Params;
+  const spec = fleet.get(server);
+  if (spec === undefined)
+    throw new SluiceError('UNKNOWN_PATH', `no server "${server}"; there are ${[...fleet.keys()].join(', ')}`);
+  if (spec.tls !== undefined)
+    throw new SluiceError('NOT_IMPLEMENTED', `${server} has certificates of its own; look at it directly`);
+  return spec.origin;
+}
+
+/** The caller's token and cookies are for the gateway, and no server's business. */
+function looking(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const sent: IncomingHttpHeaders = { 'user-agent': 'sluice-look' };
+  for (const name of ACCEPTED) if (headers[name] !== undefined) sent[name] = headers[name] as string;
+  return sent;
+}
