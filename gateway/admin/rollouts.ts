@@ -33,15 +33,22 @@ const EDIT = z.strictObject({
   reason: z.string().min(1).max(1000),
 });
 
+const LABELS = z.record(z.string(), z.string());
+
 /** Alertmanager's webhook, version 4: what is not named here is not needed. */
 const ALERTS = z.object({
   version: z.literal('4'),
-  truncatedAlerts: z.number().optional(),
+  status: z.enum(['firing', 'resolved']).optional(),
+  groupKey: z.string().default('group'),
+  groupLabels: LABELS.default({}),
+  commonLabels: LABELS.default({}),
+  /** Alerts of the group that were cut off. */
+  truncatedAlerts: z.number().default(0),
   alerts: z
     .array(
       z.object({
         status: z.enum(['firing', 'resolved']),
-        labels: z.record(z.string(), z.string()),
+        labels: LABELS,
         startsAt: z.string().refine((time) => Number.isFinite(Date.parse(time)), 'expected a time'),
         fingerprint: z.string(),
       }),
@@ -88,14 +95,22 @@ function stateFor(states: readonly RolloutState[], model: string, id: string | u
 
 /** Answers only when everything that follows is durable, so that an Alertmanager sends again what was not. */
 async function takeAlerts(deps: RolloutRoutesDeps, request: FastifyRequest) {
-  const { alerts } = bodyOf(ALERTS, request);
+  const told = bodyOf(ALERTS, request);
+  const alerts = [...told.alerts, ...cutOff(told)];
   const rolledBack: string[] = [];
   for (const alert of alerts) {
     const ordered = await deps.heed(alert);
     if (ordered?.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
     if (ordered?.kind === 'done') rolledBack.push(ordered.state.id);
   }
-  return { alerts: alerts.length, rolled_back: [...new Set(rolledBack)] };
+  return { alerts: told.alerts.length, rolled_back: [...new Set(rolledBack)] };
+}
+
+/** What was cut off is about what all alerts of the group have in common, and fires as the group does. */
+function cutOff({ truncatedAlerts, status, groupKey, groupLabels, commonLabels }: z.output<typeof ALERTS>): Alert[] {
+  if (truncatedAlerts === 0 || status !== 'firing') return [];
+  const labels = { ...commonLabels, ...groupLabels };
+  return [{ status, labels, startsAt: new Date().toISOString(), fingerprint: groupKey }];
 }
 
 function done(ordered: Ordered): RolloutState {

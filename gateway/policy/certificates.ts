@@ -1,5 +1,6 @@
 // The certificate files that a policy names, read where policies are loaded: a file that is missing or no PEM is a mistake
 // in the policy, told with its line, and not a surprise at the first connection.
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Mistake } from './mistakes.ts';
@@ -16,7 +17,13 @@ export function readCertificates(policy: Policy): { readonly policy: Policy; rea
       return [name, { ...spec, tls }];
     }),
   );
-  return { policy: { ...policy, fleet }, mistakes };
+  const files = [...policy.fleet.values()].flatMap(({ tls }) => [tls?.ca, tls?.cert, tls?.key]);
+  const texts = JSON.stringify([...fleet.values()].map(({ tls }) => tls));
+  const certificates = {
+    files: files.filter((file) => file !== undefined),
+    sha256: createHash('sha256').update(texts).digest('hex'),
+  };
+  return { policy: { ...policy, fleet, certificates }, mistakes };
 }
 
 function readOne(path: readonly string[], tls: TlsSpec, mistakes: Mistake[]): TlsSpec {

@@ -32,6 +32,8 @@ const DEFAULT_IDLE_MS = 30_000;
 const CANARY = '.canary';
 const NO_ROLLOUTS: readonly Rollout[] = [];
 const NO_SHADOWS: readonly Shadow[] = [];
+/** Whoever serves the policy reads them. */
+const NONE = { files: [], sha256: '' };
 
 /** The runnable policy. */
 export function compile(file: PolicyFile, sha256: string): Policy {
@@ -45,7 +47,7 @@ export function compile(file: PolicyFile, sha256: string): Policy {
   }
   const fleet = new Map(Object.entries(file.fleet).map(([name, server]) => [name, compileServer(name, server)]));
   endSharing();
-  return { fleet, models, prefixes: prefixesOf(file), sha256, unbuilt: unbuiltParts(file) };
+  return { fleet, models, prefixes: prefixesOf(file), sha256, certificates: NONE, unbuilt: unbuiltParts(file) };
 }
 
 function prefixesOf({ models }: PolicyFile): ReadonlyMap<string, string> {

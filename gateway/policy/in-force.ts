@@ -59,6 +59,9 @@ export class PolicyInForce {
     try {
       const loaded = await this.#loadStill();
       this.#adopt(loaded);
+      const { files } = loaded.policy.certificates;
+      if (files.length > 0)
+        this.#signature = [this.#signature, ...(await Promise.all(files.map(signatureOf)))].join(' ');
       await this.#keep(loaded);
     } catch (error) {
       if (!hasLastGood(folder, file)) {
@@ -75,10 +78,12 @@ export class PolicyInForce {
   watch(onChange: (policy: Policy) => void): void {
     this.#stopWatching = watchPolicy({
       file: this.#options.file,
+      besides: () => this.policy.certificates.files,
       handled: this.#signature,
       load: (file) => this.#loader.load(file),
       onGood: async (loaded) => {
-        const isOther = loaded.policy.sha256 !== this.policy.sha256;
+        const { sha256, certificates } = this.policy;
+        const isOther = loaded.policy.sha256 !== sha256 || loaded.policy.certificates.sha256 !== certificates.sha256;
         this.#adopt(loaded);
         if (isOther) onChange(loaded.policy);
         await this.#keep(loaded); // the next load waits for it, so two copies are never written at a time

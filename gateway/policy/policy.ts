@@ -8,6 +8,8 @@ export type Policy = {
   readonly prefixes: ReadonlyMap<string, string>;
   /** SHA-256 of the file's bytes, hex: tells two policies apart in status, metrics and logs. */
   readonly sha256: string;
+  /** The certificate files that were read, and the SHA-256 of what was in them: renewed ones are another policy. */
+  readonly certificates: { readonly files: readonly string[]; readonly sha256: string };
   /** What the file asks for and this version of Sluice cannot do yet: such a policy is checked but never served. */
   readonly unbuilt: readonly Unbuilt[];
 };

@@ -7,6 +7,8 @@ const LOOK_EVERY_MS = 40;
 
 export type WatchOptions = {
   readonly file: string;
+  /** Files that the policy in force was read from too: certificates, which are renewed without an edit of the policy. */
+  readonly besides: () => readonly string[];
   /** The file's signature from before it was last loaded: whatever has changed since is news. */
   readonly handled: string;
   readonly load: (file: string) => Promise<Loaded>;
@@ -25,11 +27,11 @@ export function watchPolicy(options: WatchOptions): () => void {
 }
 
 async function look(options: WatchOptions, stop: AbortSignal): Promise<void> {
-  const { file, load, onGood, onBad } = options;
+  const { file, besides, load, onGood, onBad } = options;
   let { handled } = options;
   let previous = handled;
   while (await pause(stop)) {
-    const now = await signatureOf(file);
+    const now = await signatureOfAll(file, besides());
     const isStill = now === previous;
     previous = now;
     // A file that is being written looks different at the next look; half of one may well be a valid, smaller policy.
@@ -37,6 +39,11 @@ async function look(options: WatchOptions, stop: AbortSignal): Promise<void> {
     handled = now;
     await load(file).then(onGood).catch(onBad);
   }
+}
+
+/** What changes when one of the files does. */
+export async function signatureOfAll(file: string, besides: readonly string[]): Promise<string> {
+  return (await Promise.all([file, ...besides].map(signatureOf))).join(' ');
 }
 
 /** What changes when the file does; the same text for as long as it is missing. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import dns from 'node:dns';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
@@ -147,6 +147,57 @@ test('F20: a certificate is verified: unknown, for another name, or no TLS at al
     /:3:\d+ fleet\.s0\.tls\.ca: \/nowhere\/ca\.pem: no such file/,
   );
   await assert.rejects(status(`https://localhost:${port}`, `tls: { ca: "${key}" }`), /ca holds no PEM certificate/);
+});
+
+test('a renewed certificate is used without an edit and without a lost request, and a broken one keeps the old', async (t) => {
+  const [first, second] = [certificate(t), certificate(t)];
+  const options = (from: { cert: string; key: string }) => ({
+    cert: readFileSync(from.cert),
+    key: readFileSync(from.key),
+  });
+  const server = createTlsServer(options(first), answering({ safe: true }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  undo(t, () => {
+    server.close();
+    server.closeAllConnections();
+  });
+  // As Kubernetes mounts a secret: a link to a folder that is swapped for another one.
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-secret-'));
+  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const swap = (target: string) => {
+    symlinkSync(target, join(folder, 'next'));
+    renameSync(join(folder, 'next'), join(folder, 'data'));
+  };
+  swap(first.folder);
+  const { port } = server.address() as AddressInfo;
+  const policy = withServer(
+    policyOf([`https://localhost:${port}`]),
+    's0',
+    `tls: { ca: "${join(folder, 'data', 'cert.pem')}" }`,
+  );
+  const { url, adminUrl } = await gateway(t, policy);
+  const status = async () => {
+    const response = await infer(url);
+    await response.arrayBuffer();
+    return response.status;
+  };
+  const mistake = async () => {
+    const told = (await (await fetch(`${adminUrl}/api/status`)).json()) as { policy: { mistake?: string } };
+    return told.policy.mistake;
+  };
+  assert.equal(await status(), 200);
+  const broken = mkdtempSync(join(tmpdir(), 'sluice-broken-'));
+  undo(t, () => rmSync(broken, { recursive: true, force: true }));
+  writeFileSync(join(broken, 'cert.pem'), 'no certificate');
+  swap(broken);
+  await until(async () => /ca holds no PEM certificate/.test((await mistake()) ?? ''), 'the mistake');
+  assert.equal(await status(), 200, 'the old one goes on');
+  swap(second.folder);
+  await until(async () => (await mistake()) === undefined, 'the renewed one');
+  server.setSecureContext(options(second));
+  server.closeAllConnections();
+  await until(async () => (await status()) === 200, 'an answer with the renewed one');
+  assert.deepEqual(new Set(await Promise.all(Array.from({ length: 20 }, status))), new Set([200]));
 });
 
 /** Answers probes: this readiness and this description. */

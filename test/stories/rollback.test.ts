@@ -202,6 +202,31 @@ test('a rollback on one gateway is effective on the other within two seconds', a
   t.diagnostic(`the other gateway knew after ${Math.round(took)} ms`);
 });
 
+test('neither an old dump of Redis nor the old policy nor a gateway without any state brings a candidate back', async (t) => {
+  const redis = await redisServer(t);
+  const ok = await fakeServer(t, answering({ outputs: [] }));
+  const text = twoVersions(ok.url);
+  const settings = { redisUrl: redis.url };
+  const one = await gateway(t, text, settings);
+  const pinned = async (url: string) => (await infer(url, { headers: { 'x-sluice-version': 'v2' } })).status;
+  await until(async () => (await pinned(one.url)) === 200, 'the candidate');
+  await redis.client().save(); // the dump knows the rollout in its first step
+  assert.equal(await order(one.adminUrl, 'rollback'), 200);
+  await redis.kill();
+  await redis.start();
+  const fresh = await gatewayOf(t, policyFile(t, text), settings);
+  const start = performance.now();
+  await until(
+    async () => (await pinned(fresh.url)) === 409,
+    'the rollback at a gateway that knows only the dump',
+    10_000,
+  );
+  t.diagnostic(`known after ${Math.round(performance.now() - start)} ms`);
+  for (const { url } of [one, fresh])
+    for (let i = 0; i < 100; i++)
+      assert.equal((await infer(url, { headers: { 'x-user-id': `u${i}` } })).headers.get('x-sluice-version'), 'v1');
+});
+
 test('with a Redis that cannot be reached only baselines are served', async (t) => {
   const [port] = await freePorts(1);
   const ok = await fakeServer(t, answering({ outputs: [] }));

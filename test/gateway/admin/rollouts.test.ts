@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, gatewayOf, infer, policyFile, type TestSettings } from '../../support/gateway.ts';
@@ -121,6 +123,45 @@ test('fifty copies of a firing alert are one rollback, and a resolved one brings
   assert.equal((await standing())?.phase, 'rolled back');
   const { entries } = (await (await fetch(`${adminUrl}/api/audit`)).json()) as { entries: { event: string }[] };
   assert.equal(entries.filter(({ event }) => event === 'rollback').length, 1);
+});
+
+test('an alert whose rollback the disk refuses is a 503, in effect all the same, and 200 once it lasts', async (t) => {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const file = policyFile(t, policyFor(server, '10% until approved, 100%'));
+  const { url, adminUrl } = await gatewayOf(t, file);
+  const states = join(dirname(file), 'data', 'rollouts.json');
+  rmSync(states);
+  mkdirSync(join(states, 'in-the-way'), { recursive: true }); // no file can take the place of this
+  const labels = { alertname: 'CandidateFails', model: 'm', version: 'v2' };
+  const alerts = [{ status: 'firing', labels, startsAt: new Date(Date.now() + 1000).toISOString(), fingerprint: 'f' }];
+  const post = () =>
+    fetch(`${adminUrl}/api/alerts`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ version: '4', alerts }),
+    });
+  assert.equal((await post()).status, 503);
+  assert.equal((await infer(url, { headers: { 'x-sluice-version': 'v2' } })).status, 409);
+  rmSync(states, { recursive: true });
+  assert.equal((await post()).status, 200);
+});
+
+test('alerts that were cut off count as what their group has in common', async (t) => {
+  const { post, standing } = await setup(t);
+  const group = (more: object) => ({
+    version: '4',
+    status: 'firing',
+    groupKey: '{}:{alertname="CandidateFails"}',
+    groupLabels: { alertname: 'CandidateFails' },
+    commonLabels: { model: 'm', version: 'v2' },
+    alerts: [],
+    ...more,
+  });
+  assert.equal((await post('/api/alerts', group({}))).status, 200);
+  assert.equal((await post('/api/alerts', group({ truncatedAlerts: 3, status: 'resolved' }))).status, 200);
+  assert.equal((await standing())?.phase, 'step 1');
+  assert.equal((await post('/api/alerts', group({ truncatedAlerts: 3 }))).status, 200);
+  assert.equal((await standing())?.phase, 'rolled back');
 });
 
 test('with the kill switch thrown no rollout starts by itself, and a person may still end one', async (t) => {
