@@ -6,17 +6,15 @@ import { requireReader, requireToken } from './admin/auth.ts';
 import { statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
-import type { Answer, Exposure } from './flow.ts';
 import { Admission } from './forward/admission.ts';
 import { Fleet } from './forward/fleet.ts';
 import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
-import type { Comparisons } from './judge/disagreement.ts';
 import { standingOf } from './judge/told.ts';
+import { createExposer } from './observe/expose.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
-import { armSums } from './observe/store/experiment-summary.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
 import { addStoreMetrics } from './observe/store-metrics.ts';
@@ -69,7 +67,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const shadows = openShadows(inForce.policy, {
     models: () => judge.rollouts.models,
     isBusy: () => !overload.hasRoom('batch'),
-    onCompared: ({ model, candidate }, sums) => judge.rollouts.countCompared(model, candidate, comparisonsIn(sums)),
+    onCompared: (model, candidate, comparisons) => judge.rollouts.countCompared(model, candidate, comparisons),
     store,
     metrics,
     log,
@@ -109,19 +107,6 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
-}
-
-/** Answers that are not what the baseline's are: of other values, or not even of the same form. */
-const DIFFERENT = ['different', 'shape', 'datatype', 'missing_output', 'extra_output', 'unreadable'];
-
-/** What the judge hears of comparisons: pairs in which both sides answered, and those that differ. */
-function comparisonsIn(sums: ReadonlyMap<string, number>): Comparisons {
-  const count = (key: string) => sums.get(key) ?? 0;
-  const hits = DIFFERENT.reduce((sum, kind) => sum + count(`kind/${kind}`), 0);
-  return {
-    raw: { trials: count('kind/same') + hits, hits },
-    noise: { trials: count('noise/pairs'), hits: count('noise/different') },
-  };
 }
 
 type Upstream = {
@@ -201,6 +186,7 @@ function createApps(
     else log.info({ model, wantedShare }, 'as much wants to go up as the budget allows');
   });
   addTierMetrics(metrics.registry, () => tiering.standings());
+  const expose = createExposer(store.experiments);
   const deps = () => ({
     models: rollouts.models,
     fleet,
@@ -208,10 +194,7 @@ function createApps(
     outOfService: rollouts.outOfService,
     record,
     count,
-    expose: ({ experiment, arm, unit }: Exposure, answer: Answer) => {
-      if (unit !== undefined) store.experiments.expose(experiment, arm, unit);
-      store.experiments.add(experiment, arm, armSums(answer.class, answer.latencyMs));
-    },
+    expose,
     copy: shadows.answered,
     tiering,
     random: Math.random,

@@ -4,6 +4,7 @@ import { copiesOf } from './decide/shadow.ts';
 import type { Answer, Facts } from './flow.ts';
 import { Mirror } from './forward/mirror.ts';
 import type { LaneCounts } from './forward/mirror-lane.ts';
+import type { Comparisons } from './judge/disagreement.ts';
 import type { Subject } from './observe/compare/batch.ts';
 import { Comparer } from './observe/compare/comparer.ts';
 import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
@@ -41,7 +42,7 @@ type Parts = {
   readonly models: () => ReadonlyMap<string, Model>;
   readonly isBusy: () => boolean;
   /** Hears what comparisons of a version with another version of its own model add. */
-  readonly onCompared: (subject: Subject, sums: Sums) => void;
+  readonly onCompared: (model: string, candidate: string, comparisons: Comparisons) => void;
   readonly store: Pick<Store, 'comparisons'>;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -52,7 +53,8 @@ export function openShadows(policy: Policy, { models, isBusy, onCompared, store,
   const comparer = new Comparer({
     sink: (batch) => {
       store.comparisons.append(batch);
-      for (const { subject, sums } of batch.deltas) if (isOwn(subject, models())) onCompared(subject, sums);
+      for (const { subject, sums } of batch.deltas)
+        if (isOwn(subject, models())) onCompared(subject.model, subject.candidate, comparisonsIn(sums));
     },
     onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
   });
@@ -110,6 +112,19 @@ function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Versi
   const model = models.get(target.model);
   if (model?.kind !== 'served') return undefined;
   return target.version === undefined ? model.baseline : model.versions.get(target.version);
+}
+
+/** Answers that are not what the baseline's are: of other values, or not even of the same form. */
+const DIFFERENT = ['different', 'shape', 'datatype', 'missing_output', 'extra_output', 'unreadable'];
+
+/** What the judge hears of comparisons: pairs in which both sides answered, and those that differ. */
+function comparisonsIn(sums: Sums): Comparisons {
+  const count = (key: string) => sums.get(key) ?? 0;
+  const hits = DIFFERENT.reduce((sum, kind) => sum + count(`kind/${kind}`), 0);
+  return {
+    raw: { trials: count('kind/same') + hits, hits },
+    noise: { trials: count('noise/pairs'), hits: count('noise/different') },
+  };
 }
 
 /** Whether a shadow's candidate is a version of the model itself, and not another model. */

@@ -1,8 +1,9 @@
-// What befalls the gateway's own process: rows I1, I2, I4, I9, I12 and, as far as plain processes go, I8. Others have homes of
-// their own: I3 in stories/rollback, I6 in crash, I13 in gateway/replicas, I15 in stories/main-job, I14 in soak/gateway.
+// What befalls the gateway's own process: rows I1, I2, I4, I9, I11, I12 and, as far as plain processes go, I8. Others have homes
+// of their own: I3 in stories/rollback, I6 in crash, I13 in gateway/replicas, I14 in soak/gateway, I15 in stories/main-job;
+// of I16 the stall itself is what must not happen, and policy reloads, large bodies and bad bodies each have a test of that.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -141,6 +142,58 @@ test('I8: with a heap of 64 MB large bodies are answered or refused, and the pro
   assert.equal(child.process.exitCode, null);
   assert.equal((await infer(url)).status, 200);
 });
+
+const IS_ROOT = process.getuid?.() === 0;
+
+test('I11: on a read-only root, as nobody, without a home and without capabilities it serves and drains', {
+  skip: IS_ROOT ? false : 'mounting takes root',
+}, async (t) => {
+  const server = await fakeServer(t, answering({ ok: true }));
+  const folder = dirname(policyFile(t, policyOf([server.url])));
+  // Where the checkout itself cannot be read by others, it runs as root, still without any capability.
+  const id = isOpenToAll(process.cwd()) ? '65534' : '0';
+  for (const [path, mode] of [
+    [folder, 0o777],
+    [join(folder, 'policy.yaml'), 0o644],
+  ] as const)
+    chmodSync(path, mode);
+  const gateway = [
+    process.execPath,
+    join(process.cwd(), 'dist/gateway/main.js'),
+    'gateway',
+    '--policy',
+    join(folder, 'policy.yaml'),
+  ];
+  const args = [...gateway, '--data', join(folder, 'data'), '--port', '0', '--admin-port', '0', '--drain-grace', '0ms'];
+  const script = [
+    'mount --bind "$1" "$1"',
+    'mount -o remount,bind,ro /',
+    'shift',
+    `exec setpriv --reuid ${id} --regid ${id} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH="$PATH" "$@"`,
+  ].join(' && ');
+  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', folder, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  undo(t, () => child.kill('SIGKILL'));
+  let told = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      told += text;
+    });
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  await until(() => /"msg":"gateway is serving"/.test(told) || child.exitCode !== null, 'a gateway that serves');
+  const url = /"url":"(http[^"]+)"/.exec(told)?.[1];
+  assert.ok(url !== undefined, told);
+  assert.equal((await infer(url)).status, 200);
+  child.kill('SIGTERM');
+  assert.equal(await exited, 0, told);
+});
+
+/** Whether everyone may read a folder and reach it. */
+function isOpenToAll(folder: string): boolean {
+  const isOpen = (statSync(folder).mode & 0o005) === 0o005;
+  return isOpen && (folder === '/' || isOpenToAll(dirname(folder)));
+}
 
 test('I12: two listeners at one port end with one clear line', async (t) => {
   const [port] = await freePorts(1);
