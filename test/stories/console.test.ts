@@ -136,6 +136,7 @@ test(
     // The confusion matrix leads to the pairs behind a cell, and a pair shows both sides.
     await page.getByRole('button', { name: /of 0 that became 1$/ }).click();
     const examples = page.getByRole('dialog', { name: 'v1 said 0, v2 said 1' });
+    await examples.getByRole('row').nth(20).waitFor(WITHIN);
     assert.equal(await examples.getByRole('row').count(), 21); // of 24 the page shows 20, and a head
     await examples.getByRole('row').nth(1).getByRole('button').click();
     const pair = page.getByRole('dialog', { name: /^request / });
