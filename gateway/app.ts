@@ -12,6 +12,7 @@ import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
 import { standingOf } from './judge/told.ts';
 import { createExposer } from './observe/expose.ts';
+import { FaultLog } from './observe/fault-log.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { createRecorder } from './observe/record.ts';
@@ -72,7 +73,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     metrics,
     log,
   });
-  const apps = createApps(settings, inForce, { upstream, judge, shadows, overload, store, metrics, log });
+  const faults = new FaultLog(log);
+  const apps = createApps(settings, inForce, { upstream, judge, shadows, overload, store, metrics, log, faults });
   const { url, adminUrl } = await upstream
     .start()
     .then(() => Promise.race([judge.start(), sleep(FIRST_LOOK_MS)]))
@@ -84,11 +86,14 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
       await Promise.all([inForce.close(), upstream.close(), store.close()]);
       throw error;
     });
+  let { sha256 } = inForce.policy;
   inForce.watch((policy) => {
     upstream.update(policy);
     judge.update(policy);
     shadows.update(policy);
-    log.info({ policy: settings.policy, sha256: policy.sha256 }, 'a new policy is in force');
+    const what = policy.sha256 === sha256 ? 'other certificates are in force' : 'a new policy is in force';
+    sha256 = policy.sha256;
+    log.info({ policy: settings.policy, sha256 }, what);
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
   const close = once(async () => {
@@ -104,6 +109,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     await judge.close();
     await shadows.close();
     await Promise.all([upstream.close(), store.close()]);
+    faults.close();
     log.info('gateway has drained');
   });
   return { url, adminUrl, close };
@@ -153,6 +159,7 @@ type Parts = {
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
+  readonly faults: FaultLog;
 };
 
 type Apps = {
@@ -164,7 +171,7 @@ type Apps = {
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { upstream, judge, shadows, overload, store, metrics, log }: Parts,
+  { upstream, judge, shadows, overload, store, metrics, log, faults }: Parts,
 ): Apps {
   const { fleet, admission, servers } = upstream;
   const { rollouts } = judge;
@@ -178,7 +185,7 @@ function createApps(
     onBug: (error: unknown, requestId: string) => log.error({ err: error, requestId }, 'a bug of the gateway'),
   };
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
-  const record = createRecorder(metrics, log);
+  const record = createRecorder(metrics, log, faults);
   const count = rollouts.count.bind(rollouts);
   const tiering = new Tiering((model, isAlarmed, wantedShare) => {
     if (isAlarmed)

@@ -1,0 +1,54 @@
+import type { Outcome } from '../flow.ts';
+import type { Logger } from './log.ts';
+
+/** Lines a second for each way to fail; what goes beyond is one line with its number when the second is over. */
+const LINES = 5;
+const SECOND_MS = 1000;
+
+type Second = { lines: number; untold: number; readonly end: NodeJS.Timeout };
+
+/**
+ * Tells of failed answers without drowning in them: in an outage the first lines say it all. Ways to fail are told apart by
+ * model, version, server, status and fault, all of which the policy and the protocol bound.
+ */
+export class FaultLog {
+  readonly #log: Logger;
+  readonly #seconds = new Map<string, Second>();
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Logs the outcome at `warn`, or counts it. */
+  tell(outcome: Outcome): void {
+    const { model, version, server, status, fault } = outcome;
+    const way = { model, version, server, status, fault };
+    const key = JSON.stringify(way);
+    let second = this.#seconds.get(key);
+    if (second === undefined) {
+      const end = setTimeout(() => this.#end(key, way), SECOND_MS).unref();
+      second = { lines: 0, untold: 0, end };
+      this.#seconds.set(key, second);
+    }
+    if (second.lines === LINES) {
+      second.untold++;
+      return;
+    }
+    second.lines++;
+    this.#log.warn(outcome, 'a model failed to answer');
+  }
+
+  /** Logs what is still only counted. */
+  close(): void {
+    for (const [key, { end }] of this.#seconds) {
+      clearTimeout(end);
+      this.#end(key, JSON.parse(key));
+    }
+  }
+
+  #end(key: string, way: object): void {
+    const untold = this.#seconds.get(key)?.untold ?? 0;
+    this.#seconds.delete(key);
+    if (untold > 0) this.#log.warn({ ...way, untold }, 'a model failed to answer, more often than is logged');
+  }
+}

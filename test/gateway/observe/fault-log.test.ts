@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Outcome } from '../../../gateway/flow.ts';
+import { FaultLog } from '../../../gateway/observe/fault-log.ts';
+import type { Logger } from '../../../gateway/observe/log.ts';
+import { until } from '../../support/until.ts';
+
+const OUTCOME: Outcome = {
+  id: 'r',
+  model: 'm',
+  version: 'v1',
+  why: 'baseline',
+  server: 's0',
+  serverClass: 'cpu',
+  status: 503,
+  class: 'model_fault',
+  firstClass: 'model_fault',
+  attempts: 1,
+  fault: undefined,
+  latencyMs: 1,
+};
+
+function faultLog() {
+  const lines: { untold?: number; server?: string; id?: string }[] = [];
+  const log = { warn: (line: (typeof lines)[number]) => lines.push(line) } as unknown as Logger;
+  return { faults: new FaultLog(log), lines };
+}
+
+test('of an outage the first five failures a second are logged, the others counted in one line, then it starts again', async () => {
+  const { faults, lines } = faultLog();
+  for (let i = 0; i < 1000; i++) faults.tell(OUTCOME);
+  assert.equal(lines.length, 5);
+  // The second's timer holds no process, so the test waits with one that does.
+  await until(() => lines.length === 6, 'the second is over', 5000);
+  assert.equal(lines[5]?.untold, 995);
+  assert.equal(lines[5]?.id, undefined);
+  faults.tell(OUTCOME);
+  assert.equal(lines.length, 7);
+  faults.close();
+  assert.equal(lines.length, 7, 'nothing was left untold');
+});
+
+test('each way to fail has lines of its own, and an end tells what was only counted', () => {
+  const { faults, lines } = faultLog();
+  for (const server of ['s0', 's1']) for (let i = 0; i < 7; i++) faults.tell({ ...OUTCOME, server });
+  assert.equal(lines.length, 10);
+  faults.close();
+  assert.deepEqual(
+    lines.slice(10).map(({ server, untold }) => [server, untold]),
+    [
+      ['s0', 2],
+      ['s1', 2],
+    ],
+  );
+});
