@@ -7,6 +7,7 @@ import { statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
+import { Digests } from './forward/digests.ts';
 import { Fleet } from './forward/fleet.ts';
 import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
@@ -24,11 +25,11 @@ import { type Judge, openJudge } from './open-judge.ts';
 import { openShadows, type Shadows } from './open-mirror.ts';
 import { perRequest, perStream } from './per-request.ts';
 import { PolicyInForce } from './policy/in-force.ts';
-import type { Policy } from './policy/policy.ts';
+import type { Policy, Version } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
-import { Tiering } from './tiering.ts';
+import { CALIBRATION_IGNORED, Tiering } from './tiering.ts';
 import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
@@ -68,6 +69,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const shadows = openShadows(inForce.policy, {
     models: () => judge.rollouts.models,
     isBusy: () => !overload.hasRoom('batch'),
+    digestOf: (version) => upstream.digests.of(version),
     onCompared: (model, candidate, comparisons) => judge.rollouts.countCompared(model, candidate, comparisons),
     store,
     metrics,
@@ -117,6 +119,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
 
 type Upstream = {
   readonly fleet: Fleet;
+  /** Which model files answer. */
+  readonly digests: Digests;
   readonly admission: Admission;
   readonly servers: () => ReturnType<Fleet['readings']>;
   readonly start: () => Promise<void>;
@@ -124,9 +128,21 @@ type Upstream = {
   readonly close: () => Promise<void>;
 };
 
+/** The versions of which a calibration asks what model file they are. */
+function calibratedIn({ models }: Policy): Version[] {
+  return [...models.values()].flatMap((model) =>
+    model.kind !== 'tiers'
+      ? []
+      : [...(model.escalation?.calibrations.keys() ?? [])].flatMap((tier) => [
+          ...(model.ladder.get(tier)?.versions.values() ?? []),
+        ]),
+  );
+}
+
 /** The fleet, and what keeps asking it how it is. */
 function openUpstream(policy: Policy, log: Logger): Upstream {
   const fleet = new Fleet(policy);
+  const digests = new Digests(fleet);
   const admission = new Admission(fleet, policy, ({ model, label }, reason) => {
     if (reason === undefined) log.info({ model, version: label }, 'a candidate that was withheld may receive traffic');
     else log.warn({ model, version: label, reason }, 'a candidate is withheld: the baseline answers in its place');
@@ -134,12 +150,20 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
   const probes = new ReadinessProbes(fleet, policy);
   return {
     fleet,
+    digests,
     admission,
     servers: () => fleet.readings(performance.now()),
     // So that the first callers find their servers and their candidate; not longer, for a fleet may start after us.
-    start: () => Promise.race([fleet.lookUp().then(() => admission.check()), sleep(FIRST_LOOK_MS)]),
+    start: () =>
+      Promise.race([
+        fleet
+          .lookUp()
+          .then(async () => void (await Promise.all([admission.check(), digests.learn(calibratedIn(policy))]))),
+        sleep(FIRST_LOOK_MS),
+      ]),
     update: (next) => {
       fleet.update(next);
+      void digests.learn(calibratedIn(next));
       admission.update(next);
       probes.update(next);
     },
@@ -187,10 +211,16 @@ function createApps(
   const data = createListener({ ...common, paths: DATA_PATHS, onRefused: metrics.refused });
   const record = createRecorder(metrics, log, faults);
   const count = rollouts.count.bind(rollouts);
-  const tiering = new Tiering((model, isAlarmed, wantedShare) => {
-    if (isAlarmed)
-      log.warn({ model, wantedShare }, 'a tier has lost its confidence: far more wants to go up than the budget');
-    else log.info({ model, wantedShare }, 'as much wants to go up as the budget allows');
+  const tiering = new Tiering({
+    onAlarm(model, isAlarmed, wantedShare) {
+      if (isAlarmed)
+        log.warn({ model, wantedShare }, 'a tier has lost its confidence: far more wants to go up than the budget');
+      else log.info({ model, wantedShare }, 'as much wants to go up as the budget allows');
+    },
+    onCalibration(model, tier, standing) {
+      if (standing === 'applied') log.info({ model, tier }, 'the calibration is applied');
+      else log.warn({ model, tier }, `the calibration is ignored: ${CALIBRATION_IGNORED[standing]}`);
+    },
   });
   addTierMetrics(metrics.registry, () => tiering.standings());
   const expose = createExposer(store.experiments);
@@ -204,6 +234,7 @@ function createApps(
     expose,
     copy: shadows.answered,
     tiering,
+    digestOf: (version: Version) => upstream.digests.of(version),
     random: Math.random,
   });
   addRoutes(data, {

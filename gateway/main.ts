@@ -40,6 +40,14 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
     about: 'what the versions in shadow said, beside what callers got',
     load: async () => (await import('./cli/comparisons.ts')).comparisonsCommand,
   },
+  tune: {
+    about: 'thresholds of a ladder of tiers with a guarantee, from logged or labelled inputs',
+    load: async () => (await import('./cli/tune.ts')).tuneCommand,
+  },
+  replay: {
+    about: 'what every way of using the tiers would have cost, and how good it would have been',
+    load: async () => (await import('./cli/replay.ts')).replayCommand,
+  },
   status: {
     about: 'what a running gateway serves, and where its rollouts stand',
     load: async () => (await import('./cli/status.ts')).statusCommand,

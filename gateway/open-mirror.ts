@@ -41,6 +41,8 @@ type Parts = {
   /** As they are served now. */
   readonly models: () => ReadonlyMap<string, Model>;
   readonly isBusy: () => boolean;
+  /** The SHA-256 of a version's model file, as far as it is known. */
+  readonly digestOf: (version: Version) => string | undefined;
   /** Hears what comparisons of a version with another version of its own model add. */
   readonly onCompared: (model: string, candidate: string, comparisons: Comparisons) => void;
   readonly store: Pick<Store, 'comparisons'>;
@@ -49,7 +51,10 @@ type Parts = {
 };
 
 /** Opens the shadows of a policy. */
-export function openShadows(policy: Policy, { models, isBusy, onCompared, store, metrics, log }: Parts): Shadows {
+export function openShadows(
+  policy: Policy,
+  { models, isBusy, digestOf, onCompared, store, metrics, log }: Parts,
+): Shadows {
   const comparer = new Comparer({
     sink: (batch) => {
       store.comparisons.append(batch);
@@ -58,7 +63,7 @@ export function openShadows(policy: Policy, { models, isBusy, onCompared, store,
     },
     onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
   });
-  const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy });
+  const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));
   addMirrorMetrics(
     metrics.registry,

@@ -21,13 +21,15 @@ export type PerRequestDeps = ChoiceDeps & {
   readonly copy: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
   /** What the ladders of tiers have spent, and how they do. */
   readonly tiering: Tiering;
+  /** The SHA-256 of a version's model file, as far as it is known. */
+  readonly digestOf: (version: Version) => string | undefined;
 };
 
 /** Answers one inference request. Throws SluiceError when no version may answer it. */
 export async function perRequest(deps: PerRequestDeps, facts: Facts, onLeave: OnLeave): Promise<Marked> {
   const model = modelOf(deps, facts.model);
   const chosen = choose(deps, facts, model);
-  if (model.kind === 'tiers' && model.escalation !== undefined && isPrediction(facts))
+  if (model.kind === 'tiers' && isPrediction(facts))
     return perTier(
       { ...deps, ladder: model, ask: (of, options) => ask(deps, facts, of, onLeave, options) },
       facts,

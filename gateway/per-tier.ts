@@ -5,7 +5,7 @@ import { confidenceOf } from './decide/confidence.ts';
 import { type Degradation, nextStep } from './decide/escalate.ts';
 import type { Answer, Facts } from './flow.ts';
 import type { SendOptions } from './forward/send.ts';
-import type { TieredModel } from './policy/policy.ts';
+import type { TieredModel, Version } from './policy/policy.ts';
 import type { LadderState, Tiering } from './tiering.ts';
 
 /** A caller may want to be surer than the policy; a lower value than the policy's changes nothing. */
@@ -15,6 +15,8 @@ const RESERVED_MS = 10;
 
 export type PerTierDeps = ChoiceDeps & {
   readonly tiering: Tiering;
+  /** The SHA-256 of a version's model file, as far as it is known. */
+  readonly digestOf: (version: Version) => string | undefined;
   readonly ladder: TieredModel;
   /** Sends the request to a version, and remembers what came of it. */
   readonly ask: (chosen: Chosen, options: SendOptions) => Promise<Answer>;
@@ -29,7 +31,8 @@ export async function perTier(deps: PerTierDeps, facts: Facts, first: Chosen): P
   const state = tiering.stateOf(ladder);
   const giveUpAt = performance.now() + ladder.timeoutMs;
   const asked = askedBy(facts);
-  state.begin();
+  const group = groupOf(ladder, facts);
+  state.begin(group);
   const passed: string[] = [];
   let chosen = first;
   let tier = first.decision.tier ?? '';
@@ -37,10 +40,15 @@ export async function perTier(deps: PerTierDeps, facts: Facts, first: Chosen): P
   for (;;) {
     const timeoutMs = giveUpAt - performance.now() - (best === undefined ? 0 : RESERVED_MS);
     const answer = await deps.ask(chosen, { timeoutMs: Math.max(1, timeoutMs) });
-    state.took(tier, answer.latencyMs);
+    state.took(tier, answer.latencyMs, group);
     const result = { tier, answer, marks: marksOf({ ...chosen.decision, tier }) };
     if (answer.class === 'client_left') return finish(state, result, passed, undefined);
-    const step = stepAfter(deps, state, tier, answer, { asked, leftMs: giveUpAt - performance.now() });
+    const step = stepAfter(
+      deps,
+      state,
+      { tier, version: chosen.version, answer },
+      { asked, leftMs: giveUpAt - performance.now() },
+    );
     if (step.kind === 'up') state.passOn(step.reason, step.isPaid);
     const isUsable = answer.class === 'ok' || (best === undefined && step.kind === 'answer');
     if (step.kind === 'answer') {
@@ -56,18 +64,20 @@ export async function perTier(deps: PerTierDeps, facts: Facts, first: Chosen): P
 }
 
 function stepAfter(
-  { ladder }: PerTierDeps,
+  { ladder, digestOf }: PerTierDeps,
   state: LadderState,
-  tier: string,
-  answer: Answer,
+  { tier, version, answer }: { readonly tier: string; readonly version: Version; readonly answer: Answer },
   { asked, leftMs }: { readonly asked: number | undefined; readonly leftMs: number },
 ) {
   const from = ladder.escalation?.confidence.get(tier);
   const length = answer.headers['inference-header-content-length'];
   const isRead = answer.class === 'ok' && from !== undefined && ladder.escalation?.below.has(tier);
-  const confidence = isRead
+  const claimed = isRead
     ? confidenceOf(from, answer.body, length === undefined ? undefined : String(length))
     : undefined;
+  const files = ladder.escalation?.calibrations.get(tier);
+  const confidence =
+    files === undefined || claimed === undefined ? claimed : state.calibrate(tier, files, digestOf(version), claimed);
   const means = { leftMs: leftMs - RESERVED_MS, nextP95Ms: state.p95Above(tier), hasBudget: state.hasBudget() };
   return nextStep(ladder, { tier, class: answer.class, confidence }, asked, means);
 }
@@ -99,6 +109,13 @@ function finish(
       ...(degraded === undefined ? {} : { 'x-sluice-degraded': degraded }),
     },
   };
+}
+
+/** The group of callers that the request's cost is counted under. */
+function groupOf({ costGroups }: TieredModel, { headers }: Facts): string {
+  if (costGroups === undefined) return 'all';
+  const value = headers[costGroups.header];
+  return typeof value === 'string' && costGroups.of.includes(value) ? value : 'other';
 }
 
 function askedBy({ headers }: Facts): number | undefined {

@@ -1,8 +1,9 @@
 // What ladders of tiers have spent and how they do: budgets, latencies, and how often answers were passed on.
+import { calibrated } from './decide/calibrate.ts';
 import type { Degradation, EscalationReason } from './decide/escalate.ts';
 import { RecentLatency } from './forward/recent-latency.ts';
 import { TokenBucket } from './forward/token-bucket.ts';
-import type { TieredModel } from './policy/policy.ts';
+import type { Calibration, TieredModel } from './policy/policy.ts';
 
 /** Requests of which the share that was passed on is told. */
 const WINDOW = 200;
@@ -10,6 +11,17 @@ const WINDOW = 200;
 const LEAST = 50;
 /** Passing on this many times what the budget allows is no busy hour but a tier that has lost its confidence. */
 const ALARM_TIMES = 2;
+/** How far the share that is passed on may be from what was tuned for, in standard errors of the last requests. */
+const DRIFT_SIGMAS = 4;
+
+/** Whether a tier's calibration is used for the model file that answers now. */
+export type CalibrationStanding = 'applied' | 'other_file' | 'unknown_file';
+
+/** Why a calibration is ignored, in words. */
+export const CALIBRATION_IGNORED = {
+  other_file: 'the server has another model file than the one it was fitted on; tune again',
+  unknown_file: 'the server has not told which model file it has',
+} as const satisfies Record<Exclude<CalibrationStanding, 'applied'>, string>;
 
 /** Running totals of one ladder. */
 export type LadderCounts = {
@@ -20,7 +32,12 @@ export type LadderCounts = {
   readonly runs: Readonly<Record<string, number>>;
   readonly escalations: Readonly<Record<EscalationReason, number>>;
   readonly degraded: Readonly<Record<Degradation, number>>;
+  /** By group of callers: `all`, or those of the policy and `other`. */
+  readonly groups: Readonly<Record<string, GroupCosts>>;
 };
+
+/** In the policy's unit: spent, and what the last tier alone would have cost. */
+export type GroupCosts = { readonly requests: number; readonly spent: number; readonly alwaysLast: number };
 
 /** One ladder as it does now. */
 export type LadderStanding = LadderCounts & {
@@ -28,15 +45,25 @@ export type LadderStanding = LadderCounts & {
   readonly wantedShare: number;
   /** Whether that is far beyond the budget: then a tier has lost its confidence, or its answers cannot be read. */
   readonly isAlarmed: boolean;
+  /** What was passed on where the ladder was tuned; undefined when the policy does not say. */
+  readonly expectedShare: number | undefined;
+  /** Whether the last requests are further from that than chance explains: then inputs or models have changed. */
+  readonly isDrifting: boolean;
+  /** By tier, of those that have a calibration and have answered. */
+  readonly calibrations: Readonly<Record<string, CalibrationStanding>>;
   /** In the policy's unit: spent, and what the last tier alone would have cost. Undefined where the policy has no costs. */
   readonly cost: { readonly spent: number; readonly alwaysLast: number } | undefined;
 };
 
-/** Hears when the alarm of a ladder begins and ends. */
-export type OnAlarm = (model: string, isAlarmed: boolean, wantedShare: number) => void;
+export type TieringListener = {
+  /** Hears when the alarm of a ladder begins and ends. */
+  readonly onAlarm: (model: string, isAlarmed: boolean, wantedShare: number) => void;
+  /** Hears when a calibration begins or ceases to be used. */
+  readonly onCalibration: (model: string, tier: string, standing: CalibrationStanding) => void;
+};
 
 export class LadderState {
-  readonly #onAlarm: OnAlarm;
+  readonly #listener: TieringListener;
   #isAlarmed = false;
   #model: TieredModel;
   readonly #bucket: TokenBucket;
@@ -47,10 +74,12 @@ export class LadderState {
   readonly #runs: Record<string, number> = {};
   readonly #escalations = { unsure: 0, invalid: 0, outage: 0 };
   readonly #degraded = { deadline: 0, budget: 0, outage: 0 };
+  readonly #groups = new Map<string, { requests: number; spent: number; alwaysLast: number }>();
+  readonly #calibrations = new Map<string, CalibrationStanding>();
 
-  constructor(model: TieredModel, onAlarm: OnAlarm) {
+  constructor(model: TieredModel, listener: TieringListener) {
     this.#model = model;
-    this.#onAlarm = onAlarm;
+    this.#listener = listener;
     this.#bucket = new TokenBucket(model.escalation?.budget ?? 0, model.escalation?.burst ?? 0);
   }
 
@@ -59,21 +88,39 @@ export class LadderState {
     if (model === this.#model) return;
     this.#model = model;
     this.#bucket.limit(model.escalation?.budget ?? 0, model.escalation?.burst ?? 0);
+    for (const tier of this.#calibrations.keys())
+      if (!model.escalation?.calibrations.has(tier)) this.#calibrations.delete(tier);
   }
 
-  begin(): void {
+  /** A request of this group of callers has come. */
+  begin(group: string): void {
     this.#requests++;
     this.#bucket.deposit();
+    const costs = this.#groupOf(group);
+    costs.requests++;
+    costs.alwaysLast += this.#model.costs.get([...this.#model.ladder.keys()].at(-1) ?? '') ?? 0;
   }
 
-  took(tier: string, latencyMs: number): void {
+  took(tier: string, latencyMs: number, group: string): void {
     this.#runs[tier] = (this.#runs[tier] ?? 0) + 1;
+    this.#groupOf(group).spent += this.#model.costs.get(tier) ?? 0;
     let latency = this.#latency.get(tier);
     if (latency === undefined) {
       latency = new RecentLatency();
       this.#latency.set(tier, latency);
     }
     latency.add(latencyMs, performance.now());
+  }
+
+  /** What a claimed confidence is worth by the calibration of this model file; as claimed when there is none. */
+  calibrate(tier: string, files: readonly Calibration[], digest: string | undefined, claimed: number): number {
+    const file = files.find(({ sha256 }) => sha256 === digest);
+    const standing = file !== undefined ? 'applied' : digest === undefined ? 'unknown_file' : 'other_file';
+    if (this.#calibrations.get(tier) !== standing) {
+      this.#calibrations.set(tier, standing);
+      this.#listener.onCalibration(this.#model.name, tier, standing);
+    }
+    return file === undefined ? claimed : calibrated(file.method, claimed);
   }
 
   /** The live p95 of the tier above, in ms; 0 when nothing is known or there is none. */
@@ -102,7 +149,7 @@ export class LadderState {
       this.#wanted.length >= LEAST && share > Math.min(0.95, ALARM_TIMES * (this.#model.escalation?.budget ?? 1));
     if (isAlarmed === this.#isAlarmed) return;
     this.#isAlarmed = isAlarmed;
-    this.#onAlarm(this.#model.name, isAlarmed, share);
+    this.#listener.onAlarm(this.#model.name, isAlarmed, share);
   }
 
   standing(): LadderStanding {
@@ -112,7 +159,11 @@ export class LadderState {
       runs: { ...this.#runs },
       escalations: { ...this.#escalations },
       degraded: { ...this.#degraded },
+      groups: Object.fromEntries([...this.#groups].map(([group, costs]) => [group, { ...costs }])),
       wantedShare: this.#wantedShare(),
+      expectedShare: this.#expectedShare(),
+      isDrifting: this.#isDrifting(),
+      calibrations: Object.fromEntries(this.#calibrations),
       isAlarmed: this.#isAlarmed,
       cost: this.#cost(),
     };
@@ -122,27 +173,55 @@ export class LadderState {
     return this.#wanted.filter(Boolean).length / Math.max(1, this.#wanted.length);
   }
 
+  /** Of the first tier that tells it: what the ladder passes on begins there. */
+  #expectedShare(): number | undefined {
+    for (const files of this.#model.escalation?.calibrations.values() ?? [])
+      for (const { escalated } of files) if (escalated !== undefined) return escalated;
+    return undefined;
+  }
+
+  #isDrifting(): boolean {
+    const expected = this.#expectedShare();
+    const n = this.#wanted.length;
+    if (expected === undefined || n < LEAST) return false;
+    // A share of 0 or 1 has no spread of its own; one request more or less always may be chance.
+    const error = Math.sqrt(Math.max(expected * (1 - expected), 1 / n) / n);
+    return Math.abs(this.#wantedShare() - expected) > DRIFT_SIGMAS * error;
+  }
+
+  #groupOf(group: string): { requests: number; spent: number; alwaysLast: number } {
+    let costs = this.#groups.get(group);
+    if (costs === undefined) {
+      costs = { requests: 0, spent: 0, alwaysLast: 0 };
+      this.#groups.set(group, costs);
+    }
+    return costs;
+  }
+
   #cost(): LadderStanding['cost'] {
-    const { costs, ladder } = this.#model;
-    if (costs.size === 0) return undefined;
-    const spent = Object.entries(this.#runs).reduce((sum, [tier, runs]) => sum + runs * (costs.get(tier) ?? 0), 0);
-    return { spent, alwaysLast: this.#requests * (costs.get([...ladder.keys()].at(-1) ?? '') ?? 0) };
+    if (this.#model.costs.size === 0) return undefined;
+    const total = { spent: 0, alwaysLast: 0 };
+    for (const { spent, alwaysLast } of this.#groups.values()) {
+      total.spent += spent;
+      total.alwaysLast += alwaysLast;
+    }
+    return total;
   }
 }
 
 /** The ladders of a running gateway. What one has spent survives a new policy. */
 export class Tiering {
   readonly #states = new Map<string, LadderState>();
-  readonly #onAlarm: OnAlarm;
+  readonly #listener: TieringListener;
 
-  constructor(onAlarm: OnAlarm) {
-    this.#onAlarm = onAlarm;
+  constructor(listener: TieringListener) {
+    this.#listener = listener;
   }
 
   stateOf(model: TieredModel): LadderState {
     let state = this.#states.get(model.name);
     if (state === undefined) {
-      state = new LadderState(model, this.#onAlarm);
+      state = new LadderState(model, this.#listener);
       this.#states.set(model.name, state);
     }
     state.follow(model);

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../observe/metrics.ts';
 import { requireReader } from './auth.ts';
+import { addCalibrationRoutes, type CalibrationRoutesDeps } from './calibration.ts';
 import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
 import { addConsole } from './console.ts';
 import { addExperimentRoutes, type ExperimentRoutesDeps } from './experiments.ts';
@@ -10,12 +11,13 @@ import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
 /** What a caller with an unknown path is told to try. */
 export const ADMIN_PATHS =
-  'there are /console/, /api/status, /api/audit, /api/alerts, /api/comparisons, /api/experiments, /api/models/{model}/rollout/{action}, ' +
+  'there are /console/, /api/status, /api/audit, /api/alerts, /api/calibration, /api/comparisons, /api/experiments, /api/models/{model}/rollout/{action}, ' +
   '/api/models/{model}/shadows/{shadow}/{pause|resume|noise}, /fleet/{server}/..., /metrics, /livez and /readyz';
 
 export type AdminDeps = RolloutRoutesDeps &
   ComparisonRoutesDeps &
   ExperimentRoutesDeps &
+  CalibrationRoutesDeps &
   ShadowRoutesDeps & {
     readonly metrics: Metrics;
     readonly status: () => unknown;
@@ -30,6 +32,7 @@ export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   addShadowRoutes(app, deps);
   addComparisonRoutes(app, deps);
   addExperimentRoutes(app, deps);
+  addCalibrationRoutes(app, deps);
   addConsole(app);
   app.get('/livez', () => ({ live: true }));
   app.get('/readyz', (_request, reply) =>

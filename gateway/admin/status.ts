@@ -38,6 +38,12 @@ export type LadderStatus = {
   readonly degraded: Readonly<Record<string, number>>;
   readonly wantedShare: number;
   readonly isAlarmed: boolean;
+  readonly expectedShare: number | undefined;
+  readonly isDrifting: boolean;
+  readonly calibrations: Readonly<Record<string, 'applied' | 'other_file' | 'unknown_file'>>;
+  readonly groups: Readonly<
+    Record<string, { readonly requests: number; readonly spent: number; readonly alwaysLast: number }>
+  >;
   readonly cost: { readonly spent: number; readonly alwaysLast: number } | undefined;
 };
 

@@ -64,9 +64,11 @@ export const demoCommand: Command<typeof OPTIONS> = {
     }
     if (isTiers) {
       const servers = setup.servers.map((server) => server.url);
-      await showTiers({ url, serverUrls: servers, concurrency: values.concurrency }, values.data, digits).finally(() =>
-        setup.stop(),
-      );
+      await showTiers(
+        { url, adminUrl, serverUrls: servers, concurrency: values.concurrency },
+        values.data,
+        digits,
+      ).finally(() => setup.stop());
       process.exit(0);
     }
     const results = await sendTraffic({

@@ -1,5 +1,6 @@
 import type { LadderStatus, ShadowStatus, statusOf } from '../admin/status.ts';
 import type { RolloutStanding } from '../judge/told.ts';
+import { CALIBRATION_IGNORED } from '../tiering.ts';
 import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
 import { shareText } from './amounts.ts';
 import type { Command } from './command.ts';
@@ -47,7 +48,7 @@ function modelText(name: string, model: Status['models'][string]): string {
 function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus | undefined): string {
   const head = `${name}: tiers ${tiers.join(' -> ')}`;
   if (ladder === undefined) return head;
-  const { requests, answers, escalations, degraded, wantedShare, isAlarmed, cost } = ladder;
+  const { requests, answers, escalations, degraded, wantedShare, isAlarmed, expectedShare, isDrifting, cost } = ladder;
   const counts = (of: Readonly<Record<string, number>>) =>
     Object.entries(of)
       .flatMap(([what, count]) => (count === 0 ? [] : [`${what} ${count}`]))
@@ -61,7 +62,25 @@ function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus
     ...(isAlarmed
       ? [`  ! ${shareText(wantedShare)} of the last requests wanted to go up: a tier has lost its confidence`]
       : []),
+    ...(isDrifting && expectedShare !== undefined
+      ? [`  ! ${shareText(wantedShare)} wanted to go up, ${shareText(expectedShare)} were expected: tune again`]
+      : []),
+    ...groupLines(ladder),
+    ...Object.entries(ladder.calibrations).map(([tier, standing]) =>
+      standing === 'applied'
+        ? `  calibration of ${tier} applied`
+        : `  ! calibration of ${tier} ignored: ${CALIBRATION_IGNORED[standing]}`,
+    ),
   ].join('\n');
+}
+
+function groupLines({ groups }: LadderStatus): string[] {
+  const entries = Object.entries(groups).filter(([, { alwaysLast }]) => alwaysLast > 0);
+  if (entries.length < 2) return [];
+  return entries.map(
+    ([group, { requests, spent, alwaysLast }]) =>
+      `  callers ${group}: ${requests} requests, cost ${+spent.toFixed(2)}, ${shareText(spent / alwaysLast)} of always the last`,
+  );
 }
 
 function shadowText({ name, target, sample, isPaused, counts }: ShadowStatus): string {

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../policy/policy.ts';
-import { Digests } from './digests.ts';
 import { Fleet } from './fleet.ts';
 import { type Drop, type Ending, type LaneCounts, MirrorLane } from './mirror-lane.ts';
 import { send } from './send.ts';
@@ -36,6 +35,8 @@ export type MirrorDeps = {
   readonly onPair: (pair: Pair) => void;
   /** Whether the gateway has more to do than it should: then copies are the first to go. */
   readonly isBusy: () => boolean;
+  /** The SHA-256 of a version's model file, as far as it is known. */
+  readonly digestOf: (version: Version) => string | undefined;
 };
 
 /** Sends copies. Stops with `close`. */
@@ -43,14 +44,12 @@ export class Mirror {
   readonly #deps: MirrorDeps;
   /** Of its own: connections, loads and health of the copies are no business of those that answer callers. */
   readonly #fleet: Fleet;
-  readonly #digests: Digests;
   readonly #lanes = new Map<string, MirrorLane>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(policy: Policy, deps: MirrorDeps) {
     this.#deps = deps;
     this.#fleet = new Fleet(policy);
-    this.#digests = new Digests(this.#fleet);
     this.#timer = setInterval(() => this.#sweep(performance.now()), SWEEP_MS).unref();
     this.update(policy);
   }
@@ -150,7 +149,7 @@ export class Mirror {
       body,
       latencyMs,
       server: server ?? '',
-      digest: this.#digests.of(version),
+      digest: this.#deps.digestOf(version),
     };
   }
 }

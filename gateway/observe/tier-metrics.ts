@@ -9,7 +9,11 @@ export type LadderReading = {
   readonly degraded: Readonly<Record<string, number>>;
   readonly wantedShare: number;
   readonly isAlarmed: boolean;
-  readonly cost: { readonly spent: number; readonly alwaysLast: number } | undefined;
+  readonly isDrifting: boolean;
+  readonly calibrations: Readonly<Record<string, string>>;
+  readonly groups: Readonly<
+    Record<string, { readonly requests: number; readonly spent: number; readonly alwaysLast: number }>
+  >;
 };
 
 /** Adds the metrics of ladders of tiers. `read` is asked at every scrape. */
@@ -44,12 +48,35 @@ export function addTierMetrics(registry: Registry, read: () => ReadonlyMap<strin
       ...degraded,
     }),
   );
-  counter(
-    'sluice_tier_cost_total',
-    'In the unit of the policy: spent, and what the last tier alone would have cost.',
-    'of',
-    ({ cost }) => (cost === undefined ? {} : { spent: cost.spent, always_last: cost.alwaysLast }),
+  counter('sluice_tier_requests_total', 'Requests to a ladder, by the group of callers.', 'group', ({ groups }) =>
+    Object.fromEntries(Object.entries(groups).map(([group, { requests }]) => [group, requests])),
   );
+  new Counter({
+    name: 'sluice_tier_cost_total',
+    help: 'In the unit of the policy: spent, and what the last tier alone would have cost, by the group of callers.',
+    labelNames: ['model', 'group', 'of'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [model, { groups }] of read())
+        for (const [group, { spent, alwaysLast }] of Object.entries(groups)) {
+          this.inc({ model, group, of: 'spent' }, spent);
+          this.inc({ model, group, of: 'always_last' }, alwaysLast);
+        }
+    },
+  });
+  new Gauge({
+    name: 'sluice_calibration_applied',
+    help: '0 while the calibration of a tier is ignored, for it was fitted on another model file.',
+    labelNames: ['model', 'tier'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [model, { calibrations }] of read())
+        for (const [tier, standing] of Object.entries(calibrations))
+          this.set({ model, tier }, Number(standing === 'applied'));
+    },
+  });
   const gauge = (name: string, help: string, of: (ladder: LadderReading) => number) =>
     new Gauge({
       name,
@@ -67,4 +94,9 @@ export function addTierMetrics(registry: Registry, read: () => ReadonlyMap<strin
     ({ wantedShare }) => wantedShare,
   );
   gauge('sluice_escalation_alarm', '1 while that is more than twice the budget.', ({ isAlarmed }) => Number(isAlarmed));
+  gauge(
+    'sluice_escalation_drift',
+    '1 while the share that is passed on is further from what it was tuned for than chance explains.',
+    ({ isDrifting }) => Number(isDrifting),
+  );
 }

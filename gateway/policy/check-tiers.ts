@@ -19,6 +19,9 @@ export function checkTiers(name: string, { tiers }: WrittenTiered, file: PolicyF
     ...Object.keys(tiers.escalate?.confidence_of ?? {}).flatMap((tier) =>
       known([...path, 'escalate', 'confidence_of', tier], tier, tierNames, 'tier', '', 'key'),
     ),
+    ...Object.entries(tiers.escalate?.calibration ?? {}).flatMap(([tier, files]) =>
+      checkCalibration([...path, 'escalate', 'calibration', tier], tier, files, tiers),
+    ),
     ...Object.keys(tiers.costs ?? {}).flatMap((tier) =>
       known([...path, 'costs', tier], tier, tierNames, 'tier', '', 'key'),
     ),
@@ -74,4 +77,23 @@ function checkEscalation(path: Path, { escalate, ladder }: WrittenTiered['tiers'
       return [{ path: [...path, tier], message: 'the last tier has none to pass a request on to', at: 'key' as const }];
     return known([...path, tier], tier, tiers, 'tier', '', 'key');
   });
+}
+
+function checkCalibration(
+  path: Path,
+  tier: string,
+  files: readonly { readonly sha256: string }[],
+  { ladder, escalate }: WrittenTiered['tiers'],
+): Mistake[] {
+  const unknown = known(path, tier, Object.keys(ladder), 'tier', '', 'key');
+  if (unknown.length > 0) return unknown;
+  if (escalate !== undefined && !Object.hasOwn(escalate.below, tier))
+    return [
+      { path, message: `tier "${tier}" has no threshold in \`below\`, so its confidence is never read`, at: 'key' },
+    ];
+  return files.flatMap(({ sha256 }, i) =>
+    files.findIndex((other) => other.sha256 === sha256) < i
+      ? [{ path: [...path, i, 'sha256'], message: 'this model file has a calibration already' }]
+      : [],
+  );
 }

@@ -1,5 +1,7 @@
 // The conditions of rules, from nested keys as written to a flat list in the order of their cost.
 import type {
+  Calibration,
+  CalibrationMethod,
   Complexity,
   Condition,
   ConfidenceFrom,
@@ -18,16 +20,29 @@ type WrittenMatch = NonNullable<WrittenWhen['header']>[string];
 type WrittenRange = NonNullable<WrittenWhen['complexity']>;
 
 type WrittenEscalation = NonNullable<WrittenTiered['tiers']['escalate']>;
+type WrittenCalibration = NonNullable<WrittenEscalation['calibration']>[string][number];
 
 /** When tiers pass requests on, with the place of each tier's confidence worked out. */
 export function compileEscalation(tiers: readonly string[], written: WrittenEscalation): Escalation {
-  const { below, budget, burst, confidence, confidence_of: own = {} } = written;
+  const { below, budget, burst, confidence, confidence_of: own = {}, calibration = {} } = written;
   return {
     below: new Map(Object.entries(below)),
     confidence: new Map(tiers.map((tier) => [tier, compileConfidence(own[tier] ?? confidence)])),
+    calibrations: new Map(Object.entries(calibration).map(([tier, files]) => [tier, files.map(compileCalibration)])),
     budget,
     burst,
   };
+}
+
+function compileCalibration(written: WrittenCalibration): Calibration {
+  const { sha256, temperature, platt, isotonic = [], fitted } = written;
+  const method: CalibrationMethod =
+    temperature !== undefined
+      ? { kind: 'temperature', temperature }
+      : platt !== undefined
+        ? { kind: 'platt', ...platt }
+        : { kind: 'isotonic', points: isotonic };
+  return { sha256, method, escalated: fitted?.escalated };
 }
 
 function compileConfidence(written: WrittenEscalation['confidence']): ConfidenceFrom {

@@ -230,6 +230,7 @@ function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMa
     noSignal: tiers.no_signal,
     timeoutMs: tiers.timeout ?? Math.max(...rungs.map(([, { timeoutMs }]) => timeoutMs)),
     costs: new Map(Object.entries(tiers.costs ?? {})),
+    costGroups: tiers.cost_groups,
     escalation: tiers.escalate && compileEscalation(Object.keys(tiers.ladder), tiers.escalate),
   };
 }

@@ -1,9 +1,10 @@
 // Every model: who answers how much, how its rollouts, shadows and tiers stand, and the fleet behind them.
 import { type Child, el, milliseconds, percent, tableOf, timeText } from './dom.ts';
+import { ladderLines } from './ladder.ts';
 import { orderButton } from './order.ts';
 import type {
+  CalibrationReport,
   ExperimentReport,
-  LadderStatus,
   ModelStatus,
   RolloutStanding,
   ServedStatus,
@@ -11,8 +12,14 @@ import type {
   Status,
 } from './types.ts';
 
+/** What is told beside the status. */
+export type Reports = {
+  readonly experiments: readonly ExperimentReport[];
+  readonly calibration: readonly CalibrationReport[];
+};
+
 /** The page of all models; `again` shows it anew. */
-export function overview(status: Status, experiments: readonly ExperimentReport[], again: () => void): HTMLElement {
+export function overview(status: Status, { experiments, calibration }: Reports, again: () => void): HTMLElement {
   return el(
     'div',
     {},
@@ -21,7 +28,7 @@ export function overview(status: Status, experiments: readonly ExperimentReport[
     el(
       'div',
       { class: 'cards' },
-      ...Object.entries(status.models).map(([name, model]) => card(name, model, experiments, again)),
+      ...Object.entries(status.models).map(([name, model]) => card(name, model, { experiments, calibration }, again)),
     ),
     el('h2', {}, 'Fleet'),
     fleetTable(status),
@@ -38,15 +45,13 @@ function troubles({ policy, store, refusals, isAutomatic, draining }: Status): s
   ];
 }
 
-function card(
-  name: string,
-  model: ModelStatus,
-  experiments: readonly ExperimentReport[],
-  again: () => void,
-): HTMLElement {
+function card(name: string, model: ModelStatus, { experiments, calibration }: Reports, again: () => void): HTMLElement {
   const heading = el('h2', {}, name);
   heading.style.marginTop = '0';
-  if ('tiers' in model) return el('section', { class: 'card' }, heading, ...ladderLines(model.tiers, model.escalation));
+  if ('tiers' in model) {
+    const own = calibration.filter((report) => report.model === name);
+    return el('section', { class: 'card' }, heading, ...ladderLines(model.tiers, model.escalation, own));
+  }
   return el(
     'section',
     { class: 'card', 'aria-label': `model ${name}` },
@@ -189,44 +194,6 @@ export function shadowLines(
         onDone: again,
       }),
     ),
-  ];
-}
-
-function ladderLines(tiers: Readonly<Record<string, string>>, ladder: LadderStatus | undefined): Child[] {
-  const names = Object.entries(tiers).map(([tier, model]) => `${tier} (${model})`);
-  const lines: Child[] = [el('p', {}, `Tiers ${names.join(' → ')}`)];
-  if (ladder === undefined) return [...lines, el('p', { class: 'quiet' }, 'No request yet.')];
-  const { requests, answers, escalations, degraded, wantedShare, isAlarmed, cost } = ladder;
-  const rows = Object.keys(tiers).map((tier) => [
-    tier,
-    answers[tier] ?? 0,
-    percent((answers[tier] ?? 0) / Math.max(1, requests)),
-  ]);
-  return [
-    ...lines,
-    tableOf(['tier', 'answers', 'share'], rows, 'answers by tier'),
-    el(
-      'p',
-      {},
-      `Passed on: unsure ${escalations.unsure ?? 0}, unreadable ${escalations.invalid ?? 0}, outage ${escalations.outage ?? 0}`,
-    ),
-    el(
-      'p',
-      {},
-      `Degraded: ${Object.entries(degraded)
-        .map(([why, count]) => `${why} ${count}`)
-        .join(', ')}`,
-    ),
-    cost === undefined || cost.alwaysLast === 0
-      ? undefined
-      : el('p', {}, `Cost ${percent(cost.spent / cost.alwaysLast)} of always asking the last tier`),
-    isAlarmed
-      ? el(
-          'p',
-          { class: 'bad' },
-          `${percent(wantedShare)} of the last requests wanted to go up: a tier has lost its confidence`,
-        )
-      : undefined,
   ];
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { duration, name, percentage } from '../units.ts';
-import { bodyPath, headerMatches, match, range, score } from './match.ts';
+import { bodyPath, headerMatches, headerName, match, range, score } from './match.ts';
 
 const when = z
   .strictObject({
@@ -85,6 +85,47 @@ const confidence = z.union(
   'expected { output: name }, { field: path } or { parameter: name }',
 );
 
+const rising = z
+  .array(z.tuple([z.number().gt(0).lt(1), z.number().gt(0).lt(1)]))
+  .min(1)
+  .max(1000)
+  .refine(
+    (points) =>
+      points.every(([x, y], i) => i === 0 || (x > (points[i - 1]?.[0] ?? 0) && y > (points[i - 1]?.[1] ?? 0))),
+    'expected points of which each lies to the right of and above the one before',
+  );
+
+const calibration = z
+  .strictObject({
+    sha256: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, 'expected a SHA-256 in hex, as `sluice tune` prints it')
+      .describe('The model file that it was fitted on. While the server has another one, it is ignored.'),
+    temperature: z.number().positive().max(1000).optional().describe('Divides the log-odds of the confidence.'),
+    platt: z
+      .strictObject({
+        a: z.number().positive().max(1000).describe('The factor.'),
+        b: z.number().min(-1000).max(1000).describe('What is added.'),
+      })
+      .optional()
+      .describe('Log-odds times a, plus b.'),
+    isotonic: rising.optional().describe('Points `[confidence, how often right]`, joined by lines.'),
+    fitted: z
+      .strictObject({
+        pairs: z.int().min(1).describe('Inputs it was fitted on.'),
+        target: z.string().min(1).max(128).describe('What counted as right.'),
+        on: z.string().min(1).max(32).describe('The day.'),
+        escalated: z.number().min(0).max(1).optional().describe('The share that was passed on: what is expected.'),
+      })
+      .optional()
+      .describe('Where it comes from.'),
+  })
+  .refine(
+    ({ temperature, platt, isotonic }) =>
+      [temperature, platt, isotonic].filter((method) => method !== undefined).length === 1,
+    'expected exactly one of temperature, platt and isotonic',
+  );
+
 const escalate = z
   .strictObject({
     below: z
@@ -98,6 +139,10 @@ const escalate = z
       .record(name, confidence)
       .optional()
       .describe('The same for tiers whose answers look different, by tier.'),
+    calibration: z
+      .record(name, z.array(calibration).min(1).max(16))
+      .optional()
+      .describe('What a claim of confidence is worth, by tier and model file. `sluice tune` writes it.'),
   })
   .describe('When an unsure answer is asked for again, of the next tier.');
 
@@ -116,6 +161,13 @@ export const tiers = z
       .record(name, z.number().min(0).max(1e9))
       .optional()
       .describe('What an answer of a tier costs, by tier, in a unit of your own: milliseconds, or cents.'),
+    cost_groups: z
+      .strictObject({
+        header: headerName.describe('The header that tells callers apart, such as x-plan.'),
+        of: z.array(z.string().min(1).max(64)).min(1).max(20).describe('Its values; any other counts as "other".'),
+      })
+      .optional()
+      .describe('Groups of callers whose costs are told apart.'),
     escalate: escalate.optional(),
   })
   .describe('A ladder of models, and which of them answers.');
