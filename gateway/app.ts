@@ -64,7 +64,13 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   addStoreMetrics(metrics.registry, store.health);
-  const judge = openJudge(settings, inForce.policy, { admission: upstream.admission, store, metrics, log });
+  const judge = openJudge(settings, inForce.policy, {
+    admission: upstream.admission,
+    fleet: upstream.fleet,
+    store,
+    metrics,
+    log,
+  });
   const overload = new Overload();
   const shadows = openShadows(inForce.policy, {
     models: () => judge.rollouts.models,

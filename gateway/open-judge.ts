@@ -1,6 +1,8 @@
 // Wires the rollouts, what judges them every second, and who hears of it.
 import type { GatewaySettings } from './env.ts';
 import type { Admission } from './forward/admission.ts';
+import { capacityOf } from './forward/capacity.ts';
+import type { Fleet } from './forward/fleet.ts';
 import { readingOf, transitionOf } from './judge/told.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
@@ -25,13 +27,18 @@ export type Judge = {
 
 type Parts = {
   readonly admission: Admission;
+  readonly fleet: Fleet;
   readonly store: Store;
   readonly metrics: Metrics;
   readonly log: Logger;
 };
 
 /** Opens the judge of a policy's rollouts; it begins with `start`. */
-export function openJudge(settings: GatewaySettings, policy: Policy, { admission, store, metrics, log }: Parts): Judge {
+export function openJudge(
+  settings: GatewaySettings,
+  policy: Policy,
+  { admission, fleet, store, metrics, log }: Parts,
+): Judge {
   const rollouts = new Rollouts(policy);
   const notifier = createNotifier(settings.notifyUrl, (notice, reason) =>
     log.error({ notice, reason }, 'a notification could not be delivered'),
@@ -48,6 +55,11 @@ export function openJudge(settings: GatewaySettings, policy: Policy, { admission
     store: store.rollouts,
     replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now) : undefined,
     withheld: () => admission.withheld,
+    capacityOf: ({ candidate }) => {
+      const model = rollouts.models.get(candidate.model);
+      if (model?.kind !== 'served') return 1;
+      return capacityOf(fleet.placementOf(candidate), fleet.placementOf(model.baseline), performance.now());
+    },
     progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
     tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),

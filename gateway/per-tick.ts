@@ -22,6 +22,8 @@ export type PerTickDeps = {
   /** What other gateways count; undefined where there is none. */
   readonly replicas: Replicas | undefined;
   readonly withheld: () => ReadonlyMap<Version, string>;
+  /** The part of the traffic that the candidate's servers are enough for. */
+  readonly capacityOf: (rollout: Rollout) => number;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
   readonly progress: {
     readonly load: () => Promise<readonly RolloutState[]>;
@@ -174,12 +176,12 @@ export class PerTick {
   }
 
   async #judge({ rollout, traffic: own, comparisons, recent }: Seen, moment: Moment): Promise<void> {
-    const { rollouts, replicas, withheld } = this.#deps;
+    const { rollouts, replicas, withheld, capacityOf } = this.#deps;
     const state = rollouts.ledger.get(rollout.id);
     if (state === undefined) return;
     const isReady = !withheld().has(rollout.candidate);
     const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
-    const observation = { traffic, comparisons, recent, isReady };
+    const observation = { traffic, comparisons, recent, isReady, capacity: capacityOf(rollout) };
     const { state: next, actions } = advance(state, observation, rollout, moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);

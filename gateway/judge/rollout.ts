@@ -17,6 +17,8 @@ export type Observation = {
   readonly recent: Readonly<Record<ServerClass, Histogram>>;
   /** Whether some server can answer for the candidate, and some for the baseline. */
   readonly isReady: boolean;
+  /** The part of the traffic, 0 to 1, that the candidate's servers are enough for. */
+  readonly capacity: number;
 };
 
 export type Moment = {
@@ -96,9 +98,25 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
     maxDisagreement: rollout.maxDisagreement,
   });
   const isAlone = rollout.guards !== undefined && isWithoutControl(step, rollout) && !hasBaseline(seen);
-  return isAlone
-    ? { ...verdict, sentence: `${verdict.sentence}; nobody is on ${state.baseline}, so nothing is compared with it` }
-    : verdict;
+  const notes = [
+    ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
+    ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
+  ];
+  return notes.length === 0 ? verdict : { ...verdict, sentence: [verdict.sentence, ...notes].join('; ') };
+}
+
+/** Whether the next step, or the promotion, wants more servers of the candidate than are ready: capacity before traffic. */
+function isShort(state: RolloutState, { capacity }: Observation, rollout: Rollout): boolean {
+  return state.phase.name === 'step' && capacity < nextShare(state, rollout);
+}
+
+function nextShare(state: RolloutState, { steps }: Rollout): number {
+  return steps[stepOf(state, steps.length) + 1]?.share ?? 1;
+}
+
+function waitText(state: RolloutState, { capacity }: Observation, rollout: Rollout): string {
+  const percent = (share: number) => `${+(100 * share).toFixed(1)} %`;
+  return `the next step waits for servers: those that are ready are enough for ${percent(capacity)} of the traffic, ${percent(nextShare(state, rollout))} is asked for`;
 }
 
 /** At 100 % without a holdback, and after the promotion, there is no baseline at the same time. */
@@ -134,18 +152,19 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
   if (phase.name !== 'step') return undefined;
   if (rollout.maxDurationMs !== undefined && state.totalMs >= rollout.maxDurationMs)
     return because('expired', `max_duration has passed without a verdict: ${verdict?.sentence ?? ''}`, 'inconclusive');
-  return verdict?.kind === 'pass' ? whenPassed(state, rollout, because) : undefined;
+  return verdict?.kind === 'pass' ? whenPassed(state, seen, rollout, because) : undefined;
 }
 
 function whenPassed(
   state: RolloutState,
+  seen: Observation,
   rollout: Rollout,
   because: (event: Cause['event'], sentence?: string) => Cause,
 ): Cause | undefined {
   const until = rollout.steps[stepOf(state, rollout.steps.length)]?.until;
   if (until === undefined || until === 'held') return undefined;
   if (until === 'approved') return because('enough', `approval is asked for: ${state.verdict?.sentence ?? ''}`);
-  return state.bakedMs >= until.bakeMs ? because('done') : undefined;
+  return state.bakedMs >= until.bakeMs && !isShort(state, seen, rollout) ? because('done') : undefined;
 }
 
 function isHeldBy({ phase }: RolloutState, why: string): boolean {

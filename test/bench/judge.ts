@@ -151,7 +151,7 @@ function secondsToRollback(rollout: Rollout, next: () => Traffic, longest: numbe
   let state: RolloutState = { ...newRollout('bench', 'm', 'v2', 'v1'), phase: { name: 'step', step: 0 }, edges };
   const moment = { elapsedMs: 1000, at: '', isAutomatic: true };
   for (let second = 1; second <= longest; second++) {
-    const seen = { traffic: next(), comparisons: NO_COMPARISONS, recent: RECENT, isReady: true };
+    const seen = { traffic: next(), comparisons: NO_COMPARISONS, recent: RECENT, isReady: true, capacity: 1 };
     state = advance(state, seen, rollout, moment).state;
     if (state.phase.name === 'rolled_back') return second;
   }

@@ -108,7 +108,7 @@ test('a hundred busy callers are enough to see a candidate fail: one error each 
 
 function observed(traffic: ReturnType<Arms['take']>) {
   const recent = { cpu: emptyHistogram(), gpu: emptyHistogram() };
-  return { traffic, comparisons: NO_COMPARISONS, recent, isReady: true };
+  return { traffic, comparisons: NO_COMPARISONS, recent, isReady: true, capacity: 1 };
 }
 
 function moment(second: number) {

@@ -342,3 +342,27 @@ test('edges of slowness are taken from before each step, and evidence of one ste
   assert.deepEqual(driven.state.phase, { name: 'step', step: 1 });
   assert.equal(driven.state.evidence.promotion.counted.trials, 305);
 });
+
+test('a step waits until the candidate has servers enough for the next one, and says so', () => {
+  const rollout = rolloutWith(`${STEPS}, ${GUARDED}`);
+  const short = observe(tally(5), tally(95), { capacity: 0.1 });
+  const driven = new Driven(rollout).run(1, short).run(120, short);
+  assert.deepEqual(driven.moves, ['pending -> step 1']);
+  assert.match(driven.state.verdict?.sentence ?? '', /waits for servers: .* 10 % of the traffic, 25 % is asked for$/);
+  assert.equal(driven.runUntilMoved(5, observe(tally(5), tally(95), { capacity: 0.25 })), 1);
+  // The promotion is a step to everything.
+  assert.equal(driven.runUntilMoved(300, observe(tally(250), tally(750), { capacity: 0.5 })), Number.POSITIVE_INFINITY);
+  assert.match(driven.state.verdict?.sentence ?? '', /50 % of the traffic, 100 % is asked for/);
+  assert.equal(driven.runUntilMoved(5, BUSY), 1);
+  assert.deepEqual(driven.moves.at(-1), 'step 2 -> promoted');
+});
+
+test('a person may go on without servers enough, and a guard does not wait for them', () => {
+  const rollout = rolloutWith(`${STEPS}, ${GUARDED}`);
+  const short = { capacity: 0.1 };
+  const driven = new Driven(rollout).run(1, HEALTHY).run(5, observe(tally(5), tally(95), short));
+  const obeyed = obey(driven.state, { what: 'promote', by: PERSON, at: at(9), sentence: 'now' }, rollout);
+  assert.ok('state' in obeyed && obeyed.state.phase.name === 'step' && obeyed.state.phase.step === 1);
+  driven.runUntilMoved(20, observe(tally(50, 40), tally(95), short));
+  assert.equal(driven.state.phase.name, 'rolled_back');
+});

@@ -50,7 +50,7 @@ export function tally(requests: number, errors = 0, more: Partial<Tally> = {}): 
 /** A tick of both arms; `more` overrides parts of it. */
 export function observe(candidate: Tally, baseline: Tally, more: Partial<Observation> = {}): Observation {
   const recent = { cpu: emptyHistogram(), gpu: emptyHistogram() };
-  return { traffic: { candidate, baseline }, comparisons: NO_COMPARISONS, recent, isReady: true, ...more };
+  return { traffic: { candidate, baseline }, comparisons: NO_COMPARISONS, recent, isReady: true, capacity: 1, ...more };
 }
 
 export const HEALTHY = observe(tally(5), tally(95));
