@@ -1,4 +1,5 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
+import { readFileSync } from 'node:fs';
 import type { OptionTable, Values } from './cli/options.ts';
 import { UserError } from './errors.ts';
 import { readTrustedProxies, type TrustedProxies } from './receive/claims.ts';
@@ -218,7 +219,7 @@ export function gatewaySettings(
     port: values.port,
     adminHost: values['admin-host'],
     adminPort: values['admin-port'],
-    adminToken: env.SLUICE_ADMIN_TOKEN?.trim() || undefined,
+    adminToken: adminTokenIn(env),
     drainGraceMs: values['drain-grace'],
     drainTimeoutMs: values['drain-timeout'],
     limits: {
@@ -244,4 +245,18 @@ function atLeast(milliseconds: number, flag: string): number {
   if (milliseconds < SHORTEST_TIMEOUT_MS)
     throw new UserError(`${flag}: expected at least ${SHORTEST_TIMEOUT_MS}ms, got ${milliseconds}ms`, 2);
   return milliseconds;
+}
+
+/** The admin token, itself or in a file as Docker and Kubernetes mount secrets. Throws UserError when the file cannot be used. */
+function adminTokenIn(env: NodeJS.ProcessEnv): string | undefined {
+  const [token, file] = [env.SLUICE_ADMIN_TOKEN?.trim(), env.SLUICE_ADMIN_TOKEN_FILE];
+  if (token || !file) return token || undefined;
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8').trim();
+  } catch (error) {
+    throw new UserError(`SLUICE_ADMIN_TOKEN_FILE: ${(error as Error).message}`, 2, { cause: error });
+  }
+  if (text === '') throw new UserError(`SLUICE_ADMIN_TOKEN_FILE: ${file} is empty`, 2);
+  return text;
 }

@@ -7,6 +7,7 @@ import type { LaneCounts } from './forward/mirror-lane.ts';
 import type { Comparisons } from './judge/disagreement.ts';
 import type { Subject } from './observe/compare/batch.ts';
 import { Comparer } from './observe/compare/comparer.ts';
+import { COMPARISON_KINDS } from './observe/compare/comparison.ts';
 import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
 import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
@@ -58,14 +59,16 @@ export function openShadows(
   const comparer = new Comparer({
     sink: (batch) => {
       store.comparisons.append(batch);
-      for (const { subject, sums } of batch.deltas)
+      for (const { subject, sums } of batch.deltas) {
+        countPairs(subject, kindsIn(sums), noiseIn(sums));
         if (isOwn(subject, models())) onCompared(subject.model, subject.candidate, comparisonsIn(sums));
+      }
     },
     onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
   });
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));
-  addMirrorMetrics(
+  const countPairs = addMirrorMetrics(
     metrics.registry,
     () => readings(mirror.counts()),
     () => comparer.counters(),
@@ -122,13 +125,26 @@ function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Versi
 /** Answers that are not what the baseline's are: of other values, or not even of the same form. */
 const DIFFERENT = ['different', 'shape', 'datatype', 'missing_output', 'extra_output', 'unreadable'];
 
+function kindsIn(sums: Sums): ReadonlyMap<string, number> {
+  return new Map(
+    COMPARISON_KINDS.flatMap((kind) => {
+      const count = sums.get(`kind/${kind}`);
+      return count === undefined ? [] : [[kind, count] as const];
+    }),
+  );
+}
+
+function noiseIn(sums: Sums): { readonly pairs: number; readonly different: number } {
+  return { pairs: sums.get('noise/pairs') ?? 0, different: sums.get('noise/different') ?? 0 };
+}
+
 /** What the judge hears of comparisons: pairs in which both sides answered, and those that differ. */
 function comparisonsIn(sums: Sums): Comparisons {
   const count = (key: string) => sums.get(key) ?? 0;
   const hits = DIFFERENT.reduce((sum, kind) => sum + count(`kind/${kind}`), 0);
   return {
     raw: { trials: count('kind/same') + hits, hits },
-    noise: { trials: count('noise/pairs'), hits: count('noise/different') },
+    noise: { trials: noiseIn(sums).pairs, hits: noiseIn(sums).different },
   };
 }
 

@@ -10,7 +10,7 @@ export function isLoopback(host: string): boolean {
 export function requireToken(host: string, token: string | undefined): void {
   if (token === undefined && !isLoopback(host))
     throw new UserError(
-      `the admin listener may leave loopback (${host}) only with a bearer token: set SLUICE_ADMIN_TOKEN`,
+      `the admin listener may leave loopback (${host}) only with a bearer token: set SLUICE_ADMIN_TOKEN or SLUICE_ADMIN_TOKEN_FILE`,
     );
 }
 

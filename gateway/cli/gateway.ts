@@ -7,7 +7,7 @@ import { closeOnSignal, tellParent } from './lifecycle.ts';
 export const gatewayCommand: Command<typeof GATEWAY_COMMAND_OPTIONS> = {
   usage: 'sluice gateway [options]',
   about:
-    'Serves the routing policy: one endpoint for applications, one for people and probes.\nSLUICE_ADMIN_TOKEN sets the bearer token that the admin listener needs beyond loopback.',
+    'Serves the routing policy: one endpoint for applications, one for people and probes.\nSLUICE_ADMIN_TOKEN, or the file that SLUICE_ADMIN_TOKEN_FILE names, is the bearer token that the admin listener needs beyond\nloopback.',
   options: GATEWAY_COMMAND_OPTIONS,
   async run(values) {
     const gateway = await startGateway(gatewaySettings(values, process.env));

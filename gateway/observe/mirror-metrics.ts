@@ -13,13 +13,32 @@ export type MirrorReading = {
 /** What became of pairs after both answers were there, over all shadows. */
 export type PairReading = Readonly<Record<'compared' | 'dropped' | 'failed', number>>;
 
+/** Counts what comparisons of one shadow said: pairs by kind, and second answers of the baseline that differ. */
+export type OnCompared = (
+  subject: { readonly model: string; readonly shadow: string },
+  kinds: ReadonlyMap<string, number>,
+  noise: { readonly pairs: number; readonly different: number },
+) => void;
+
 /** Adds the metrics of shadows. Both functions are asked at every scrape. */
 export function addMirrorMetrics(
   registry: Registry,
   shadows: () => readonly MirrorReading[],
   pairs: () => PairReading,
-): void {
+): OnCompared {
   const registers = [registry];
+  const kindsTotal = new Counter({
+    name: 'sluice_shadow_pairs_total',
+    help: 'Compared pairs of answers, by how the two relate: same, different, or why they could not be compared.',
+    labelNames: ['model', 'shadow', 'kind'],
+    registers,
+  });
+  const noiseTotal = new Counter({
+    name: 'sluice_shadow_noise_pairs_total',
+    help: 'Requests that the baseline answered twice, by whether it agreed with itself: the noise floor.',
+    labelNames: ['model', 'shadow', 'kind'],
+    registers,
+  });
   new Counter({
     name: 'sluice_mirror_copies_total',
     help: 'Copies of requests for a shadow, by what became of them; offered are all of them.',
@@ -65,4 +84,9 @@ export function addMirrorMetrics(
       for (const [result, count] of Object.entries(pairs())) this.inc({ result }, count);
     },
   });
+  return ({ model, shadow }, kinds, noise) => {
+    for (const [kind, count] of kinds) kindsTotal.inc({ model, shadow, kind }, count);
+    noiseTotal.inc({ model, shadow, kind: 'same' }, noise.pairs - noise.different);
+    noiseTotal.inc({ model, shadow, kind: 'different' }, noise.different);
+  };
 }

@@ -4,9 +4,12 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
+import { Child } from '../../gateway/cli/child.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
 import { needs, pathOf } from '../support/programs.ts';
+import { undo } from '../support/undo.ts';
+import { until } from '../support/until.ts';
 
 const RULES = 'deploy/prometheus/rules.yaml';
 
@@ -29,6 +32,7 @@ test(
   () => {
     checked('promtool', ['check', 'rules', 'rules.yaml'], 'deploy/prometheus');
     checked('promtool', ['check', 'config', 'prometheus.yaml'], 'deploy/prometheus');
+    checked('promtool', ['check', 'config', 'compose.yaml'], 'deploy/prometheus');
     checked('promtool', ['test', 'rules', 'rules.test.yaml'], 'deploy/prometheus');
   },
 );
@@ -38,6 +42,7 @@ test(
   needs('amtool'),
   () => {
     checked('amtool', ['check-config', 'alertmanager.yaml'], 'deploy/alertmanager');
+    checked('amtool', ['check-config', 'compose.yaml'], 'deploy/alertmanager');
     const routed = (...labels: string[]) =>
       checked(
         'amtool',
@@ -49,8 +54,9 @@ test(
   },
 );
 
-test('every metric that a rule names is exported by a running gateway', async (t) => {
-  const server = await fakeServer(t, answering({ outputs: [] }));
+test('every metric that a rule names is exported by a running gateway or model server', async (t) => {
+  const outputs = [{ name: 'p', datatype: 'FP32', shape: [1, 2], data: [0.9, 0.1] }];
+  const server = await fakeServer(t, answering({ outputs }), answering({ parameters: { sha256: 'a'.repeat(64) } }));
   const { url, adminUrl } = await gateway(
     t,
     `apiVersion: sluice/v1
@@ -58,13 +64,20 @@ fleet: { s: { url: "${server.url}" } }
 models:
   a: { timeout: 1s, versions: { v1: { servers: [s] }, v2: { servers: [s] } }, baseline: v1, shadow: [{ version: v2, sample: 100% }], rollout: { id: r, candidate: v2, unit: random, steps: [1%], rollback: {} } }
   b: { timeout: 1s, versions: { v1: { servers: [s] } }, baseline: v1 }
-  l: { tiers: { ladder: { a: a, b: b }, rules: [{ use: a }], escalate: { below: { a: 0.5 }, budget: 10%, confidence: { output: p } } } }
+  l: { tiers: { ladder: { a: a, b: b }, rules: [{ use: a }], escalate: { below: { a: 0.5 }, budget: 10%, confidence: { output: p }, calibration: { a: [{ sha256: ${'b'.repeat(64)}, temperature: 2 }] } } } }
 `,
   );
   for (const model of ['a', 'b', 'l']) await (await infer(url, {}, model)).text();
-  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+  const child = new Child(['model-server', '--port', '0', '--log-level', 'error']);
+  undo(t, () => child.stop());
+  const { url: modelServer } = await child.listening;
+  await until(async () => (await fetch(`${modelServer}/v2/health/ready`)).ok, 'a ready model server');
+  const body = readFileSync('config/data/digits.json');
+  await (await fetch(`${modelServer}/v2/models/digits/infer`, { method: 'POST', body })).text();
+  const exposed = async (url: string) => (await fetch(`${url}/metrics`)).text();
+  const text = `${await exposed(adminUrl)}${await exposed(modelServer)}`;
   const named = new Set(rules().flatMap(({ expr }) => expr.match(/\bsluice_[a-z_]+/g) ?? []));
-  assert.ok(named.size >= 9);
+  assert.ok(named.size >= 13);
   for (const name of named) assert.match(text, new RegExp(`^${name}[{ ]`, 'm'), name);
   for (const [, label, value] of rules().flatMap(({ expr }) => [...expr.matchAll(/(\w+)="(\w+)"/g)])) {
     if (label === 'job' || value === 'rolled_back' || value === 'model_fault') continue; // until it happens there is none

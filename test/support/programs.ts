@@ -14,6 +14,9 @@ const DEBIAN_PACKAGE = {
   promtool: 'prometheus',
   'prometheus-alertmanager': 'prometheus-alertmanager',
   amtool: 'prometheus-alertmanager',
+  kubectl: 'kubernetes-client',
+  unzip: 'unzip',
+  'systemd-analyze': 'systemd',
 } as const;
 
 export type Program = keyof typeof DEBIAN_PACKAGE;
