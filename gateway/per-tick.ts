@@ -63,6 +63,7 @@ export class PerTick {
     this.#learn(this.#deps.store.known());
     await this.#refresh();
     this.#resume(await this.#deps.progress.load());
+    this.#deps.store.onHint(() => void this.#lookNow());
     await this.tick();
     if (this.#isClosed) return;
     this.#timer = setInterval(() => {
@@ -114,6 +115,13 @@ export class PerTick {
         this.#refreshing = undefined;
       });
     return this.#refreshing;
+  }
+
+  /** Another gateway has moved a rollout: this one need not wait for its next look. */
+  async #lookNow(): Promise<void> {
+    await this.#refreshing; // which may have begun before the move
+    await this.#refresh();
+    if (!this.#isClosed) this.#deps.rollouts.followStates();
   }
 
   #learn({ documents, rolledBack, wasRead }: KnownRollouts): void {

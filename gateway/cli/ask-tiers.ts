@@ -46,6 +46,7 @@ export async function askTiers(asking: Asking, inputs: readonly Labelled[]): Pro
     const digests = new Map<string, string | undefined>();
     for (const [tier, { name }] of ladder.ladder) digests.set(tier, await digestOf(pool, name, url));
     const starts = inputs.map((input) => startOf(ladder, input));
+    await warmUp(new Rounds(asking, pool, inputs, digests), ladder, inputs.length);
     const rounds = new Rounds(asking, pool, inputs, digests);
     for (let start = 0; start < inputs.length; start += BLOCK) {
       const block = Array.from({ length: Math.min(BLOCK, inputs.length - start) }, (_, i) => start + i);
@@ -66,6 +67,12 @@ export async function askTiers(asking: Asking, inputs: readonly Labelled[]): Pro
   } finally {
     await pool.close();
   }
+}
+
+/** The first requests of a server cost more than all others; what comes of these is forgotten. */
+async function warmUp(rounds: Rounds, { ladder }: TieredModel, inputs: number): Promise<void> {
+  const block = Array.from({ length: Math.min(BLOCK, inputs) }, (_, i) => i);
+  for (const tier of ladder.keys()) await rounds.ask(block, only(tier));
 }
 
 /** Which tiers are asked for an input, one after the other, and when that is enough. */

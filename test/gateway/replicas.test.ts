@@ -1,7 +1,7 @@
 // Counts of several gateways, added up.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { countsOf, tallyOf } from '../../gateway/judge/shared-tally.ts';
 import { emptyTally, type Tally } from '../../gateway/judge/tally.ts';
 import type { OutcomeWindows, VersionCounts } from '../../gateway/observe/store/store.ts';
@@ -125,5 +125,44 @@ models:
     await Promise.all([send(one.url), send(other.url)]); // 40 each: neither alone has the 60 that the step asks for
     for (const each of [one, other])
       await until(async () => (await phaseOf(each))?.phase === 'step 2', 'the second step');
+  },
+);
+
+test(
+  'a rollback at one gateway is in force at the other long before its next look, also after an idle time',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await redisServer(t);
+    const server = await fakeServer(t, answering({ outputs: [] }));
+    const names = Array.from({ length: 7 }, (_, i) => `m${i}`);
+    const model = (name: string) =>
+      `  ${name}: { timeout: 1s, versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }, baseline: v1, rollout: { id: r-${name}, candidate: v2, unit: random, steps: [100%], rollback: {} } }`;
+    const policy = `apiVersion: sluice/v1\nfleet: { s: { url: "${server.url}" } }\nmodels:\n${names.map(model).join('\n')}\n`;
+    const settings = { redisUrl: redis.url };
+    const one = await gateway(t, policy, settings);
+    const other = await gatewayOf(t, policyFile(t, policy), settings);
+    const versionAt = async (url: string, name: string) => {
+      const answer = await infer(url, {}, name);
+      await answer.arrayBuffer();
+      return answer.headers.get('x-sluice-version');
+    };
+    for (const name of names) await until(async () => (await versionAt(other.url, name)) === 'v2', 'the candidate');
+    await sleep(3000); // longer than a silent connection may be
+    const took: number[] = [];
+    for (const name of names) {
+      const ordered = await fetch(`${one.adminUrl}/api/models/${name}/rollout/rollback`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ reason: 'test', by: 'ada' }),
+      });
+      assert.equal(ordered.status, 200);
+      const start = performance.now();
+      await until(async () => (await versionAt(other.url, name)) === 'v1', 'the baseline');
+      took.push(performance.now() - start);
+    }
+    took.sort((a, b) => a - b);
+    t.diagnostic(`in force after ${took.map((ms) => ms.toFixed(0)).join(', ')} ms`);
+    // Looking once a second alone would take half a second in the middle.
+    assert.ok((took[3] ?? 1000) < 250, String(took));
   },
 );

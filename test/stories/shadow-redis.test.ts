@@ -155,8 +155,17 @@ function countsIn(text: string) {
   };
 }
 
-/** The ids of everything that is stored. */
+/** The ids of everything that is stored. The connection for reading may come back some seconds after that for writing. */
 async function idsIn({ adminUrl }: GatewayProcess): Promise<string[]> {
+  await until(
+    async () => {
+      const answer = await fetch(`${adminUrl}/api/comparisons?limit=1`);
+      await answer.arrayBuffer();
+      return answer.status === 200;
+    },
+    'a page of comparisons',
+    10_000,
+  );
   const ids: string[] = [];
   let cursor: string | undefined;
   do {

@@ -50,6 +50,9 @@ export class LocalRollouts implements RolloutStates {
     return { shared: true };
   }
 
+  /** There is nobody else. */
+  onHint(): void {}
+
   /** Takes over what others know: every rolled-back id, and documents of a higher epoch. Durable when it resolves. */
   adopt(rolledBack: Iterable<string>, documents: Iterable<RolloutDocument>): Promise<void> {
     return this.#inTurn(async () => {

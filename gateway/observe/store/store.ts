@@ -116,6 +116,8 @@ export type RolloutStates = {
    * other replicas can see it by now, else it is told to them as soon as the store is back. Rejects only when the disk fails.
    */
   readonly rollBack: (id: string) => Promise<{ readonly shared: boolean }>;
+  /** Hears that another replica has just changed something. A hint that may be lost: `refresh` is the truth. */
+  readonly onHint: (listener: () => void) => void;
 };
 
 export type KnownRollouts = {

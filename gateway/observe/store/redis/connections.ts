@@ -1,4 +1,4 @@
-// Three connections to Redis, each failing fast: nothing queues in a client while Redis is away, and a blocking read or a
+// Four connections to Redis, each failing fast: nothing queues in a client while Redis is away, and a blocking read or a
 // large page never holds up a write.
 import { Cluster, Redis, type RedisOptions } from 'ioredis';
 import type { RedisAddress } from './address.ts';
@@ -28,6 +28,8 @@ export class Connections {
   readonly control: Client;
   /** For XREAD BLOCK alone. */
   readonly blocking: Client;
+  /** For one subscription alone. */
+  readonly hints: Client;
   readonly #onReady: (() => void)[] = [];
   #reason: string | undefined = 'not connected yet';
 
@@ -35,6 +37,7 @@ export class Connections {
     this.write = this.#connect(address, 'write', { commandTimeout: COMMAND_TIMEOUT_MS });
     this.control = this.#connect(address, 'control', { commandTimeout: READ_TIMEOUT_MS });
     this.blocking = this.#connect(address, 'blocking', { socketTimeout: BLOCKING_SOCKET_TIMEOUT_MS });
+    this.hints = this.#connect(address, 'hints', { commandTimeout: COMMAND_TIMEOUT_MS, autoResubscribe: false });
     this.write.on('ready', () => {
       this.#reason = undefined;
       for (const listener of this.#onReady) listener();
@@ -63,7 +66,7 @@ export class Connections {
   }
 
   close(): void {
-    for (const client of [this.write, this.control, this.blocking]) client.disconnect();
+    for (const client of [this.write, this.control, this.blocking, this.hints]) client.disconnect();
   }
 
   #note(error: Error): void {

@@ -34,6 +34,8 @@ export function redisKeys(prefix: string) {
     rollouts: key('rollouts'),
     /** Set: ids of rollouts that were rolled back. Only ever grows. */
     rolledBack: key('rolled-back'),
+    /** Channel: the id of a rollout whose state has just changed. A hint. */
+    hints: key('hints'),
     /** Stream: audit entries, field `a`. */
     audit: key('audit'),
     /** Sorted set: the units of an experiment with the smallest hashes, `arm/hash` by hash. */

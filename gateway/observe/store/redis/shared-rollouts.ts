@@ -46,6 +46,10 @@ export class SharedRollouts implements RolloutStates {
     this.#options = options;
     // A rollback that happened while Redis was away is told as soon as it is back.
     options.connections.control.on('ready', () => void this.refresh().catch(() => {}));
+    const { hints } = options.connections;
+    const subscribe = () => void hints.subscribe(options.keys.hints).catch(() => {}); // or the next look finds it
+    if (hints.status === 'ready') subscribe();
+    hints.on('ready', subscribe);
   }
 
   known(): KnownRollouts {
@@ -78,6 +82,7 @@ export class SharedRollouts implements RolloutStates {
       const said = await connections.control.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args);
       if (said === 'written') {
         await local.adopt([], [document]);
+        this.#hint(document.id);
         return { kind: 'written' };
       }
       const now = await this.refresh();
@@ -91,10 +96,22 @@ export class SharedRollouts implements RolloutStates {
     const { connections, keys, local } = this.#options;
     await local.rollBack(id);
     const told = connections.control.sadd(keys.rolledBack, id).then(
-      () => true,
+      () => {
+        this.#hint(id);
+        return true;
+      },
       () => false,
     );
     return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
+  }
+
+  onHint(listener: () => void): void {
+    this.#options.connections.hints.on('message', () => listener());
+  }
+
+  #hint(id: string): void {
+    const { connections, keys } = this.#options;
+    void connections.control.publish(keys.hints, id).catch(() => {});
   }
 
   /** Tells Redis what it should know: rolled-back ids that it lacks, and documents of which it has an older state or none. */
