@@ -11,7 +11,7 @@ export type Placed = { readonly rollout: Rollout | undefined; readonly unit: str
  * The rollouts of a model share one bucket space in which each owns a block, so a caller is in at most one of them.
  */
 export function canary(
-  { name, sorting, end, rollouts }: ServedModel,
+  { name, sorting, end, rollout, rollouts }: ServedModel,
   view: View,
   random: number,
   trace?: Trace,
@@ -22,6 +22,7 @@ export function canary(
   const slot = unit === undefined ? drawSlots(random)[0] : slotOf(name + sorting.purpose, unit);
   if (slot >= end && trace === undefined) return { rollout: undefined, unit };
   if (trace !== undefined) tell(name + sorting.purpose, rollouts, unit, slot, trace);
+  if (rollout !== undefined && isIn(rollout.live, slot)) return { rollout, unit };
   return { rollout: rollouts.find(({ live }) => isIn(live, slot)), unit };
 }
 

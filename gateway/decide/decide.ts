@@ -1,5 +1,5 @@
 import type { Decision, Exposure, Facts } from '../flow.ts';
-import type { Choice, Experiment, Model, ServedModel, TieredModel, Version } from '../policy/policy.ts';
+import type { Experiment, Model, ServedModel, TieredModel, Version } from '../policy/policy.ts';
 import { unitOf } from './bucket.ts';
 import { canary } from './canary.ts';
 import { experiment } from './experiment.ts';
@@ -68,19 +68,21 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
         exposed: exposureOf(model.experiment, HOLDOUT, view),
       };
     if (arm !== 'none') {
-      const { kind, version, why } = unlessWithheld(model, arm.version, arm.choice, away, trace);
+      const { label } = arm.version;
+      const reason = reasonAgainst(arm.version, away);
       // A baseline in the place of an arm shows nothing of the arm.
-      return version === arm.version.label
-        ? { kind, model: model.name, version, why, exposed: exposureOf(model.experiment, version, view) }
-        : { kind, model: model.name, version, why };
+      if (reason !== undefined) return serveInstead(model, label, arm.why, reason, trace);
+      return { ...serve(model, label, arm.why), exposed: exposureOf(model.experiment, label, view) };
     }
   }
   const placed = canary(model, view, random, trace);
   if (placed === 'no_unit') return refuse('no_unit', `rollout ${model.rollouts[0]?.id}`);
   const { rollout, unit } = placed === 'none' ? NOT_SORTED : placed;
   if (rollout !== undefined) {
-    const choice = unlessWithheld(model, rollout.candidate, rollout.choice, away, trace);
-    return choice === rollout.choice ? sortedBy(model.name, choice.version, choice.why, rollout.id, unit) : choice;
+    const { label, why, id } = rollout;
+    const reason = reasonAgainst(rollout.candidate, away);
+    if (reason !== undefined) return serveInstead(model, label, why, reason, trace);
+    return sortedBy(model.name, label, why, id, unit);
   }
   trace?.('baseline', `version ${model.baselineLabel}`);
   const { name, baselineLabel, baselineWhy } = model;
@@ -107,18 +109,21 @@ function exposureOf({ id, buckets }: Experiment, arm: string, view: View): Expos
 
 const NOT_SORTED = { rollout: undefined, unit: undefined };
 
-function unlessWithheld(
+function reasonAgainst(version: Version, { withheld, outOfService }: Away): string | undefined {
+  if (outOfService.size === 0 && withheld.size === 0) return undefined;
+  return outOfService.get(version) ?? withheld.get(version);
+}
+
+/** The baseline in the place of a version that is withheld. */
+function serveInstead(
   model: ServedModel,
-  version: Version,
-  choice: Choice,
-  { withheld, outOfService }: Away,
+  label: string,
+  why: string,
+  reason: string,
   trace: Trace | undefined,
-): Choice {
-  if (outOfService.size === 0 && withheld.size === 0) return choice;
-  const reason = outOfService.get(version) ?? withheld.get(version);
-  if (reason === undefined) return choice;
-  trace?.('withheld', `version ${version.label}: ${reason}`);
-  return serve(model, model.baselineLabel, `${choice.why} is withheld: ${reason}`);
+): Decision {
+  trace?.('withheld', `version ${label}: ${reason}`);
+  return serve(model, model.baselineLabel, `${why} is withheld: ${reason}`);
 }
 
 function decidePin(model: ServedModel, pin: string, view: View, { outOfService }: Away, trace?: Trace): Decision {
@@ -148,7 +153,7 @@ function takesPart(call: Facts['call']): boolean {
   return call !== 'metadata' && call !== 'ready';
 }
 
-function serve(model: ServedModel, version: string, why: string): Choice {
+function serve(model: ServedModel, version: string, why: string): Extract<Decision, { kind: 'serve' }> {
   return { kind: 'serve', model: model.name, version, why };
 }
 

@@ -34,7 +34,15 @@ export function viewOf(model: ServedModel, states: readonly RolloutState[]): Rol
   const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline) }));
   const end = Math.max(0, ...rollouts.map(({ live }) => live.to));
   const baselineWhy = baseline === model.baseline ? model.baselineWhy : promotedWhy(baseline, states);
-  const served = { ...model, rollouts, end, baseline, baselineLabel: baseline.label, baselineWhy };
+  const served = {
+    ...model,
+    rollout: rollouts[0],
+    rollouts,
+    end,
+    baseline,
+    baselineLabel: baseline.label,
+    baselineWhy,
+  };
   return { model: served, outOfService: outOf(model, states) };
 }
 

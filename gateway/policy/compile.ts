@@ -5,7 +5,6 @@ import type {
   Arm,
   Block,
   Buckets,
-  Choice,
   Experiment,
   Guards,
   Model,
@@ -86,6 +85,7 @@ function compileServed(name: string, model: WrittenServed): ServedModel {
     name,
     sorting: sortingOf(rollouts),
     end: Math.max(0, ...rollouts.map(({ live }) => live.to)),
+    rollout: rollouts[0],
     experiment: model.experiment && compileExperiment(name, model.experiment, versions),
     baselineLabel: model.baseline,
     baselineWhy: 'baseline',
@@ -133,12 +133,13 @@ function compileRollout(model: string, rollout: WrittenRollout, versions: Readon
   const most = 1 - (rollout.holdback ?? 0);
   const blocks = shared(rollout.steps.map(({ share }) => block(from, Math.min(share, most))));
   return {
+    live: blocks[0] ?? block(from, 0),
     id: rollout.id,
+    label: rollout.candidate,
+    why: `rollout ${rollout.id}`,
     candidate: find(versions, rollout.candidate),
-    choice: choice(model, rollout.candidate, `rollout ${rollout.id}`),
     buckets: buckets(model + CANARY, rollout),
     steps: shared(rollout.steps),
-    live: blocks[0] ?? block(from, 0),
     blocks,
     guards: rollout.rollback && compileGuards(rollout.rollback),
     minRequests: rollout.min_requests,
@@ -199,7 +200,7 @@ function compileExperiment(
     const { share, up_to } = typeof arm === 'object' ? arm : { share: arm, up_to: arm };
     const compiled = {
       version: find(versions, label),
-      choice: choice(model, label, `experiment ${written.id}`),
+      why: `experiment ${written.id}`,
       live: block(start, share),
       reserved: block(start, up_to),
     };
@@ -237,10 +238,6 @@ function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMa
 
 function buckets(salt: string, written: Pick<WrittenRollout, 'unit' | 'without_unit'>): Buckets {
   return { salt, prefix: `v1:${salt}:`, unit: compileUnit(written.unit), withoutUnit: written.without_unit };
-}
-
-function choice(model: string, version: string, why: string): Choice {
-  return { kind: 'serve', model, version, why };
 }
 
 function compileUnit(text: string): Unit {

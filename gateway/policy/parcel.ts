@@ -1,6 +1,6 @@
 // How a policy crosses from the loading thread: piece by piece, because unpacking 10,000 models at once would stop the
 // serving thread for a tenth of a second.
-import type { Model, Policy, ServedModel, TieredModel } from './policy.ts';
+import type { Model, Policy, Rollout, ServedModel, TieredModel } from './policy.ts';
 
 /** Models a piece: about a millisecond of the serving thread. */
 const MODELS_A_PIECE = 100;
@@ -55,20 +55,40 @@ export class Unpacker {
  * stands first, so that with thousands of models a request touches little memory.
  */
 function laidOut(model: ServedModel): ServedModel {
+  const rollouts = model.rollouts.map(laidOutRollout);
   return {
     kind: 'served',
     name: model.name,
     sorting: model.sorting,
     end: model.end,
+    rollout: rollouts[0],
     experiment: model.experiment,
     baselineLabel: model.baselineLabel,
     baselineWhy: model.baselineWhy,
-    rollouts: model.rollouts,
+    rollouts,
     shadows: model.shadows,
     timeoutMs: model.timeoutMs,
     versions: model.versions,
     pinnable: model.pinnable,
     pins: model.pins,
     baseline: model.baseline,
+  };
+}
+
+function laidOutRollout(rollout: Rollout): Rollout {
+  return {
+    live: rollout.live,
+    id: rollout.id,
+    label: rollout.label,
+    why: rollout.why,
+    candidate: rollout.candidate,
+    buckets: rollout.buckets,
+    steps: rollout.steps,
+    blocks: rollout.blocks,
+    guards: rollout.guards,
+    minRequests: rollout.minRequests,
+    maxDurationMs: rollout.maxDurationMs,
+    maxDisagreement: rollout.maxDisagreement,
+    guardTimeMs: rollout.guardTimeMs,
   };
 }

@@ -50,6 +50,8 @@ export type ServedModel = {
   readonly sorting: Sorting | undefined;
   /** No rollout's block reaches beyond this slot. */
   readonly end: number;
+  /** The first of the rollouts, which most models have alone. */
+  readonly rollout: Rollout | undefined;
   readonly experiment: Experiment | undefined;
   /** The baseline's, and why it is the baseline. */
   readonly baselineLabel: string;
@@ -113,21 +115,21 @@ export type Buckets = {
   readonly withoutUnit: WithoutUnit;
 };
 
-/** A decision made at load and shared by every request that it falls to: what flow.ts calls a Decision to serve. */
-export type Choice = { readonly kind: 'serve'; readonly model: string; readonly version: string; readonly why: string };
-
 /** Slots [from, to) of a bucket space. */
 export type Block = { readonly from: number; readonly to: number };
 
 /** A candidate and the block of slots it is live on. The block starts where it always starts, and only its end moves. */
 export type Rollout = {
-  readonly id: string;
-  readonly candidate: Version;
-  readonly choice: Choice;
-  readonly buckets: Buckets;
-  readonly steps: readonly Step[];
   /** The first step's block. */
   readonly live: Block;
+  readonly id: string;
+  /** The candidate's: with thousands of models each object more that a decision reads is a wait for memory. */
+  readonly label: string;
+  /** Why its callers are answered by the candidate. */
+  readonly why: string;
+  readonly candidate: Version;
+  readonly buckets: Buckets;
+  readonly steps: readonly Step[];
   /** The block of every step: its share, less the callers that are held back as a control. */
   readonly blocks: readonly Block[];
   /** Undefined when nothing judges the candidate. */
@@ -209,7 +211,8 @@ export type Experiment = {
 /** `reserved` is the room the arm may grow into. */
 export type Arm = {
   readonly version: Version;
-  readonly choice: Choice;
+  /** Why its callers are answered by its version. */
+  readonly why: string;
   readonly live: Block;
   readonly reserved: Block;
 };
