@@ -135,13 +135,9 @@ type Upstream = {
 };
 
 /** The versions of which a calibration asks what model file they are. */
-function calibratedIn({ models }: Policy): Version[] {
-  return [...models.values()].flatMap((model) =>
-    model.kind !== 'tiers'
-      ? []
-      : [...(model.escalation?.calibrations.keys() ?? [])].flatMap((tier) => [
-          ...(model.ladder.get(tier)?.versions.values() ?? []),
-        ]),
+function calibratedIn({ ladders }: Policy): Version[] {
+  return ladders.flatMap(({ escalation, ladder }) =>
+    [...(escalation?.calibrations.keys() ?? [])].flatMap((tier) => [...(ladder.get(tier)?.versions.values() ?? [])]),
   );
 }
 

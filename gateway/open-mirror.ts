@@ -156,12 +156,10 @@ function isOwn({ model, shadow }: Subject, models: ReadonlyMap<string, Model>): 
   );
 }
 
-function specsOf({ models }: Policy): ReadonlyMap<string, CompareSpec> {
+function specsOf({ onTrial }: Policy): ReadonlyMap<string, CompareSpec> {
   const specs = new Map<string, CompareSpec>();
-  for (const model of models.values()) {
-    if (model.kind !== 'served') continue;
+  for (const model of onTrial)
     for (const { name, compare } of model.shadows) specs.set(shadowKey(model.name, name), compare);
-  }
   return specs;
 }
 

@@ -86,12 +86,11 @@ export class Rollouts {
   /** Takes over another policy. What is known of a rollout that it still has stays known. */
   follow(policy: Policy): void {
     this.#policy = policy;
-    const served = servedIn(policy);
-    const { ledger, refusals } = enrol(this.#ledger, served);
+    const { ledger, refusals } = enrol(this.#ledger, concerned(policy, this.#ledger));
     this.#refusals = refusals;
     const before = new Map([...this.#watched.values()].flat().map((watched) => [watched.rollout.id, watched]));
     this.#watched = new Map(
-      served
+      policy.onTrial
         .filter(({ rollouts }) => rollouts.length > 0)
         .map(({ name, rollouts }) => [name, rollouts.map((rollout) => watch(name, rollout, before.get(rollout.id)))]),
     );
@@ -198,7 +197,8 @@ export class Rollouts {
     this.#models = new Map(this.#policy.models);
     this.#outOfService = new Map();
     const states = byModel(ledger);
-    for (const model of servedIn(this.#policy)) this.#serve(model, states.get(model.name) ?? NO_STATES);
+    const models = this.#wasRead ? concerned(this.#policy, ledger) : servedIn(this.#policy);
+    for (const model of models) this.#serve(model, states.get(model.name) ?? NO_STATES);
     this.#serveLadders();
   }
 
@@ -217,8 +217,7 @@ export class Rollouts {
   }
 
   #serveLadders(): void {
-    for (const model of this.#policy.models.values())
-      if (model.kind === 'tiers') this.#models.set(model.name, asServed(model, this.#models));
+    for (const ladder of this.#policy.ladders) this.#models.set(ladder.name, asServed(ladder, this.#models));
   }
 }
 
@@ -242,6 +241,16 @@ function watch(model: string, rollout: Rollout, before: Watched | undefined): Wa
 
 function servedIn({ models }: Policy): ServedModel[] {
   return [...models.values()].filter((model): model is ServedModel => model.kind === 'served');
+}
+
+/** Models whose callers may be led elsewhere than to the policy's baseline. */
+function concerned({ models, onTrial }: Policy, ledger: Ledger): ServedModel[] {
+  const all = new Set(onTrial);
+  for (const { model: name } of ledger.values()) {
+    const model = models.get(name);
+    if (model?.kind === 'served') all.add(model);
+  }
+  return [...all];
 }
 
 /** A ladder with its models as they are served now. */

@@ -36,8 +36,8 @@ export class Admission {
   }
 
   /** Takes over another policy's candidates. What is known of one that has not changed stays known. */
-  update({ models }: Policy): void {
-    const pairs = [...models.values()].flatMap((model) => (model.kind === 'served' ? pairsOf(model) : NO_PAIRS));
+  update({ onTrial }: Policy): void {
+    const pairs = onTrial.flatMap(pairsOf);
     this.#pairs = new Map(pairs.map((pair) => [pair.key, pair]));
     const known = this.#verdicts;
     this.#verdicts = new Map(pairs.map(({ key }) => [key, known.get(key) ?? { why: NOT_CHECKED, nextAt: 0 }]));
@@ -98,11 +98,8 @@ export class Admission {
   }
 }
 
-const NO_PAIRS: readonly Pair[] = [];
-
 /** Every version that a rollout or an experiment sends callers of the baseline to. */
 function pairsOf({ rollouts, experiment, baseline }: ServedModel): readonly Pair[] {
-  if (rollouts.length === 0 && experiment === undefined) return NO_PAIRS;
   const candidates = new Set([
     ...rollouts.map(({ candidate }) => candidate),
     ...(experiment?.arms ?? []).map(({ version }) => version),

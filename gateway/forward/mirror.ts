@@ -57,10 +57,8 @@ export class Mirror {
   /** Takes over another policy. A shadow that stays keeps its counts, and stays paused when it was. */
   update(policy: Policy): void {
     this.#fleet.update(policy);
-    for (const model of policy.models.values()) {
-      if (model.kind !== 'served') continue;
-      for (const shadow of model.shadows) this.laneOf(model.name, shadow).budget = shadow.budget;
-    }
+    for (const { name, shadows } of policy.onTrial)
+      for (const shadow of shadows) this.laneOf(name, shadow).budget = shadow.budget;
   }
 
   /** The lane of a model's shadow. */

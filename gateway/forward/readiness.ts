@@ -17,23 +17,21 @@ const MOST_A_TICK = 25;
 export class ReadinessProbes {
   readonly #fleet: Fleet;
   readonly #timer: NodeJS.Timeout;
-  #versions: readonly Version[] = [];
-  #due: Version[] = [];
+  #policy: Policy;
+  /** Those of this round that were not asked yet. */
+  #due: Iterator<Version, void> | undefined;
   #nextRound = 0;
   readonly #notReady = new Set<readonly [Placement, Seat]>();
 
   constructor(fleet: Fleet, policy: Policy) {
     this.#fleet = fleet;
-    this.update(policy);
+    this.#policy = policy;
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS).unref();
   }
 
-  update({ models }: Policy): void {
-    const versions: Version[] = [];
-    for (const model of models.values())
-      if (model.kind === 'served') for (const version of model.versions.values()) versions.push(version);
-    this.#versions = versions;
-    this.#due = [];
+  update(policy: Policy): void {
+    this.#policy = policy;
+    this.#due = undefined;
     this.#notReady.clear();
     this.#nextRound = 0;
   }
@@ -43,8 +41,8 @@ export class ReadinessProbes {
   }
 
   #tick(now: number): void {
-    if (this.#due.length === 0 && now >= this.#nextRound) {
-      this.#due = this.#versions.filter(({ protocol }) => protocol !== 'http');
+    if (this.#due === undefined && now >= this.#nextRound) {
+      this.#due = probedIn(this.#policy);
       this.#nextRound = now + ROUND_MS;
     }
     let room = MOST_A_TICK;
@@ -53,8 +51,12 @@ export class ReadinessProbes {
       if (seat.isReady || !placement.seats.includes(seat)) this.#notReady.delete(entry);
       else if (now - seat.readyAt >= AGAIN_MS && room-- > 0) void this.#probe(placement, seat);
     }
-    while (room > 0 && this.#due.length > 0) {
-      const version = this.#due.pop() as Version;
+    while (room > 0 && this.#due !== undefined) {
+      const { value: version } = this.#due.next();
+      if (version === undefined) {
+        this.#due = undefined;
+        break;
+      }
       const placement = this.#fleet.placementOf(version);
       for (const seat of placement.seats) void this.#probe(placement, seat);
       room -= placement.seats.length;
@@ -70,6 +72,13 @@ export class ReadinessProbes {
     seat.noteReady(said, performance.now());
     if (!said) this.#notReady.add([placement, seat]);
   }
+}
+
+/** Every version whose readiness can be asked for, found one by one: there may be very many. */
+function* probedIn({ models }: Policy): Generator<Version, void> {
+  for (const model of models.values())
+    if (model.kind === 'served')
+      for (const version of model.versions.values()) if (version.protocol !== 'http') yield version;
 }
 
 /**

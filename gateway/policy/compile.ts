@@ -1,22 +1,23 @@
 // From the policy as written to the policy as it runs. The file has passed every check.
 
 import { compileComplexity, compileCondition, compileEscalation, compileRule } from './compile-rules.ts';
-import type {
-  Arm,
-  Block,
-  Buckets,
-  Experiment,
-  Guards,
-  Model,
-  Policy,
-  Rollout,
-  ServedModel,
-  ServerSpec,
-  Shadow,
-  Sorting,
-  TieredModel,
-  Unit,
-  Version,
+import {
+  type Arm,
+  type Block,
+  type Buckets,
+  type Experiment,
+  type Guards,
+  isOnTrial,
+  type Model,
+  type Policy,
+  type Rollout,
+  type ServedModel,
+  type ServerSpec,
+  type Shadow,
+  type Sorting,
+  type TieredModel,
+  type Unit,
+  type Version,
 } from './policy.ts';
 import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from './schema/model.ts';
 import type { WrittenShadow } from './schema/shadow.ts';
@@ -37,16 +38,30 @@ const NONE = { files: [], sha256: '' };
 /** The runnable policy. */
 export function compile(file: PolicyFile, sha256: string): Policy {
   const models = new Map<string, Model>();
-  for (const [name, model] of Object.entries(file.models)) {
-    if (!('tiers' in model)) models.set(name, compileServed(name, model));
+  const onTrial: ServedModel[] = [];
+  for (const [name, written] of Object.entries(file.models)) {
+    if ('tiers' in written) continue;
+    const model = compileServed(name, written);
+    models.set(name, model);
+    if (isOnTrial(model)) onTrial.push(model);
   }
   // Ladders come last: they lead to models with versions, and those are all there now.
-  for (const [name, model] of Object.entries(file.models)) {
-    if ('tiers' in model) models.set(name, compileTiers(name, model, models));
-  }
+  const ladders = Object.entries(file.models).flatMap(([name, model]) =>
+    'tiers' in model ? [compileTiers(name, model, models)] : [],
+  );
+  for (const ladder of ladders) models.set(ladder.name, ladder);
   const fleet = new Map(Object.entries(file.fleet).map(([name, server]) => [name, compileServer(name, server)]));
   endSharing();
-  return { fleet, models, prefixes: prefixesOf(file), sha256, certificates: NONE, unbuilt: unbuiltParts(file) };
+  return {
+    fleet,
+    models,
+    onTrial,
+    ladders,
+    prefixes: prefixesOf(file),
+    sha256,
+    certificates: NONE,
+    unbuilt: unbuiltParts(file),
+  };
 }
 
 function prefixesOf({ models }: PolicyFile): ReadonlyMap<string, string> {

@@ -1,6 +1,6 @@
 // How a policy crosses from the loading thread: piece by piece, because unpacking 10,000 models at once would stop the
 // serving thread for a tenth of a second.
-import type { Model, Policy, Rollout, ServedModel, TieredModel } from './policy.ts';
+import { isOnTrial, type Model, type Policy, type Rollout, type ServedModel, type TieredModel } from './policy.ts';
 
 /** Models a piece: about a millisecond of the serving thread. */
 const MODELS_A_PIECE = 100;
@@ -8,18 +8,22 @@ const MODELS_A_PIECE = 100;
 /** Ladders travel with the names of their models, for the models themselves come in other pieces. */
 type PackedLadder = Omit<TieredModel, 'ladder'> & { readonly ladder: ReadonlyMap<string, string> };
 
+/** All but the models and the lists of some of them. */
+type Rest = Omit<Policy, 'models' | 'onTrial' | 'ladders'>;
+
 export type Piece =
   | { readonly kind: 'models'; readonly models: readonly ServedModel[] }
-  | { readonly kind: 'last'; readonly rest: Omit<Policy, 'models'>; readonly ladders: readonly PackedLadder[] };
+  | { readonly kind: 'last'; readonly rest: Rest; readonly ladders: readonly PackedLadder[] };
 
 /** A policy in pieces, the last one marked. */
-export function* pack({ models, ...rest }: Policy): Generator<Piece, void> {
-  const served: ServedModel[] = [];
-  const ladders: PackedLadder[] = [];
-  for (const model of models.values()) {
-    if (model.kind === 'served') served.push(model);
-    else ladders.push({ ...model, ladder: new Map([...model.ladder].map(([tier, { name }]) => [tier, name])) });
-  }
+export function* pack({ models, onTrial: _, ladders: unpacked, ...rest }: Policy): Generator<Piece, void> {
+  const served = [...models.values()].filter((model) => model.kind === 'served');
+  const ladders = unpacked.map(
+    (model): PackedLadder => ({
+      ...model,
+      ladder: new Map([...model.ladder].map(([tier, { name }]) => [tier, name])),
+    }),
+  );
   for (let i = 0; i < served.length; i += MODELS_A_PIECE)
     yield { kind: 'models', models: served.slice(i, i + MODELS_A_PIECE) };
   yield { kind: 'last', rest, ladders };
@@ -28,15 +32,21 @@ export function* pack({ models, ...rest }: Policy): Generator<Piece, void> {
 /** Puts pieces together again, in the order in which they were packed. */
 export class Unpacker {
   readonly #models = new Map<string, Model>();
+  readonly #onTrial: ServedModel[] = [];
 
   /** Takes a piece; the last one makes the policy. */
   take(piece: Piece): Policy | undefined {
     if (piece.kind === 'models') {
-      for (const model of piece.models) this.#models.set(model.name, laidOut(model));
+      for (const packed of piece.models) {
+        const model = laidOut(packed);
+        this.#models.set(model.name, model);
+        if (isOnTrial(model)) this.#onTrial.push(model);
+      }
       return undefined;
     }
-    for (const ladder of piece.ladders) this.#models.set(ladder.name, { ...ladder, ladder: this.#link(ladder) });
-    return { ...piece.rest, models: this.#models };
+    const ladders = piece.ladders.map((ladder): TieredModel => ({ ...ladder, ladder: this.#link(ladder) }));
+    for (const ladder of ladders) this.#models.set(ladder.name, ladder);
+    return { ...piece.rest, models: this.#models, onTrial: this.#onTrial, ladders };
   }
 
   #link({ name, ladder }: PackedLadder): ReadonlyMap<string, ServedModel> {

@@ -4,6 +4,9 @@
 export type Policy = {
   readonly fleet: ReadonlyMap<string, ServerSpec>;
   readonly models: ReadonlyMap<string, Model>;
+  /** Models in which something is on trial: a rollout, an experiment or a shadow. Thousands of others need no look. */
+  readonly onTrial: readonly ServedModel[];
+  readonly ladders: readonly TieredModel[];
   /** Model names by the path below which everything is theirs: those of protocol http. */
   readonly prefixes: ReadonlyMap<string, string>;
   /** SHA-256 of the file's bytes, hex: tells two policies apart in status, metrics and logs. */
@@ -42,6 +45,11 @@ export type TlsSpec = {
 
 /** What applications call: a model with versions, or a ladder of such models. */
 export type Model = ServedModel | TieredModel;
+
+/** Whether something is on trial in a model. */
+export function isOnTrial({ rollouts, experiment, shadows }: ServedModel): boolean {
+  return rollouts.length + shadows.length > 0 || experiment !== undefined;
+}
 
 export type ServedModel = {
   readonly kind: 'served';
