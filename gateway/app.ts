@@ -95,13 +95,13 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
       throw error;
     });
   let { sha256 } = inForce.policy;
-  inForce.watch((policy) => {
+  inForce.watch(({ policy, tookMs }) => {
     upstream.update(policy);
     judge.update(policy);
     shadows.update(policy);
     const what = policy.sha256 === sha256 ? 'other certificates are in force' : 'a new policy is in force';
     sha256 = policy.sha256;
-    log.info({ policy: settings.policy, sha256 }, what);
+    log.info({ policy: settings.policy, sha256, tookMs }, what);
   });
   log.info({ url, adminUrl, policy: settings.policy, sha256: inForce.policy.sha256 }, 'gateway is serving');
   const close = once(async () => {

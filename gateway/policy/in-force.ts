@@ -68,24 +68,24 @@ export class PolicyInForce {
         await this.close();
         throw error;
       }
-      const { policy } = await this.#loader.load(lastGoodFile(folder, file));
+      const { policy } = await this.#loader.load(lastGoodFile(folder, file), 'nothing');
       this.#current = { policy, since: new Date().toISOString(), from: 'last good copy' };
       this.#refuse(error);
     }
   }
 
   /** Follows the file from now on: `onChange` hears of each policy in the moment it takes over. */
-  watch(onChange: (policy: Policy) => void): void {
+  watch(onChange: (loaded: Loaded) => void): void {
     this.#stopWatching = watchPolicy({
       file: this.#options.file,
       besides: () => this.policy.certificates.files,
       handled: this.#signature,
-      load: (file) => this.#loader.load(file),
+      load: (file) => this.#loader.load(file, 'traffic'),
       onGood: async (loaded) => {
         const { sha256, certificates } = this.policy;
         const isOther = loaded.policy.sha256 !== sha256 || loaded.policy.certificates.sha256 !== certificates.sha256;
         this.#adopt(loaded);
-        if (isOther) onChange(loaded.policy);
+        if (isOther) onChange(loaded);
         await this.#keep(loaded); // the next load waits for it, so two copies are never written at a time
       },
       onBad: (error) => this.#refuse(error),
@@ -106,7 +106,7 @@ export class PolicyInForce {
     for (;;) {
       this.#signature = await signatureOf(file);
       try {
-        return await this.#loader.load(file);
+        return await this.#loader.load(file, 'nothing');
       } catch (error) {
         if (performance.now() > giveUpAt || (await isStill(file, this.#signature))) throw error;
       }

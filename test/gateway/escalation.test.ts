@@ -116,24 +116,34 @@ test('what goes up never exceeds the share by more than the burst', async (t) =>
 });
 
 test('a frozen large tier: every caller has the small answer, marked, within the deadline', async (t) => {
-  const { running } = await setUp(t, { fast: saying(UNSURE, 'fast'), accurate: silent, timeout: '300ms' });
+  const { running } = await setUp(t, { fast: saying(UNSURE, 'fast'), accurate: silent, timeout: '600ms' });
   const took: number[] = [];
   const answers = await Promise.all(
     Array.from({ length: 60 }, async (_, i) => {
-      await new Promise((resolve) => setTimeout(resolve, i * 20));
+      await new Promise((resolve) => setTimeout(resolve, i * 30));
       const start = performance.now();
       const answer = await call(running);
       took.push(performance.now() - start);
       return answer;
     }),
   );
-  assert.ok(answers.every(({ status, by }) => status === 200 && by === 'fast'));
-  assert.ok(answers.every(({ marks: [, , degraded] }) => degraded === 'outage' || degraded === 'deadline'));
+  const told = JSON.stringify(answers);
+  assert.ok(
+    answers.every(({ status, by }) => status === 200 && by === 'fast'),
+    told,
+  );
+  assert.ok(
+    answers.every(({ marks: [, , degraded] }) => degraded === 'outage' || degraded === 'deadline'),
+    told,
+  );
   const longest = Math.max(...took);
-  t.diagnostic(`the longest of ${took.length} took ${longest.toFixed(0)} ms of 300`);
-  assert.ok(longest < 5 * 300);
+  t.diagnostic(`the longest of ${took.length} took ${longest.toFixed(0)} ms of 600`);
+  assert.ok(longest < 5 * 600, `${longest} ms`);
   // Once it is known how long the large tier takes, nobody waits for it.
-  assert.ok(answers.slice(-10).every(({ marks: [, , degraded] }) => degraded === 'deadline'));
+  assert.ok(
+    answers.slice(-10).every(({ marks: [, , degraded] }) => degraded === 'deadline'),
+    told,
+  );
 });
 
 test('a small tier whose answers hold NaN sends everything up, under the cap of the large one, and an alarm shows', async (t) => {
