@@ -234,7 +234,7 @@ function createApps(
     record,
     count,
     expose,
-    copy: shadows.answered,
+    shadows,
     tiering,
     digestOf: (version: Version) => upstream.digests.of(version),
     random: Math.random,

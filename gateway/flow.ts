@@ -113,6 +113,8 @@ export type Side = {
   /** Set when there is no answer of the server. */
   readonly fault?: Fault | undefined;
   readonly contentType: string;
+  /** How the body is compressed: `content-encoding`. */
+  readonly encoding?: string | undefined;
   /** Bytes of JSON before binary tensors: `inference-header-content-length`. */
   readonly headerLength?: number | undefined;
   readonly body: Buffer;

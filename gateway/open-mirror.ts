@@ -1,9 +1,10 @@
 // Wires the shadows: what is copied, who compares, where it is remembered.
 import type { Served } from './choose.ts';
-import { copiesOf } from './decide/shadow.ts';
+import { type Copy, copiesOf } from './decide/shadow.ts';
 import type { Answer, Facts } from './flow.ts';
-import { Mirror } from './forward/mirror.ts';
+import { Mirror, type Original } from './forward/mirror.ts';
 import type { LaneCounts } from './forward/mirror-lane.ts';
+import type { Tap } from './forward/tap.ts';
 import type { Comparisons } from './judge/disagreement.ts';
 import type { Subject } from './observe/compare/batch.ts';
 import { Comparer } from './observe/compare/comparer.ts';
@@ -29,8 +30,16 @@ export type ShadowStanding = {
 
 /** The shadows of a running gateway. */
 export type Shadows = {
-  /** Hears of every answer to a prediction. */
-  readonly answered: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
+  /** What keeps the bodies of a streamed request, where copies of it are to follow. */
+  readonly tapFor: (facts: Facts, decision: Served, version: Version, method: string | undefined) => Tap | undefined;
+  /** Hears of every answer to a prediction, and of every streamed one that has a tap. */
+  readonly answered: (
+    facts: Facts,
+    decision: Served,
+    version: Version,
+    answer: Answer,
+    streamed?: Original['streamed'],
+  ) => void;
   readonly standingsOf: (model: string) => readonly ShadowStanding[];
   /** Stops or restarts copies here until the process ends; false when there is no such shadow. */
   readonly pause: (model: string, shadow: string, isPaused: boolean) => boolean;
@@ -77,13 +86,20 @@ export function openShadows(
     const served = models().get(model);
     return served?.kind === 'served' ? served.shadows : [];
   };
+  const copiesFor = ({ id }: Facts, decision: Served, { label }: Version): readonly Copy[] => {
+    const model = models().get(decision.model);
+    return model?.kind !== 'served' || model.shadows.length === 0 ? NO_COPIES : copiesOf(model, label, id);
+  };
   return {
-    answered(facts, decision, version, answer) {
-      const model = models().get(decision.model);
-      if (model?.kind !== 'served' || model.shadows.length === 0) return;
-      const original = { facts, version, answer, unit: decision.sorted?.unit, tier: decision.tier };
-      for (const { shadow, isRepeated } of copiesOf(model, version.label, facts.id))
-        mirror.offer(original, shadow, targetOf(shadow, models()), isRepeated);
+    tapFor: (facts, decision, version, method) =>
+      COPIED_METHODS.has(method ?? '') && copiesFor(facts, decision, version).length > 0 ? mirror.tap() : undefined,
+    answered(facts, decision, version, answer, streamed) {
+      const copies = copiesFor(facts, decision, version);
+      if (copies.length === 0) return void streamed?.tap.end();
+      mirror.offer(
+        { facts, version, answer, unit: decision.sorted?.unit, tier: decision.tier, streamed },
+        copies.map(({ shadow, isRepeated }) => ({ shadow, target: targetOf(shadow, models()), isRepeated })),
+      );
     },
     standingsOf: (model) =>
       shadowsOf(model).map((shadow) => {
@@ -114,6 +130,10 @@ export function openShadows(
     },
   };
 }
+
+const NO_COPIES: readonly Copy[] = [];
+/** Of protocol http: what asks a model something. Others change or remove what the candidate may share with the baseline. */
+const COPIED_METHODS: ReadonlySet<string> = new Set(['GET', 'POST']);
 
 /** The version that a shadow stands for now: of another model it is the baseline. */
 function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Version | undefined {

@@ -5,6 +5,7 @@ import type { Answer, Exposure, Facts, OnLeave, Outcome, Sorted } from './flow.t
 import type { Fleet } from './forward/fleet.ts';
 import { type SendOptions, send } from './forward/send.ts';
 import { type Streams, stream } from './forward/stream.ts';
+import type { Shadows } from './open-mirror.ts';
 import { perTier } from './per-tier.ts';
 import { pathOf } from './policy/paths.ts';
 import type { Model, Version } from './policy/policy.ts';
@@ -17,8 +18,8 @@ export type PerRequestDeps = ChoiceDeps & {
   readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
   /** Remembers which arm of an experiment a request saw, and how it fared. */
   readonly expose: (exposure: Exposure, answer: Answer) => void;
-  /** Offers copies of an answered prediction to the model's shadows. */
-  readonly copy: (facts: Facts, decision: Served, version: Version, answer: Answer) => void;
+  /** The model's shadows: what keeps a streamed request for them, and the offer of copies once it is answered. */
+  readonly shadows: Pick<Shadows, 'tapFor' | 'answered'>;
   /** What the ladders of tiers have spent, and how they do. */
   readonly tiering: Tiering;
   /** The SHA-256 of a version's model file, as far as it is known. */
@@ -52,7 +53,7 @@ async function ask(
   // A look at the model is no prediction: it says nothing about how a version does.
   if (isPrediction(facts)) {
     observe(deps, facts, decision, answer);
-    deps.copy(facts, decision, version, answer);
+    deps.shadows.answered(facts, decision, version, answer);
   }
   return answer;
 }
@@ -66,13 +67,17 @@ export async function perStream(
   deps: PerRequestDeps,
   facts: Facts,
   path: string,
-  streams: Omit<Streams, 'marks'>,
+  streams: Omit<Streams, 'marks' | 'tap'>,
   onLeave: OnLeave,
 ): Promise<Marked> {
   const { decision, version } = choose(deps, facts, modelOf(deps, facts.model));
   const marks = marksOf(decision);
-  const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks }, onLeave);
+  const { method } = streams.request;
+  const tap = deps.shadows.tapFor(facts, decision, version, method);
+  const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks, tap }, onLeave);
   observe(deps, facts, decision, answer);
+  if (tap !== undefined)
+    deps.shadows.answered(facts, decision, version, answer, { method: method as 'GET' | 'POST', path, tap });
   return { answer, marks };
 }
 

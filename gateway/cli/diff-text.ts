@@ -2,17 +2,15 @@ import { countText, shareText } from './amounts.ts';
 import { changeText } from './changes.ts';
 import type { Difference } from './diff.ts';
 import type { Movement } from './movement.ts';
-import { refusedPolicyText } from './policy-text.ts';
 import { table } from './table.ts';
 
 /** A difference for people. */
 export function diffText(old: string, now: string, difference: Difference): string {
-  const { changes, refused, warnings, movements, not_followed } = difference;
+  const { changes, refused, movements, not_followed } = difference;
   if (changes.length === 0) return 'no difference: the two policies mean the same';
   return [
     changes.map(changeText).join('\n'),
     ...(refused.length > 0 ? [refusedText(old, now, refused)] : []),
-    ...(warnings.length > 0 ? [`warning: ${refusedPolicyText(now, warnings)}`] : []),
     ...movements.map(movementText),
     ...(not_followed.length > 0 ? [notFollowedText(not_followed)] : []),
   ].join('\n\n');

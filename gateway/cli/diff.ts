@@ -40,8 +40,6 @@ export type Difference = {
   readonly changes: readonly Change[];
   /** Why a gateway that runs the old policy would refuse the new one. */
   readonly refused: readonly { readonly path: string; readonly message: string }[];
-  /** Parts of the new policy that no gateway can serve yet. */
-  readonly warnings: Policy['unbuilt'];
   readonly movements: readonly Movement[];
   /** Models whose routing changes and whose callers were not followed, for there are too many. */
   readonly not_followed: readonly string[];
@@ -63,7 +61,6 @@ export function diff(old: ReadPolicy, now: ReadPolicy, callers: number, wanted: 
   return {
     changes,
     refused: checkTransition(old.policy, now.policy).map(({ path, message }) => ({ path: path.join('.'), message })),
-    warnings: now.policy.unbuilt,
     movements: followed.map(([before, after]) => movementOf(before, after, callers)),
     not_followed: moved.filter((pair) => !followed.includes(pair)).map(([{ name }]) => name),
   };

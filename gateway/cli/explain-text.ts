@@ -3,7 +3,6 @@ import type { Policy, Version } from '../policy/policy.ts';
 import { countedText, shareText } from './amounts.ts';
 import type { Caller } from './callers.ts';
 import type { Explanation } from './explain.ts';
-import { refusedPolicyText } from './policy-text.ts';
 import { table } from './table.ts';
 
 /** An explanation for people. */
@@ -14,7 +13,6 @@ export function explanationText(policy: Policy, explanation: Explanation): strin
     ...(steps.length > 0 ? [`looked at, in this order\n${stepsText(steps)}`] : []),
     ...(chances.length > 0 ? [`depends on chance; drawn here: --random ${random}\n${chancesText(explanation)}`] : []),
     table(decisionRows(policy, explanation)),
-    ...(policy.unbuilt.length > 0 ? [`warning: ${refusedPolicyText('this policy', policy.unbuilt)}`] : []),
   ].join('\n\n');
 }
 

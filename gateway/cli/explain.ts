@@ -70,7 +70,7 @@ export const explainCommand: Command<typeof OPTIONS> = {
   async run(values) {
     const policy = loadPolicy(values.policy);
     const explanation = explain(policy, requestFrom(values, policy.prefixes), values.random);
-    if (values.json) console.log(JSON.stringify(jsonOf(policy, explanation), null, 2));
+    if (values.json) console.log(JSON.stringify(jsonOf(explanation), null, 2));
     else console.log(explanationText(policy, explanation));
   },
 };
@@ -149,7 +149,7 @@ function told(code: ErrorCode, why: string): Explanation['answer'] {
   return { status, error: message };
 }
 
-function jsonOf(policy: Policy, explanation: Explanation): Record<string, unknown> {
+function jsonOf(explanation: Explanation): Record<string, unknown> {
   const { request, callers, steps, decision, answer, chances, random } = explanation;
   const { method, path, model, call } = request.target;
   const byChance = chances.length === 0 ? {} : { random, chances };
@@ -160,6 +160,5 @@ function jsonOf(policy: Policy, explanation: Explanation): Record<string, unknow
     decision,
     answer,
     ...byChance,
-    warnings: policy.unbuilt,
   };
 }

@@ -1,6 +1,6 @@
 // Parts of a policy in words, the same in every command.
 import { SLOTS } from '../decide/bucket.ts';
-import type { Block, Buckets, Condition, Match, Step, Unbuilt, Unit } from '../policy/policy.ts';
+import type { Block, Buckets, Condition, Match, Step, Unit } from '../policy/policy.ts';
 import { durationText, shareText } from './amounts.ts';
 
 /** `header x-user-id`, `body user.id` or `random`, as the policy writes it. */
@@ -52,15 +52,4 @@ function matchText(match: Match): string {
     ...(Number.isFinite(match.below) ? [`< ${match.below}`] : []),
   ];
   return bounds.join(' and ');
-}
-
-/** The warning about a part that no gateway can serve yet. */
-export function unbuiltText({ path, what }: Unbuilt): string {
-  return `${path}: ${what}: understood, but cannot be served yet: a gateway refuses this policy`;
-}
-
-/** The same about a whole policy, in one line. */
-export function refusedPolicyText(policy: string, unbuilt: readonly Unbuilt[]): string {
-  const more = unbuilt.length > 1 ? ` and ${unbuilt.length - 1} more` : '';
-  return `a gateway refuses ${policy}: ${unbuilt[0]?.path}${more} cannot be served yet; sluice validate lists them`;
 }

@@ -6,7 +6,6 @@ import type { Command } from './command.ts';
 import { type Plan, planOf } from './plan.ts';
 import { planText } from './plan-text.ts';
 import { mistakesIn, mistakeText, type PolicyMistake } from './policy-mistakes.ts';
-import { unbuiltText } from './policy-text.ts';
 
 const OPTIONS = {
   file: {
@@ -51,14 +50,13 @@ export function validate(file: string): Report {
 }
 
 function jsonOf(report: Report): Record<string, unknown> {
-  if (!report.ok) return { ok: false, errors: report.errors, warnings: [] };
-  return { ok: true, errors: [], warnings: report.policy.unbuilt, plan: report.plan };
+  if (!report.ok) return { ok: false, errors: report.errors };
+  return { ok: true, errors: [], plan: report.plan };
 }
 
 function goodText(file: string, { policy, plan }: Extract<Report, { ok: true }>): string {
   const counts = `${countedText(policy.fleet.size, 'server')}, ${countedText(policy.models.size, 'model')}`;
-  const warnings = policy.unbuilt.map((part) => `warning: ${unbuiltText(part)}`);
-  return [[`${file}: ok`, counts].join('\n'), warnings.join('\n'), planText(plan)].filter(Boolean).join('\n\n');
+  return [[`${file}: ok`, counts].join('\n'), planText(plan)].filter(Boolean).join('\n\n');
 }
 
 function badText(file: string, { errors, source }: Extract<Report, { ok: false }>): string {

@@ -5,6 +5,7 @@ export const DROPS = [
   'client_left',
   'shed',
   'overload',
+  'too_large',
   'paused',
   'bytes',
   'age',

@@ -1,15 +1,20 @@
 // Copies of requests to versions in shadow. A copy starts when the caller's answer is on its way, over connections of its
 // own, and whatever becomes of it, the caller and what is known of the servers that answer callers stay untouched.
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../policy/policy.ts';
 import { Fleet } from './fleet.ts';
-import { type Drop, type Ending, type LaneCounts, MirrorLane } from './mirror-lane.ts';
-import { send } from './send.ts';
+import { responseHeaders } from './headers.ts';
+import { type Drop, type Ending, type Job, type LaneCounts, MirrorLane } from './mirror-lane.ts';
+import { type SendOptions, send } from './send.ts';
+import { Tap, type TapRoom } from './tap.ts';
 
 const SWEEP_MS = 250;
 const LAST_ANSWERS_MS = 1000;
+/** Bytes of streamed requests and answers that are kept at one time until their callers have been served. */
+const MOST_TAPPED_BYTES = 64 * 1024 * 1024;
 /** Tells a server that nobody waits for the answer, and for which shadow it is. */
 const SHADOW_HEADER = 'x-sluice-shadow';
 /** Of the caller's headers these are always copied: without them the body cannot be read. */
@@ -28,6 +33,8 @@ export type Original = {
   readonly answer: Answer;
   readonly unit: string | undefined;
   readonly tier: string | undefined;
+  /** Of protocol http: how the server is asked, and what kept the bodies as they passed. */
+  readonly streamed?: { readonly method: Dispatcher.HttpMethod; readonly path: string; readonly tap: Tap } | undefined;
 };
 
 export type MirrorDeps = {
@@ -45,6 +52,7 @@ export class Mirror {
   /** Of its own: connections, loads and health of the copies are no business of those that answer callers. */
   readonly #fleet: Fleet;
   readonly #lanes = new Map<string, MirrorLane>();
+  readonly #room: TapRoom = { bytes: 0, most: MOST_TAPPED_BYTES };
   readonly #timer: NodeJS.Timeout;
 
   constructor(policy: Policy, deps: MirrorDeps) {
@@ -77,29 +85,39 @@ export class Mirror {
     return new Map([...this.#lanes].map(([key, lane]) => [key, lane.counts()]));
   }
 
-  /**
-   * Offers a copy of a request to a version in shadow; undefined when it is no version now. With `isRepeated` the version
-   * that answered is asked once more too.
-   */
-  offer(original: Original, shadow: Shadow, target: Version | undefined, isRepeated: boolean): void {
-    const { facts, version, answer } = original;
-    const lane = this.laneOf(version.model, shadow);
-    const path = target === undefined || facts.call === 'opaque' ? undefined : pathOf(target, facts.call);
-    const drop = this.#whyNot(answer, target, path);
-    if (drop !== undefined || target === undefined || path === undefined) {
-      lane.refuse(drop ?? 'no_path');
-      return;
+  /** What keeps a streamed request that is to be copied. */
+  tap(): Tap {
+    return new Tap(this.#room);
+  }
+
+  /** Offers copies of a request that was answered. With `isRepeated` the version that answered is asked once more too. */
+  offer(
+    original: Original,
+    copies: readonly { shadow: Shadow; target: Version | undefined; isRepeated: boolean }[],
+  ): void {
+    const whole = wholeOf(original);
+    for (const { shadow, target, isRepeated } of copies) {
+      const lane = this.laneOf(original.version.model, shadow);
+      const why = this.#whyNot(original, whole, target);
+      if (why !== undefined) lane.refuse(why);
+      else if (whole !== undefined && target !== undefined) lane.offer(this.#jobFor(whole, shadow, target, isRepeated));
     }
+  }
+
+  #jobFor(original: Original, shadow: Shadow, target: Version, isRepeated: boolean): Job {
+    const { facts, version, answer, streamed } = original;
     const copied = copyOf(facts, shadow.headers);
-    const ownPath = isRepeated && facts.call !== 'opaque' ? pathOf(version, facts.call) : undefined;
-    lane.offer({
+    const options: SendOptions = { marks: [SHADOW_HEADER, shadow.name], ...(streamed && { method: streamed.method }) };
+    const ask = (of: Version) =>
+      send(this.#fleet.placementOf(of), pathAt(of, original) ?? '', copied, NOT_LEAVING, options);
+    // What may not be sent twice is not asked again for the sake of comparing.
+    const isAgain = isRepeated && version.resending.isIdempotent && pathAt(version, original) !== undefined;
+    return {
       bytes: facts.body.length + answer.body.length,
       at: performance.now(),
       run: async () => {
-        const marks = [SHADOW_HEADER, shadow.name];
-        const ask = (of: Version, at: string) => send(this.#fleet.placementOf(of), at, copied, NOT_LEAVING, { marks });
-        const again = ownPath === undefined ? undefined : ask(version, ownPath);
-        const candidate = await ask(target, path);
+        const again = isAgain ? ask(version) : undefined;
+        const candidate = await ask(target);
         const noise = await again;
         this.#deps.onPair(
           pairOf(original, shadow, {
@@ -110,7 +128,7 @@ export class Mirror {
         );
         return endingOf(candidate);
       },
-    });
+    };
   }
 
   /** Drops what waits, and waits for what is in flight. */
@@ -125,11 +143,12 @@ export class Mirror {
     await this.#fleet.destroy();
   }
 
-  #whyNot(answer: Answer, target: Version | undefined, path: string | undefined): Drop | undefined {
-    if (answer.class === 'client_left') return 'client_left';
-    if (answer.class === 'shed') return 'shed'; // there is nothing to compare with, and enough to do
+  #whyNot(original: Original, whole: Original | undefined, target: Version | undefined): Drop | undefined {
+    if (original.answer.class === 'client_left') return 'client_left';
+    if (original.answer.class === 'shed') return 'shed'; // there is nothing to compare with, and enough to do
     if (target === undefined) return 'no_version';
-    if (path === undefined) return 'no_path';
+    if (pathAt(target, original) === undefined) return 'no_path';
+    if (whole === undefined) return 'too_large';
     return this.#deps.isBusy() ? 'overload' : undefined;
   }
 
@@ -143,6 +162,7 @@ export class Mirror {
       status,
       fault,
       contentType: String(headers['content-type'] ?? ''),
+      encoding: encodingIn(headers),
       headerLength: lengthIn(headers),
       body,
       latencyMs,
@@ -153,6 +173,24 @@ export class Mirror {
 }
 
 const NOT_LEAVING = (): void => {};
+
+/** Where a version takes such a request; undefined where its protocol has no such call. */
+function pathAt(version: Version, { facts, streamed }: Original): string | undefined {
+  if (facts.call !== 'opaque') return pathOf(version, facts.call);
+  return version.protocol === 'http' ? streamed?.path : undefined;
+}
+
+/** The request with its bodies, which of a streamed one were kept as they passed; undefined when they were too large. */
+function wholeOf(original: Original): Original | undefined {
+  const { facts, answer, streamed } = original;
+  if (streamed === undefined) return original;
+  const recorded = streamed.tap.end();
+  if (recorded === undefined) return undefined;
+  const whole = { ...original, facts: { ...facts, body: recorded.request } };
+  if (!answer.isDelivered) return whole; // the gateway's own words are in the answer
+  const headers = responseHeaders(recorded.headers, 'inference');
+  return { ...whole, answer: { ...answer, headers, body: recorded.response } };
+}
 
 /** The request as servers in shadow see it: the body itself, and of the headers what belongs to it and what the policy names. */
 function copyOf({ id, model, call, pin, rawHeaders, body }: Facts, named: readonly string[]): Facts {
@@ -202,6 +240,12 @@ function slicesOf({ headers }: Facts, names: readonly string[], tier: string | u
 function lengthIn(headers: Facts['headers']): number | undefined {
   const length = headers['inference-header-content-length'];
   return length === undefined ? undefined : Number(length);
+}
+
+/** How a body was compressed: only what was streamed to a caller who asked for it is. */
+function encodingIn(headers: Facts['headers']): string | undefined {
+  const encoding = headers['content-encoding'];
+  return encoding === undefined ? undefined : String(encoding).toLowerCase();
 }
 
 function endingOf({ fault }: Answer): Ending {

@@ -1,5 +1,6 @@
 // One request to a version, within its deadline, as an Answer. Never rejects: what went wrong is a Fault. A request is sent
 // again only to the same version, only while no byte of an answer has come, and only as far as the retry budget goes.
+import type { Dispatcher } from 'undici';
 import { errorBody } from '../errors.ts';
 import type { Answer, Facts, OnLeave, OutcomeClass } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
@@ -23,6 +24,8 @@ export type SendOptions = {
   readonly marks?: readonly string[];
   /** Milliseconds that are left for the answer, where that is less than the version's timeout. */
   readonly timeoutMs?: number;
+  /** Of a request of protocol http; else POST for a prediction and GET for a look. */
+  readonly method?: Dispatcher.HttpMethod;
 };
 
 /** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
@@ -46,6 +49,7 @@ class Sending {
   readonly #start = performance.now();
   readonly #headers: string[];
   readonly #timeoutMs: number;
+  readonly #method: Dispatcher.HttpMethod;
   readonly #tried: Seat[] = [];
   readonly #open = new Set<Exchange>();
   #deadline: NodeJS.Timeout | undefined;
@@ -57,7 +61,7 @@ class Sending {
     placement: Placement,
     path: string,
     facts: Facts,
-    { marks, timeoutMs }: SendOptions,
+    { marks, timeoutMs, method }: SendOptions,
     settle: (answer: Answer) => void,
   ) {
     this.#placement = placement;
@@ -67,6 +71,7 @@ class Sending {
     this.#headers = requestHeaders(facts.rawHeaders, facts.headers.connection, facts.id, 'inference');
     if (marks !== undefined) this.#headers.push(...marks);
     this.#headers.push(DEADLINE_HEADER, '');
+    this.#method = method ?? (facts.call === 'infer' || facts.call === 'predict' ? 'POST' : 'GET');
     const longest = placement.version.timeoutMs;
     this.#timeoutMs = timeoutMs === undefined ? longest : Math.min(timeoutMs, longest);
   }
@@ -93,13 +98,12 @@ class Sending {
     this.#open.add(exchange);
     const left = Math.max(1, Math.ceil(this.#timeoutMs - (now - this.#start)));
     this.#headers[this.#headers.length - 1] = String(left);
-    const isPost = this.#facts.call === 'infer' || this.#facts.call === 'predict';
     seat.server.pool.dispatch(
       {
         path: this.#path,
-        method: isPost ? 'POST' : 'GET',
+        method: this.#method,
         headers: this.#headers,
-        body: isPost ? this.#facts.body : null,
+        body: this.#method === 'GET' ? null : this.#facts.body,
       },
       exchange,
     );

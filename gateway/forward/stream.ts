@@ -12,6 +12,7 @@ import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
+import type { Tap } from './tap.ts';
 
 /** What a streamed request is made of, beside its facts. */
 export type Streams = {
@@ -25,6 +26,8 @@ export type Streams = {
   readonly bodyLimit: number;
   /** Called before the body is read: a caller may wait to be asked for it. */
   readonly askForBody: () => void;
+  /** Hears of every piece, where a copy is to follow. */
+  readonly tap?: Tap | undefined;
 };
 
 /** Streams a request to a server of this version and its answer to the caller. Settles when that has ended. */
@@ -82,7 +85,7 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
     if (status < 200 || this.#isSettled) return; // 1xx: the real one follows
-    const { request, response, marks, prefix } = this.#streams;
+    const { request, response, marks, prefix, tap } = this.#streams;
     const isBodiless = request.method === 'HEAD' || status === 204 || status === 304;
     const isRedirect = status >= 300 && status < 400;
     if (!isBodiless && !isRedirect && whyUnusable(status, headers) !== undefined) {
@@ -90,6 +93,7 @@ class Streaming implements Dispatcher.DispatchHandler {
       return;
     }
     this.#status = status;
+    tap?.answered(headers);
     this.#noteHead(status);
     const { location } = headers;
     const moved = typeof location === 'string' ? { location: this.#outside(location, prefix) } : {};
@@ -110,6 +114,7 @@ class Streaming implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
     this.#idle?.refresh();
+    this.#streams.tap?.received(chunk);
     if (!this.#streams.response.write(chunk)) controller.pause(); // the caller reads slower than the server writes
   }
 
@@ -157,11 +162,12 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   /** Passes the body on as it comes in, once there is a connection. */
   #send(upload: PassThrough): void {
-    const { request, bodyLimit, askForBody } = this.#streams;
+    const { request, bodyLimit, askForBody, tap } = this.#streams;
     askForBody();
     let bytes = 0;
     request.on('data', (chunk: Buffer) => {
       bytes += chunk.length;
+      tap?.sent(chunk);
       if (bytes > bodyLimit) this.#give('too_large');
     });
     request.pipe(upload).on('error', () => {}); // what it means is told by onResponseError

@@ -131,8 +131,16 @@ function checkShadows(path: Path, model: WrittenServed, file: PolicyFile): Mista
     if (shadow.version !== undefined)
       return known([...at, 'version'], shadow.version, Object.keys(model.versions), 'version');
     if (shadow.model === own) return [{ path: [...at, 'model'], message: 'a model cannot be its own shadow' }];
-    return knownServed([...at, 'model'], shadow.model ?? '', file, 'a shadow is a model');
+    return checkShadowModel([...at, 'model'], shadow.model ?? '', model, file);
   });
+}
+
+function checkShadowModel(path: Path, target: string, { protocol }: WrittenServed, file: PolicyFile): Mistake[] {
+  const mistakes = knownServed(path, target, file, 'a shadow is a model');
+  const other = file.models[target];
+  if (mistakes.length > 0 || other === undefined || 'tiers' in other) return mistakes;
+  if ((other.protocol === 'http') === (protocol === 'http')) return [];
+  return [{ path, message: `model "${target}" has protocol ${other.protocol} and cannot take copies of ${protocol}` }];
 }
 
 /** A rollout's or experiment's id means one thing in the whole file. */

@@ -23,7 +23,6 @@ import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } 
 import type { WrittenShadow } from './schema/shadow.ts';
 import type { PolicyFile } from './schema.ts';
 import { endSharing, shared } from './shared.ts';
-import { unbuiltParts } from './unbuilt.ts';
 
 /** Slots of a bucket space: 0.0001 % each. */
 const SLOTS = 1_000_000;
@@ -60,7 +59,6 @@ export function compile(file: PolicyFile, sha256: string): Policy {
     prefixes: prefixesOf(file),
     sha256,
     certificates: NONE,
-    unbuilt: unbuiltParts(file),
   };
 }
 

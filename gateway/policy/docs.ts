@@ -5,7 +5,6 @@ import { step } from './schema/rollout.ts';
 import { scale } from './schema/tiers.ts';
 import { unit } from './schema/unit.ts';
 import { policyJsonSchema } from './schema.ts';
-import { UNBUILT } from './unbuilt.ts';
 import { bytes, duration, name, percentage, ratio } from './units.ts';
 
 /** As much of a JSON Schema as the policy's has. */
@@ -50,7 +49,6 @@ export function policyMarkdown(): string {
     '# The policy file',
     'Written by `sluice schema --docs` from the schema itself; do not edit. One YAML 1.2 file says what Sluice does. Unknown',
     'keys, aliases, tags and numbers such as `0x10` are refused. `sluice validate` tells every mistake with its line.\n',
-    `Parts marked *not served yet* are checked and explained, but the gateway refuses to serve a policy that asks for them.\n`,
     '## Examples\n',
     ...EXAMPLES.map(([file, what]) => `- [${file}.yaml](examples/${file}.yaml): ${what}`),
     '\n## Kinds of values\n',
@@ -96,7 +94,7 @@ function sectionText({ path, title, schema }: Section): string {
   const heading =
     path.length === 0 ? 'The file' : `\`${shown(path)}\`${path.length === 2 && title !== '' ? `: ${title}` : ''}`;
   return [
-    `## ${heading}${isUnbuilt(path) ? ' (not served yet)' : ''}\n`,
+    `## ${heading}\n`,
     ...(schema.description ? [`${schema.description}\n`] : []),
     '| key | type | default | description |\n| --- | --- | --- | --- |',
     ...rows,
@@ -108,12 +106,7 @@ function rowText(path: readonly string[], schema: Schema, { required }: Schema):
   const key = path.at(-1) ?? '';
   const preset = schema.default === undefined ? '' : `\`${String(schema.default)}\``;
   const isRequired = required?.includes(key) === true && schema.default === undefined;
-  const columns = [
-    `\`${key}\``,
-    typeText(schema),
-    isRequired ? '**required**' : preset,
-    `${schema.description ?? ''}${noteOn(path)}`,
-  ];
+  const columns = [`\`${key}\``, typeText(schema), isRequired ? '**required**' : preset, schema.description ?? ''];
   return `| ${columns.map(cell).join(' | ')} |`;
 }
 
@@ -141,17 +134,6 @@ function boundsText({ minimum, maximum, exclusiveMinimum }: Schema): string {
 /** Whether it is a value of a kind that the reference tells once, at its beginning. */
 function isKind({ title }: Schema): boolean {
   return title !== undefined && !MAPS.has(title);
-}
-
-function isUnbuilt(path: readonly string[]): boolean {
-  return UNBUILT.some(({ key, isAsked }) => isAsked === undefined && `${path.join('.')}.`.startsWith(`${key}.`));
-}
-
-/** What of a key cannot be served yet: all of it, or some of its values. */
-function noteOn(path: readonly string[]): string {
-  const part = UNBUILT.find(({ key }) => key === path.join('.'));
-  if (part === undefined) return '';
-  return part.isAsked === undefined ? ' *Not served yet.*' : ` *Not served yet: ${part.what}.*`;
 }
 
 function shown(path: readonly string[]): string {

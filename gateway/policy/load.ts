@@ -35,20 +35,12 @@ export function parsePolicy(text: string, file: string, current?: Policy): Polic
 }
 
 /**
- * The same for a policy that is to be served: a part that has no machinery yet is a mistake too, and so is a certificate
- * file that cannot be used. Throws PolicyError.
+ * The same for a policy that is to be served: a certificate file that cannot be used is a mistake too. Throws PolicyError.
  */
 export function parseServable(text: string, file: string, current?: Policy): Policy {
   const checked = parsePolicy(text, file, current);
   const { policy, mistakes } = readCertificates(checked);
-  const unbuilt = policy.unbuilt.map(
-    ({ at, what }): Mistake => ({
-      path: at,
-      message: `${what} cannot be served yet by this version of Sluice`,
-      at: 'key',
-    }),
-  );
-  if (unbuilt.length + mistakes.length > 0) throw refused([...mistakes, ...unbuilt], parseYaml(text), file);
+  if (mistakes.length > 0) throw refused(mistakes, parseYaml(text), file);
   return policy;
 }
 

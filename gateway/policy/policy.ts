@@ -13,12 +13,7 @@ export type Policy = {
   readonly sha256: string;
   /** The certificate files that were read, and the SHA-256 of what was in them: renewed ones are another policy. */
   readonly certificates: { readonly files: readonly string[]; readonly sha256: string };
-  /** What the file asks for and this version of Sluice cannot do yet: such a policy is checked but never served. */
-  readonly unbuilt: readonly Unbuilt[];
 };
-
-/** A part that is understood but has no machinery yet, such as `models.digits.shadow`. */
-export type Unbuilt = { readonly path: string; readonly at: readonly string[]; readonly what: string };
 
 export type ServerSpec = {
   readonly name: string;

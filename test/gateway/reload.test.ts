@@ -87,8 +87,8 @@ test('a bad file changes nothing and is told everywhere, and a good one heals it
       /:9:\d+ models\.m\.shadow\.0\.version/,
     ],
     [
-      `${a}  llm:\n    protocol: http\n    prefix: /llm\n    timeout: 1s\n    versions: { v1: { servers: [s0] }, v2: { servers: [s0] } }\n    baseline: v1\n    shadow: [{ version: v2, sample: 1% }]\n`,
-      /:\d+:\d+ models\.llm\.shadow: shadows of a model of protocol http cannot be served yet/,
+      `${a}  llm:\n    protocol: http\n    prefix: /llm\n    timeout: 1s\n    versions: { v1: { servers: [s0] }, v2: { servers: [s0] } }\n    baseline: v1\n    shadow: [{ model: m, sample: 1% }]\n`,
+      /:\d+:\d+ models\.llm\.shadow\.0\.model: model "m" has protocol oip and cannot take copies of http/,
     ],
     ['{'.repeat(50_000), /policy\.yaml/],
   ];

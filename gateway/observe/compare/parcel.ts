@@ -60,8 +60,9 @@ class Packer {
   }
 
   #side(side: Side): void {
-    const { version, status, fault, contentType, latencyMs, server, digest } = side;
+    const { version, status, fault, contentType, encoding, latencyMs, server, digest } = side;
     this.#numbers.push(this.#name(version), status, this.#name(fault), this.#name(contentType));
+    this.#numbers.push(this.#name(encoding));
     this.#numbers.push(latencyMs, this.#name(server), this.#name(digest));
     this.#body(side);
   }
@@ -115,11 +116,12 @@ class Unpacker {
     const status = this.#number();
     const fault = this.#name() as Fault | undefined;
     const contentType = this.#text();
+    const encoding = this.#name();
     const latencyMs = this.#number();
     const server = this.#text();
     const digest = this.#name();
     const { body, headerLength } = this.#body();
-    return { version, status, fault, contentType, latencyMs, server, digest, body, headerLength };
+    return { version, status, fault, contentType, encoding, latencyMs, server, digest, body, headerLength };
   }
 
   #body(): Pick<Side, 'body' | 'headerLength'> {

@@ -1,5 +1,6 @@
 // Reads an answer for comparing: v2 with JSON or binary tensors, v1, or any JSON or text. Lenient in what it takes, bounded
 // in what it spends, and it never throws: what cannot be read is a finding.
+import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Side } from '../../flow.ts';
 import { decodeBinary } from './binary.ts';
 import { type Json, parseExactly, parseLeniently } from './lenient-json.ts';
@@ -12,7 +13,7 @@ const MEBIBYTE = 1024 * 1024;
 const MAX_BYTES = 16 * MEBIBYTE;
 const MAX_TEXT_BYTES = 4 * MEBIBYTE;
 
-type Body = Pick<Side, 'body' | 'contentType' | 'headerLength'>;
+type Body = Pick<Side, 'body' | 'contentType' | 'encoding' | 'headerLength'>;
 
 /** Decodes an answer as far as the spec needs it. */
 export function readAnswer(side: Body, spec: CompareSpec): Reading {
@@ -20,7 +21,8 @@ export function readAnswer(side: Body, spec: CompareSpec): Reading {
   if (side.body.length > most) return unreadable(`larger than ${most} bytes`);
   if (side.body.length === 0) return unreadable('empty');
   try {
-    return isJson(side) ? readJson(side, spec) : opaque(side.body.toString('utf8'), spec);
+    const plain = { ...side, body: inflated(side) };
+    return isJson(plain) ? readJson(plain, spec) : opaque(plain.body.toString('utf8'), spec);
   } catch (error) {
     return unreadable((error as Error).message.slice(0, 120));
   }
@@ -28,6 +30,14 @@ export function readAnswer(side: Body, spec: CompareSpec): Reading {
 
 function unreadable(reason: string): Reading {
   return { kind: 'unreadable', reason };
+}
+
+const INFLATERS = { gzip: gunzipSync, 'x-gzip': gunzipSync, deflate: inflateSync, br: brotliDecompressSync };
+
+function inflated({ body, encoding }: Body): Buffer {
+  if (encoding === undefined || encoding === 'identity') return body;
+  if (!(encoding in INFLATERS)) throw new SyntaxError(`compressed as ${encoding}`);
+  return INFLATERS[encoding as keyof typeof INFLATERS](body, { maxOutputLength: MAX_TEXT_BYTES });
 }
 
 const JSON_STARTS = new Set([0x7b, 0x5b]); // { [

@@ -64,7 +64,9 @@ const shadow = z
       .describe("The caller's headers that are mirrored; credentials never are."),
   })
   .refine(({ version, model }) => (version === undefined) !== (model === undefined), 'expected either version or model')
-  .describe('A version that receives copies of requests and answers no one.');
+  .describe(
+    'A version that receives copies of requests and answers no one. Of protocol http these are GET and POST up to 4 MiB.',
+  );
 
 export type WrittenShadow = z.output<typeof shadow>;
 

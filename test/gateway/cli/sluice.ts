@@ -39,19 +39,6 @@ models:
 ${others}`;
 }
 
-/** A policy that says what a gateway cannot do yet. */
-export const OPAQUE_WITH_SHADOW = `apiVersion: sluice/v1
-fleet: { a: { url: "http://127.0.0.1:9101" } }
-models:
-  llm:
-    protocol: http
-    prefix: /llm
-    timeout: 5s
-    versions: { v1: { servers: [a] }, v2: { servers: [a] } }
-    baseline: v1
-    shadow: [{ version: v2, sample: 1% }]
-`;
-
 /** One rollout to v2. */
 export function rollout(steps: string, more = ''): string {
   return `rollout: { id: r2, candidate: v2, unit: header x-user-id, steps: [${steps}]${more} }`;

@@ -75,14 +75,6 @@ for (const [what, keys, message] of MISTAKES) {
   });
 }
 
-test('what is not wired yet is named, and defaults are not', () => {
-  const named = (keys: string) => policyWith(keys).unbuilt.map(({ what }) => what);
-  assert.deepEqual(named('steps: [5%]'), []);
-  assert.deepEqual(named('steps: [5%], min_requests: 100, guard_time: 1h'), []);
-  assert.deepEqual(named('steps: [5% for 1h, 100%], min_requests: 7, rollback: {}, holdback: 1%'), []);
-  assert.deepEqual(named('steps: [5%], rollback: { disagreement: 3% }, max_disagreement: 5%'), []);
-});
-
 function rolloutWith(keys: string): Rollout {
   const model = policyWith(keys).models.get('m');
   const [rollout] = model?.kind === 'served' ? model.rollouts : [];
