@@ -17,6 +17,9 @@ import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.t
 import type { Store } from './observe/store/store.ts';
 import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
 
+/** How often orders to shadows are looked up that other gateways were given. */
+const ORDERS_MS = 1000;
+
 /** A shadow as it is now. */
 export type ShadowStanding = {
   readonly name: string;
@@ -41,8 +44,11 @@ export type Shadows = {
     streamed?: Original['streamed'],
   ) => void;
   readonly standingsOf: (model: string) => readonly ShadowStanding[];
-  /** Stops or restarts copies here until the process ends; false when there is no such shadow. */
-  readonly pause: (model: string, shadow: string, isPaused: boolean) => boolean;
+  /**
+   * Stops copies, or lets them go on, at every gateway; undefined when there is no such shadow. Rejects when it cannot be
+   * made to last.
+   */
+  readonly pause: (model: string, shadow: string, isPaused: boolean) => Promise<{ shared: boolean } | undefined>;
   readonly update: (policy: Policy) => void;
   readonly close: () => Promise<void>;
 };
@@ -55,7 +61,7 @@ type Parts = {
   readonly digestOf: (version: Version) => string | undefined;
   /** Hears what comparisons of a version with another version of its own model add. */
   readonly onCompared: (model: string, candidate: string, comparisons: Comparisons) => void;
-  readonly store: Pick<Store, 'comparisons'>;
+  readonly store: Pick<Store, 'comparisons' | 'shadowOrders'>;
   readonly metrics: Metrics;
   readonly log: Logger;
 };
@@ -77,6 +83,14 @@ export function openShadows(
   });
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));
+  mirror.pause(store.shadowOrders.paused());
+  // While the store is away, what was ordered last is in force.
+  const followOrders = () =>
+    store.shadowOrders.refresh().then(
+      (paused) => mirror.pause(paused),
+      () => {},
+    );
+  const ordersTimer = setInterval(() => void followOrders(), ORDERS_MS).unref();
   const countPairs = addMirrorMetrics(
     metrics.registry,
     () => readings(mirror.counts()),
@@ -112,19 +126,19 @@ export function openShadows(
           counts: lane.counts(),
         };
       }),
-    pause(model, name, isPaused) {
-      const shadow = shadowsOf(model).find((each) => each.name === name);
-      if (shadow === undefined) return false;
-      const lane = mirror.laneOf(model, shadow);
-      lane.isPaused = isPaused;
-      if (isPaused) lane.empty('paused');
-      return true;
+    async pause(model, name, isPaused) {
+      if (!shadowsOf(model).some((shadow) => shadow.name === name)) return undefined;
+      const ordered = store.shadowOrders.order(shadowKey(model, name), isPaused);
+      mirror.pause(store.shadowOrders.paused());
+      return ordered;
     },
     update(next) {
       mirror.update(next);
+      mirror.pause(store.shadowOrders.paused());
       comparer.configure(specsOf(next));
     },
     async close() {
+      clearInterval(ordersTimer);
       await mirror.close();
       await comparer.close();
     },

@@ -1,5 +1,4 @@
-// Orders to shadows: no more copies, and copies again. Of this gateway alone, and until it ends: what is to last stands in
-// the policy.
+// Orders to shadows: no more copies, and copies again, at every gateway and until the next order.
 import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -10,8 +9,8 @@ import { MARKED, UNMARKED } from './noise-marks.ts';
 
 export type ShadowRoutesDeps = {
   readonly token: string | undefined;
-  /** False when the model has no such shadow. */
-  readonly pauseShadow: (model: string, shadow: string, isPaused: boolean) => boolean;
+  /** Undefined when the model has no such shadow; `shared` tells whether other gateways know of it by now. */
+  readonly pauseShadow: (model: string, shadow: string, isPaused: boolean) => Promise<{ shared: boolean } | undefined>;
   readonly hasShadow: (model: string, shadow: string) => boolean;
   readonly audit: AuditTrail;
 };
@@ -40,10 +39,14 @@ export function addShadowRoutes(
       async (request) => {
         const { by, reason } = bodyOf(EDIT, request);
         const { model, shadow } = request.params;
-        if (!pauseShadow(model, shadow, action === 'pause'))
-          throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
+        const ordered = await pauseShadow(model, shadow, action === 'pause').catch((cause: unknown) => {
+          throw new SluiceError('STORE_UNAVAILABLE', `${action}d here, but not on disk: a restart forgets it`, {
+            cause,
+          });
+        });
+        if (ordered === undefined) throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
         await audit.append({ id: randomUUID(), at: Date.now(), event: `shadow ${action}d`, model, shadow, by, reason });
-        return { model, shadow, isPaused: action === 'pause' };
+        return { model, shadow, isPaused: action === 'pause', shared: ordered.shared };
       },
     );
   app.post<{ Params: { model: string; shadow: string } }>(

@@ -52,6 +52,7 @@ export class Mirror {
   /** Of its own: connections, loads and health of the copies are no business of those that answer callers. */
   readonly #fleet: Fleet;
   readonly #lanes = new Map<string, MirrorLane>();
+  #isClosed = false;
   readonly #room: TapRoom = { bytes: 0, most: MOST_TAPPED_BYTES };
   readonly #timer: NodeJS.Timeout;
 
@@ -78,6 +79,16 @@ export class Mirror {
       this.#lanes.set(key, lane);
     }
     return lane;
+  }
+
+  /** Stops the copies of these shadows, `model/name`, and of no others. What waits for them is dropped. */
+  pause(shadows: ReadonlySet<string>): void {
+    if (this.#isClosed) return;
+    for (const [key, lane] of this.#lanes) {
+      const isPaused = shadows.has(key);
+      if (isPaused && !lane.isPaused) lane.empty('paused');
+      lane.isPaused = isPaused;
+    }
   }
 
   /** What became of the copies for each shadow that this gateway has known, by model and name. */
@@ -133,6 +144,7 @@ export class Mirror {
 
   /** Drops what waits, and waits for what is in flight. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     clearInterval(this.#timer);
     for (const lane of this.#lanes.values()) {
       lane.isPaused = true;

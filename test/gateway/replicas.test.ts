@@ -129,6 +129,48 @@ models:
 );
 
 test(
+  'a shadow that is paused at one gateway is paused at the other within a second or two, and after a restart',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await redisServer(t);
+    const server = await fakeServer(t, answering({ outputs: [] }));
+    const policy = `apiVersion: sluice/v1
+fleet: { s: { url: "${server.url}" } }
+models:
+  m:
+    timeout: 1s
+    versions: { v1: { servers: [s] }, v2: { servers: [s] } }
+    baseline: v1
+    shadow: [{ version: v2, sample: 100% }]
+`;
+    const open = () => gateway(t, policy, { redisUrl: redis.url });
+    const [one, other] = [await open(), await open()];
+    const isPausedAt = async ({ adminUrl }: { readonly adminUrl: string }) => {
+      const { models } = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
+        models: { m: { shadows: { isPaused: boolean }[] } };
+      };
+      return models.m.shadows[0]?.isPaused === true;
+    };
+    const order = async ({ adminUrl }: { readonly adminUrl: string }, action: string) =>
+      (
+        await fetch(`${adminUrl}/api/models/m/shadows/v2/${action}`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify({ reason: 'too dear' }),
+        })
+      ).json();
+    assert.deepEqual(await order(one, 'pause'), { model: 'm', shadow: 'v2', isPaused: true, shared: true });
+    const start = performance.now();
+    await until(async () => isPausedAt(other), 'the pause at the other');
+    t.diagnostic(`paused at the other after ${(performance.now() - start).toFixed(0)} ms`);
+    const third = await open();
+    await until(async () => isPausedAt(third), 'the pause at one that starts now');
+    await order(other, 'resume');
+    for (const each of [one, third]) await until(async () => !(await isPausedAt(each)), 'the resumption');
+  },
+);
+
+test(
   'a rollback at one gateway is in force at the other long before its next look, also after an idle time',
   needs('redis-server'),
   async (t) => {

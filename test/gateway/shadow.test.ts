@@ -130,7 +130,11 @@ test('looks at a model and requests that callers gave up are not copied, and the
 
 test('a paused shadow gets nothing until it is resumed, and both are on record with who and why', async (t) => {
   const { mirrored, running } = await setUp(t, '{ version: v2, sample: 100% }');
-  assert.equal((await order(running, 'm/shadows/v2/pause', { reason: 'too dear', by: 'ada' })).status, 200);
+  const paused = await order(running, 'm/shadows/v2/pause', { reason: 'too dear', by: 'ada' });
+  assert.deepEqual(
+    [paused.status, await paused.json()],
+    [200, { model: 'm', shadow: 'v2', isPaused: true, shared: true }],
+  );
   await infer(running.url);
   const { isPaused, counts } = await shadowIn(running);
   assert.deepEqual([isPaused, counts.dropped.paused, mirrored.seen.length], [true, 1, 0]);

@@ -5,6 +5,7 @@ import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalComparisons } from './local-comparisons.ts';
 import { LocalExperiments } from './local-experiments.ts';
+import { LocalOrders } from './local-orders.ts';
 import { LocalOutcomes } from './local-outcomes.ts';
 import { LocalRollouts } from './local-rollouts.ts';
 import { DEFAULT_RETENTION, type Retention } from './retention.ts';
@@ -52,11 +53,14 @@ async function openParts(
   const comparisons = new LocalComparisons({ log, sums, retention, onTrouble });
   const rollouts = new LocalRollouts(inFolder('rollouts.json'));
   await rollouts.open();
+  const shadowOrders = new LocalOrders(inFolder('shadow-orders.json'));
+  await shadowOrders.open();
   const experiments = new LocalExperiments(inFolder('experiments'), onTrouble);
   await experiments.open();
   return {
     comparisons,
     rollouts,
+    shadowOrders,
     experiments,
     outcomes: new LocalOutcomes(retention.windowsMs),
     audit: new LocalAudit(inFolder('audit.jsonl')),

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
+import { LocalOrders } from './local-orders.ts';
 import { LocalRollouts } from './local-rollouts.ts';
 import { openLocalStore } from './local-store.ts';
 import { redisAddress } from './redis/address.ts';
@@ -30,7 +31,9 @@ export async function openStore(settings: StoreSettings, hooks: StoreHooks = {})
   try {
     const rollouts = new LocalRollouts(join(data, 'rollouts.json'));
     await rollouts.open();
-    const local = { rollouts, audit: new LocalAudit(join(data, 'audit.jsonl')) };
+    const orders = new LocalOrders(join(data, 'shadow-orders.json'));
+    await orders.open();
+    const local = { rollouts, orders, audit: new LocalAudit(join(data, 'audit.jsonl')) };
     const store = await openRedisStore({ address, prefix, local, ...hooks });
     return { ...store, close: (withinMs) => store.close(withinMs).finally(unlock) };
   } catch (error) {

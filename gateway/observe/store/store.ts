@@ -8,6 +8,7 @@ export type Store = {
   readonly comparisons: ComparisonStore;
   readonly outcomes: OutcomeWindows;
   readonly rollouts: RolloutStates;
+  readonly shadowOrders: ShadowOrders;
   readonly audit: AuditTrail;
   readonly experiments: ExperimentCounts;
   /** Milliseconds since 1970 on the clock that all replicas share: Redis's own, or this machine's. */
@@ -118,6 +119,19 @@ export type RolloutStates = {
   readonly rollBack: (id: string) => Promise<{ readonly shared: boolean }>;
   /** Hears that another replica has just changed something. A hint that may be lost: `refresh` is the truth. */
   readonly onHint: (listener: () => void) => void;
+};
+
+/** What people ordered of shadows, each called `model/shadow`. The latest order is right, whichever replica it was given to. */
+export type ShadowOrders = {
+  /** Those that are paused, as far as this replica knows. */
+  readonly paused: () => ReadonlySet<string>;
+  /**
+   * Pauses or resumes a shadow: known here at once, and on this disk when it resolves; `shared` tells whether the other
+   * replicas can see it by now, else it is told to them as soon as the store is back. Rejects only when the disk fails.
+   */
+  readonly order: (shadow: string, isPaused: boolean) => Promise<{ readonly shared: boolean }>;
+  /** Hears what other replicas were told, and tells them what they have missed. Rejects with StoreUnavailable. */
+  readonly refresh: () => Promise<ReadonlySet<string>>;
 };
 
 export type KnownRollouts = {

@@ -36,6 +36,8 @@ export function redisKeys(prefix: string) {
     rolledBack: key('rolled-back'),
     /** Channel: the id of a rollout whose state has just changed. A hint. */
     hints: key('hints'),
+    /** Hash: what was last ordered of each shadow, by `model/shadow`. */
+    shadowOrders: key('shadow-orders'),
     /** Stream: audit entries, field `a`. */
     audit: key('audit'),
     /** Sorted set: the units of an experiment with the smallest hashes, `arm/hash` by hash. */
@@ -53,5 +55,6 @@ export function fixedKeys(keys: RedisKeys): readonly (readonly [key: string, typ
     [keys.subjects, 'zset'],
     [keys.rollouts, 'hash'],
     [keys.rolledBack, 'set'],
+    [keys.shadowOrders, 'hash'],
   ];
 }

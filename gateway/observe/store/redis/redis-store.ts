@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../errors.ts';
 import type { LocalAudit } from '../local-audit.ts';
+import type { LocalOrders } from '../local-orders.ts';
 import type { LocalRollouts } from '../local-rollouts.ts';
 import { DEFAULT_RETENTION, type Retention } from '../retention.ts';
 import type { Store, StoreHealth } from '../store.ts';
@@ -13,6 +14,7 @@ import { fixedKeys, type RedisKeys, redisKeys } from './keys.ts';
 import { SharedAudit } from './shared-audit.ts';
 import { SharedComparisons } from './shared-comparisons.ts';
 import { SharedExperiments } from './shared-experiments.ts';
+import { SharedOrders } from './shared-orders.ts';
 import { SharedOutcomes } from './shared-outcomes.ts';
 import { SharedRollouts } from './shared-rollouts.ts';
 import { Writer } from './writer.ts';
@@ -25,7 +27,7 @@ export type RedisStoreOptions = {
   readonly address: RedisAddress;
   readonly prefix: string;
   /** What must survive without Redis. */
-  readonly local: { readonly rollouts: LocalRollouts; readonly audit: LocalAudit };
+  readonly local: { readonly rollouts: LocalRollouts; readonly orders: LocalOrders; readonly audit: LocalAudit };
   readonly retention?: Retention;
   readonly onTrouble?: (error: Error) => void;
 };
@@ -61,6 +63,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     outcomes,
     experiments,
     rollouts: new SharedRollouts({ connections, keys, local: local.rollouts, onTrouble }),
+    shadowOrders: new SharedOrders({ connections, keys, local: local.orders, now: clock.now }),
     audit: new SharedAudit({ connections, keys, writer, local: local.audit, keep: retention.audit }),
     now: clock.now,
     health: () => healthOf(connections, writer),

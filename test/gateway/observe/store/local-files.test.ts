@@ -53,6 +53,7 @@ test('everything is there after a restart', async (t) => {
   first.experiments.add('exp', 'a', new Map([['requests', 2]]));
   await first.rollouts.advance({ id: 'r', epoch: 4, step: 1 }, 0);
   await first.rollouts.rollBack('bad');
+  await first.shadowOrders.order('m/v2', true);
   await first.audit.append({ id: 'x', at: NOW, who: 'ada' });
   await first.close();
   const second = await open(t, folder);
@@ -60,6 +61,7 @@ test('everything is there after a restart', async (t) => {
   assert.equal(await pairsIn(second), 2);
   assert.deepEqual([...second.rollouts.known().documents.values()], [{ id: 'r', epoch: 4, step: 1 }]);
   assert.deepEqual([...second.rollouts.known().rolledBack], ['bad']);
+  assert.deepEqual([...second.shadowOrders.paused()], ['m/v2']);
   assert.deepEqual(
     (await second.audit.read(5)).map(({ id }) => id),
     ['x'],

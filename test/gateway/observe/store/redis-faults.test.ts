@@ -255,6 +255,34 @@ test('replicas add up their counts and share a rollback', REDIS, async (t) => {
   await until(async () => (await b.experiments.read('exp')).crossed === 1, 'the unit that saw both arms');
 });
 
+test(
+  'orders to shadows reach every replica, outlive Redis and a restart, and the latest is right',
+  REDIS,
+  async (t) => {
+    const server = await redisServer(t);
+    const [one, other] = [await replica(t, server.url), await replica(t, server.url)];
+    assert.deepEqual(await one.store.shadowOrders.order('m/v2', true), { shared: true });
+    assert.deepEqual([...(await other.store.shadowOrders.refresh())], ['m/v2']);
+    await server.kill();
+    assert.deepEqual(await other.store.shadowOrders.order('m/v2', false), { shared: false });
+    assert.deepEqual(await other.store.shadowOrders.order('m/v3', true), { shared: false });
+    assert.deepEqual([...other.store.shadowOrders.paused()], ['m/v3'], 'in force here all the same');
+    await assert.rejects(one.store.shadowOrders.refresh(), /cannot be read now/);
+    assert.deepEqual([...one.store.shadowOrders.paused()], ['m/v2'], 'and elsewhere as before');
+    await server.start(); // empty
+    const agreed = async () => {
+      for (const { store } of [other, one]) await store.shadowOrders.refresh().catch(() => {});
+      return [one, other].every(({ store }) => String([...store.shadowOrders.paused()]) === 'm/v3');
+    };
+    await until(agreed, 'both to know', 10_000);
+    await one.store.close(200);
+    const again = await replica(t, server.url, { folder: one.folder });
+    assert.deepEqual([...again.store.shadowOrders.paused()], ['m/v3'], 'known from disk, before anyone was asked');
+    await server.client().hset('{sluice}:shadow-orders', 'm/v9', 'no JSON');
+    assert.deepEqual([...(await again.store.shadowOrders.refresh())], ['m/v3']);
+  },
+);
+
 test('closing with Redis away counts what is lost', REDIS, async (t) => {
   const [port = 0] = await freePorts(1);
   const { store } = await replica(t, `redis://127.0.0.1:${port}`);

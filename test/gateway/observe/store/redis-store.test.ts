@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { LocalAudit } from '../../../../gateway/observe/store/local-audit.ts';
+import { LocalOrders } from '../../../../gateway/observe/store/local-orders.ts';
 import { LocalRollouts } from '../../../../gateway/observe/store/local-rollouts.ts';
 import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
 import { openRedisStore } from '../../../../gateway/observe/store/redis/redis-store.ts';
@@ -15,7 +16,11 @@ storeSuite('a store in Redis', GIVEN === undefined ? needs('redis-server') : {},
   const store = await openRedisStore({
     address: redisAddress(url, undefined),
     prefix: `test-${randomUUID()}`,
-    local: { rollouts: new LocalRollouts(undefined), audit: new LocalAudit(undefined) },
+    local: {
+      rollouts: new LocalRollouts(undefined),
+      orders: new LocalOrders(undefined),
+      audit: new LocalAudit(undefined),
+    },
   });
   undo(t, () => store.close());
   return store;

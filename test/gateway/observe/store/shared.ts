@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { Redis } from 'ioredis';
 import { LocalAudit } from '../../../../gateway/observe/store/local-audit.ts';
+import { LocalOrders } from '../../../../gateway/observe/store/local-orders.ts';
 import { LocalRollouts } from '../../../../gateway/observe/store/local-rollouts.ts';
 import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../../gateway/observe/store/redis/redis-store.ts';
@@ -21,11 +22,13 @@ export async function replica(
   const { folder = folderOf(t), ca, ...options } = more;
   const rollouts = new LocalRollouts(join(folder, 'rollouts.json'));
   await rollouts.open();
+  const orders = new LocalOrders(join(folder, 'shadow-orders.json'));
+  await orders.open();
   const troubles: Error[] = [];
   const store = await openRedisStore({
     address: redisAddress(url, ca),
     prefix: 'sluice',
-    local: { rollouts, audit: new LocalAudit(join(folder, 'audit.jsonl')) },
+    local: { rollouts, orders, audit: new LocalAudit(join(folder, 'audit.jsonl')) },
     onTrouble: (error) => troubles.push(error),
     ...options,
   });

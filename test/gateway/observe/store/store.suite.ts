@@ -225,6 +225,20 @@ function rolloutSuite(open: (t: TestContext) => Promise<Store>): void {
     assert.deepEqual([...(await rollouts.refresh()).rolledBack].sort(), ['never seen', 'r']);
   });
 
+  test('of the orders to a shadow the last one is right', async (t) => {
+    const { shadowOrders } = await open(t);
+    assert.deepEqual([...shadowOrders.paused()], []);
+    assert.deepEqual(await shadowOrders.order('m/v2', true), { shared: true });
+    assert.deepEqual(await shadowOrders.order('m/v3', true), { shared: true });
+    await Promise.all([
+      shadowOrders.order('m/v3', false),
+      shadowOrders.order('m/v3', true),
+      shadowOrders.order('m/v3', false),
+    ]);
+    assert.deepEqual([...shadowOrders.paused()], ['m/v2']);
+    assert.deepEqual([...(await shadowOrders.refresh())], ['m/v2']);
+  });
+
   test('the audit trail tells the newest first', async (t) => {
     const { audit } = await open(t);
     for (let i = 0; i < 3; i++) await audit.append({ id: `${i}`, at: NOW + i, who: 'ada', why: 'a "quoted"\nreason' });

@@ -1,0 +1,74 @@
+// What people ordered of shadows, at any replica. Each has all of it on its disk; Redis is where they meet, and is told again
+// what it has forgotten.
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { LocalOrders, Order } from '../local-orders.ts';
+import type { ShadowOrders } from '../store.ts';
+import type { Connections } from './connections.ts';
+import type { RedisKeys } from './keys.ts';
+import { ask } from './unavailable.ts';
+
+/** Writes an order unless a later one of the same shadow is there. */
+const TELL = `
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+if not text or cjson.decode(text).at < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+return 1
+`;
+
+/** How long an order waits to hear that the others can see it. */
+const TELL_MS = 250;
+
+export type SharedOrdersOptions = {
+  readonly connections: Connections;
+  readonly keys: RedisKeys;
+  readonly local: LocalOrders;
+  /** Milliseconds since 1970 on the clock that all replicas share. */
+  readonly now: () => number;
+};
+
+export class SharedOrders implements ShadowOrders {
+  readonly #options: SharedOrdersOptions;
+
+  constructor(options: SharedOrdersOptions) {
+    this.#options = options;
+  }
+
+  paused(): ReadonlySet<string> {
+    return this.#options.local.paused();
+  }
+
+  async order(shadow: string, isPaused: boolean): Promise<{ readonly shared: boolean }> {
+    const { local, now } = this.#options;
+    await local.order(shadow, isPaused, Math.round(now()));
+    const told = this.#tell(shadow, local.all().get(shadow)).then(
+      () => true,
+      () => false, // the next refresh tells it
+    );
+    return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
+  }
+
+  async refresh(): Promise<ReadonlySet<string>> {
+    const { connections, keys, local } = this.#options;
+    const texts = await ask(() => connections.control.hgetall(keys.shadowOrders));
+    const shared = new Map(Object.entries(texts).flatMap(([shadow, text]) => orderIn(shadow, text)));
+    await local.adopt(shared);
+    const missing = [...local.all()].filter(([shadow, { at }]) => at > (shared.get(shadow)?.at ?? 0));
+    await ask(() => Promise.all(missing.map(([shadow, order]) => this.#tell(shadow, order))));
+    return local.paused();
+  }
+
+  async #tell(shadow: string, order: Order | undefined): Promise<void> {
+    if (order === undefined) return;
+    const { connections, keys } = this.#options;
+    await connections.control.eval(TELL, 1, keys.shadowOrders, shadow, String(order.at), JSON.stringify(order));
+  }
+}
+
+/** An order that someone wrote wrongly by hand is none. */
+function orderIn(shadow: string, text: string): (readonly [string, Order])[] {
+  try {
+    const { isPaused, at } = JSON.parse(text) as Order;
+    return typeof isPaused === 'boolean' && Number.isSafeInteger(at) ? [[shadow, { isPaused, at }]] : [];
+  } catch {
+    return [];
+  }
+}
