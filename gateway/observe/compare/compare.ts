@@ -120,8 +120,10 @@ function compareJsonValues(a: Output, b: Output, spec: CompareSpec): FieldCompar
   const isWhole = a.datatype === 'JSON' && a.shape.length === 0;
   const inside = (output: Output) =>
     isWhole ? output.values[0] : Array.from(output.values as ArrayLike<Json>, parsed);
+  // A difference of all of it has an empty path.
+  const named = (path: string) => (path === '' ? a.name : isWhole ? path : `${a.name}.${path}`);
   const fields = compareJson(inside(a) as Json, inside(b) as Json, spec);
-  return isWhole ? fields : fields.map((found) => ({ ...found, field: `${a.name}.${found.field}` }));
+  return fields.map((found) => ({ ...found, field: named(found.field) }));
 }
 
 function parsed(value: Json): Json {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import type { Pair, Side } from '../../../../gateway/flow.ts';
 import { compareBatch } from '../../../../gateway/observe/compare/batch.ts';
@@ -129,6 +130,24 @@ test('JSON inside strings of an output is compared by its fields', () => {
   assert.equal(compare(pair(side(v2(text(1))), side(v2(bad))), { as: 'json' }).kind, 'unreadable');
 });
 
+test('a body that differs as a whole is told as the body', () => {
+  const events = (word: string) => side(`data: ${word}\n\n`, { contentType: 'text/event-stream' });
+  const found = compare(pair(events('one'), events('two')), { as: 'json' });
+  assert.deepEqual(
+    found.fields.map(({ field }) => field),
+    ['body'],
+  );
+});
+
+test('a compressed body is compared by what is in it, within bounds', () => {
+  const packed = (text: string, encoding = 'gzip') => side(gzipSync(text), { encoding });
+  const spec: CompareSpec = { as: 'json' };
+  assert.equal(compare(pair(packed('{"a":1}'), side('{"a":1}')), spec).kind, 'same');
+  assert.equal(compare(pair(packed('{"a":1}'), side('{"a":2}')), spec).kind, 'different');
+  for (const odd of [packed(' '.repeat(5 * 1024 * 1024)), packed('{}', 'zstd'), side('{}', { encoding: 'gzip' })])
+    assert.equal(compare(pair(odd, side('{}')), spec).kind, 'unreadable');
+});
+
 test('a model’s own confidence goes before the highest probability', () => {
   const body = JSON.stringify({ parameters: { confidence: 0.4 }, outputs: [probabilities(0.1, 0.9)] });
   assert.equal(compare(pair(side(body), side(body)), CLASSES).baseline.confidence, 0.4);
@@ -165,7 +184,7 @@ test('whatever two answers say, comparing and counting them ends without a throw
 
 test('a parcel brings back every pair as it was', () => {
   const full = pair(
-    side('a', { headerLength: 1, digest: 'd', fault: 'deadline', status: 504 }),
+    side('a', { headerLength: 1, encoding: 'br', digest: 'd', fault: 'deadline', status: 504 }),
     side('', { contentType: '', server: '' }),
     {
       unit: 'ü',
