@@ -1,4 +1,5 @@
 import type { MirrorBudget } from '../policy/policy.ts';
+import { Line } from './line.ts';
 
 /** Why a copy was never sent. */
 export const DROPS = [
@@ -39,8 +40,7 @@ export type Job = {
 export class MirrorLane {
   isPaused = false;
   #budget: MirrorBudget;
-  /** In the order in which they came. */
-  readonly #waiting = new Set<Job>();
+  readonly #waiting = new Line<Job>();
   /** Of everything that waits or is in flight. */
   #bytes = 0;
   #inFlight = 0;
@@ -59,7 +59,7 @@ export class MirrorLane {
   counts(): LaneCounts {
     return {
       ...this.#counts,
-      waiting: this.#waiting.size,
+      waiting: this.#waiting.length,
       inFlight: this.#inFlight,
       dropped: { ...this.#dropped },
     };
@@ -78,26 +78,23 @@ export class MirrorLane {
       return;
     }
     this.#counts.offered++;
-    this.#waiting.add(job);
+    this.#waiting.push(job);
     this.#bytes += job.bytes;
-    for (const oldest of this.#waiting) {
-      if (this.#bytes <= this.#budget.bytes) break;
-      this.#drop(oldest, 'bytes');
-    }
+    while (this.#bytes > this.#budget.bytes && this.#waiting.length > 0) this.#dropOldest('bytes');
     this.#startSoon();
   }
 
   /** Drops what has waited too long; whoever owns the lane calls it now and then. */
   sweep(now: number): void {
-    for (const job of this.#waiting) {
-      if (now - job.at <= this.#budget.ageMs) break;
-      this.#drop(job, 'age');
+    for (let oldest = this.#waiting.first; oldest !== undefined; oldest = this.#waiting.first) {
+      if (now - oldest.at <= this.#budget.ageMs) break;
+      this.#dropOldest('age');
     }
   }
 
   /** Drops everything that waits. */
   empty(why: Drop): void {
-    for (const job of this.#waiting) this.#drop(job, why);
+    while (this.#waiting.length > 0) this.#dropOldest(why);
   }
 
   #startSoon(): void {
@@ -106,9 +103,9 @@ export class MirrorLane {
     setImmediate(() => {
       this.#isStarting = false;
       this.sweep(performance.now());
-      for (const job of this.#waiting) {
-        if (this.#inFlight >= this.#budget.concurrency) break;
-        this.#waiting.delete(job);
+      while (this.#inFlight < this.#budget.concurrency) {
+        const job = this.#waiting.shift();
+        if (job === undefined) break;
         void this.#run(job);
       }
     });
@@ -121,12 +118,11 @@ export class MirrorLane {
     this.#counts[ending]++;
     this.#inFlight--;
     this.#bytes -= job.bytes;
-    if (this.#waiting.size > 0) this.#startSoon();
+    if (this.#waiting.length > 0) this.#startSoon();
   }
 
-  #drop(job: Job, why: Drop): void {
-    this.#waiting.delete(job);
-    this.#bytes -= job.bytes;
+  #dropOldest(why: Drop): void {
+    this.#bytes -= this.#waiting.shift()?.bytes ?? 0;
     this.#dropped[why]++;
   }
 }

@@ -1,4 +1,4 @@
-// What leaves the comparing thread: records as the text in which they are stored, and what they add to the sums.
+// What leaves the comparing thread: records as the bytes in which they are stored, and what they add to the sums.
 import type { Pair } from '../../flow.ts';
 import { compare } from './compare.ts';
 import type { Comparison } from './comparison.ts';
@@ -21,10 +21,13 @@ export type SumsDelta = { readonly subject: Subject; readonly minute: number; re
 /** Values kept of one comparison, as text. */
 export type KeptText = { readonly id: string; readonly text: string; readonly ttlMs: number };
 
+/** JSON lines, each with its end, and how many there are: thousands of texts would keep the collector busy. */
+export type Lines = { readonly bytes: Uint8Array<ArrayBuffer>; readonly count: number };
+
 /** Comparisons to store. */
 export type ComparisonBatch = {
-  /** One JSON text a comparison, without line ends inside. */
-  readonly records: readonly string[];
+  /** One JSON line a comparison. */
+  readonly records: Lines;
   readonly deltas: readonly SumsDelta[];
   readonly kept: readonly KeptText[];
 };
@@ -39,17 +42,27 @@ const EXACTLY: CompareSpec = { as: 'exact' };
 
 /** Compares pairs, each by its shadow's spec. Never throws. */
 export function compareBatch(pairs: readonly Pair[], specs: ReadonlyMap<string, CompareSpec>): ComparisonBatch {
-  const records: string[] = [];
+  let records = '';
   const kept: KeptText[] = [];
   const deltas = new Deltas();
   for (const pair of pairs) {
     const spec = specs.get(shadowKey(pair.model, pair.shadow)) ?? EXACTLY;
     const comparison = compare(pair, spec);
-    records.push(recordOf(comparison));
+    records += `${recordOf(comparison)}\n`;
     deltas.add(comparison);
     if (spec.keep !== undefined) kept.push(...keptOf(pair, spec.keep));
   }
-  return { records, deltas: deltas.list(), kept };
+  return { records: { bytes: ENCODER.encode(records), count: pairs.length }, deltas: deltas.list(), kept };
+}
+
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+/** The lines, without their ends. */
+export function textsIn({ bytes }: Lines): string[] {
+  const texts = DECODER.decode(bytes).split('\n');
+  texts.pop();
+  return texts;
 }
 
 /** A comparison as it is stored. Of a batch with many rows the first cells: the sums have all of them. */

@@ -12,6 +12,10 @@ setPriority(19);
 let specs: ReadonlyMap<string, CompareSpec> = new Map();
 
 parentPort?.on('message', (message: ToWorker) => {
-  if (message.kind === 'specs') specs = message.specs;
-  else parentPort?.postMessage(compareBatch(unpack(message.parcel), specs));
+  if (message.kind === 'specs') {
+    specs = message.specs;
+    return;
+  }
+  const batch = compareBatch(unpack(message.parcel), specs);
+  parentPort?.postMessage(batch, [batch.records.bytes.buffer]);
 });

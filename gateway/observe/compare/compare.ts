@@ -1,5 +1,5 @@
 // One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Pair, Side } from '../../flow.ts';
 import { type Compared, compareClasses, confidenceOf } from './classification.ts';
 import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } from './comparison.ts';
@@ -153,5 +153,5 @@ function confidenceIn(reading: Answered, { as, output }: CompareSpec): number | 
 
 /** The first 64 bits of the unit's SHA-256. */
 function hashOf(unit: string): string {
-  return createHash('sha256').update(unit).digest('hex').slice(0, 16);
+  return hash('sha256', unit, 'hex').slice(0, 16);
 }

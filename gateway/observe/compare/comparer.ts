@@ -1,9 +1,9 @@
 // The serving side of comparing: takes pairs, never waits, never throws. Whatever it costs beyond copying bytes is spent in
-// a thread of its own; what that thread cannot keep up with is dropped, the oldest first, and counted.
+// a thread of its own; what that thread cannot keep up with is dropped, the oldest parcel first, and counted.
 import { Worker } from 'node:worker_threads';
 import type { Pair } from '../../flow.ts';
 import type { ComparisonBatch } from './batch.ts';
-import { bytesOf, type Parcel, pack } from './parcel.ts';
+import { bytesOf, Packer, type Parcel } from './parcel.ts';
 import { Queue } from './queue.ts';
 import type { CompareSpec } from './spec.ts';
 
@@ -15,9 +15,9 @@ export type ComparerOptions = {
   /** Where comparisons go. Must neither wait nor throw. */
   readonly sink: (batch: ComparisonBatch) => void;
   readonly onTrouble?: (error: Error) => void;
-  /** Pairs that wait; 2,048 if left out. */
+  /** Pairs that wait, beside the parcel that is being packed; 2,048 if left out. */
   readonly maxPairs?: number;
-  /** Bytes of the bodies that wait; 32 MiB if left out. */
+  /** Bytes of the bodies that wait, likewise; 32 MiB if left out. */
   readonly maxBytes?: number;
 };
 
@@ -45,7 +45,11 @@ const resourceLimits = { maxOldGenerationSizeMb: 128 };
 /** Compares pairs off the serving path. Starts its thread with the first pair. */
 export class Comparer {
   readonly #options: ComparerOptions;
-  readonly #waiting: Queue<Pair>;
+  readonly #maxBytes: number;
+  /** Parcels that wait for the thread. */
+  readonly #waiting: Queue<Packer>;
+  /** The next parcel, being packed. */
+  #packing = new Packer();
   #specs: ReadonlyMap<string, CompareSpec> = new Map();
   #worker: Worker | undefined;
   #startAgainAt = 0;
@@ -58,15 +62,17 @@ export class Comparer {
   #offered = 0;
   #compared = 0;
   #failed = 0;
-  /** Offered after closing. */
-  #late = 0;
+  /** Offered after closing, or larger than all the room. */
+  #refused = 0;
 
   constructor(options: ComparerOptions) {
     this.#options = options;
+    this.#maxBytes = options.maxBytes ?? 32 * MEBIBYTE;
     this.#waiting = new Queue({
       maxCount: options.maxPairs ?? 2048,
-      maxBytes: options.maxBytes ?? 32 * MEBIBYTE,
-      bytesOf,
+      maxBytes: this.#maxBytes,
+      bytesOf: ({ bytes }) => bytes,
+      countOf: ({ count }) => count,
     });
   }
 
@@ -76,26 +82,28 @@ export class Comparer {
     this.#worker?.postMessage({ kind: 'specs', specs } satisfies ToWorker);
   }
 
-  /** Takes a pair to compare. Its buffers must not change afterwards. */
+  /** Takes a pair to compare. */
   offer(pair: Pair): void {
     this.#offered++;
-    if (this.#closing) {
-      this.#late++;
+    const bytes = bytesOf(pair);
+    if (this.#closing || bytes > this.#maxBytes) {
+      this.#refused++;
       return;
     }
-    this.#waiting.push(pair);
-    if (this.#inThread > 0) return; // the next parcel leaves when this one is done
-    if (this.#waiting.count >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES) this.#send();
-    else this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
+    if (this.#packing.count > 0 && this.#packing.bytes + bytes > PARCEL_BYTES) this.#seal();
+    this.#packing.add(pair);
+    if (this.#packing.count === PARCEL_PAIRS || this.#packing.bytes >= PARCEL_BYTES) this.#seal();
+    if (!this.#waiting.isEmpty()) this.#send();
+    else this.#sendLater();
   }
 
   counters(): ComparerCounters {
     return {
       offered: this.#offered,
       compared: this.#compared,
-      dropped: this.#waiting.dropped + this.#late,
+      dropped: this.#waiting.dropped + this.#refused,
       failed: this.#failed,
-      waiting: this.#waiting.count + this.#inThread,
+      waiting: this.#packing.count + this.#waiting.count + this.#inThread,
     };
   }
 
@@ -117,11 +125,23 @@ export class Comparer {
     await worker?.terminate();
   }
 
+  #seal(): void {
+    this.#waiting.push(this.#packing);
+    this.#packing = new Packer();
+  }
+
+  /** Sends what there is when it is old enough, unless a parcel comes back before: the next one leaves then. */
+  #sendLater(): void {
+    if (this.#inThread === 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
+  }
+
+  /** Sends the oldest parcel, unless the thread has one. */
   #send(): void {
+    if (this.#inThread > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    if (this.#inThread > 0) return;
-    if (this.#waiting.count === 0) {
+    if (this.#waiting.isEmpty() && this.#packing.count > 0) this.#seal();
+    if (this.#waiting.isEmpty()) {
       this.#onIdle();
       return;
     }
@@ -130,9 +150,10 @@ export class Comparer {
       this.#timer = setTimeout(() => this.#send(), RESTART_MS).unref();
       return;
     }
-    const pairs = this.#waiting.take(PARCEL_PAIRS, PARCEL_BYTES);
-    const parcel = pack(pairs);
-    this.#inThread = pairs.length;
+    const [packed] = this.#waiting.take(1, 0);
+    if (packed === undefined) return;
+    const parcel = packed.parcel();
+    this.#inThread = packed.count;
     this.#stuck = setTimeout(() => this.#fail(new Error(`stuck for ${STUCK_MS} ms`)), STUCK_MS).unref();
     const message: ToWorker = { kind: 'pairs', parcel };
     worker.postMessage(message, [parcel.bytes.buffer, parcel.numbers.buffer]);
@@ -143,9 +164,8 @@ export class Comparer {
     this.#compared += this.#inThread;
     this.#inThread = 0;
     this.#options.sink(batch);
-    const isFull = this.#waiting.count >= PARCEL_PAIRS || this.#waiting.bytes >= PARCEL_BYTES;
-    if (isFull || this.#closing) this.#send();
-    else if (this.#waiting.count > 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
+    if (!this.#waiting.isEmpty() || this.#closing) this.#send();
+    else if (this.#packing.count > 0) this.#sendLater();
   }
 
   #fail(error: Error): void {

@@ -1,5 +1,5 @@
 // How pairs cross into the comparing thread: bodies copied into one block that is handed over, numbers into another, names
-// told once a parcel. An object a pair would cost more to clone than to compare.
+// told once a parcel. An object a pair would cost more to clone than to compare, and one that waits more to collect.
 import type { Fault, Pair, Side } from '../../flow.ts';
 
 /** Pairs on their way. */
@@ -11,13 +11,6 @@ export type Parcel = {
 };
 
 const ABSENT = 0;
-
-/** Packs pairs; their buffers stay as they are. */
-export function pack(pairs: readonly Pair[]): Parcel {
-  const packer = new Packer(pairs.reduce((sum, pair) => sum + bytesOf(pair), 0));
-  for (const pair of pairs) packer.pair(pair);
-  return packer.parcel();
-}
 
 /** The bytes of a pair's bodies. */
 export function bytesOf({ baseline, candidate, noise, request }: Pair): number {
@@ -32,23 +25,33 @@ export function unpack(parcel: Parcel): Pair[] {
   return pairs;
 }
 
-class Packer {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #numbers: number[] = [];
+const FIRST_BYTES = 16 * 1024;
+const FIRST_NUMBERS = 2048;
+
+/** Packs pairs into a parcel, each at once: nothing of a pair is held. */
+export class Packer {
+  /** Pairs so far. */
+  count = 0;
+  /** Bytes of their bodies. */
+  bytes = 0;
+  #bodies = new Uint8Array(FIRST_BYTES);
+  #numbers = new Float64Array(FIRST_NUMBERS);
+  #filled = 0;
   readonly #names: string[] = [''];
   readonly #places = new Map<string, number>();
-  #filled = 0;
 
-  constructor(bytes: number) {
-    this.#bytes = new Uint8Array(bytes);
-  }
-
-  pair({ id, model, shadow, at, unit, slices, baseline, candidate, noise, request }: Pair): void {
-    const sides = (noise === undefined ? 0 : 1) + (request === undefined ? 0 : 2);
-    const sliced = slices === undefined ? undefined : JSON.stringify(slices);
+  add(pair: Pair): void {
+    const { id, model, shadow, at, unit, slices, baseline, candidate, noise, request } = pair;
+    this.#makeRoom(bytesOf(pair));
+    this.count++;
     // An id stands once: looking for it among the names would be in vain.
-    this.#numbers.push(this.#names.push(id) - 1, this.#name(model), this.#name(shadow), at);
-    this.#numbers.push(this.#name(unit), this.#name(sliced), sides);
+    this.#number(this.#names.push(id) - 1);
+    this.#number(this.#name(model));
+    this.#number(this.#name(shadow));
+    this.#number(at);
+    this.#number(this.#name(unit));
+    this.#number(this.#name(slices && JSON.stringify(slices)));
+    this.#number((noise === undefined ? 0 : 1) + (request === undefined ? 0 : 2));
     this.#side(baseline);
     this.#side(candidate);
     if (noise !== undefined) this.#side(noise);
@@ -56,21 +59,45 @@ class Packer {
   }
 
   parcel(): Parcel {
-    return { bytes: this.#bytes, numbers: Float64Array.from(this.#numbers), names: this.#names };
+    const [bytes, numbers] = [this.#bodies.subarray(0, this.bytes), this.#numbers.subarray(0, this.#filled)];
+    return { bytes, numbers, names: this.#names };
   }
 
   #side(side: Side): void {
     const { version, status, fault, contentType, encoding, latencyMs, server, digest } = side;
-    this.#numbers.push(this.#name(version), status, this.#name(fault), this.#name(contentType));
-    this.#numbers.push(this.#name(encoding));
-    this.#numbers.push(latencyMs, this.#name(server), this.#name(digest));
+    this.#number(this.#name(version));
+    this.#number(status);
+    this.#number(this.#name(fault));
+    this.#number(this.#name(contentType));
+    this.#number(this.#name(encoding));
+    this.#number(latencyMs);
+    this.#number(this.#name(server));
+    this.#number(this.#name(digest));
     this.#body(side);
   }
 
   #body({ body, headerLength }: Pick<Side, 'body' | 'headerLength'>): void {
-    this.#numbers.push(headerLength ?? -1, body.length);
-    this.#bytes.set(body, this.#filled);
-    this.#filled += body.length;
+    this.#number(headerLength ?? -1);
+    this.#number(body.length);
+    this.#bodies.set(body, this.bytes);
+    this.bytes += body.length;
+  }
+
+  #makeRoom(bytes: number): void {
+    const needed = this.bytes + bytes;
+    if (needed <= this.#bodies.length) return;
+    const larger = new Uint8Array(Math.max(needed, 2 * this.#bodies.length));
+    larger.set(this.#bodies.subarray(0, this.bytes));
+    this.#bodies = larger;
+  }
+
+  #number(value: number): void {
+    if (this.#filled === this.#numbers.length) {
+      const larger = new Float64Array(2 * this.#numbers.length);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    this.#numbers[this.#filled++] = value;
   }
 
   #name(name: string | undefined): number {

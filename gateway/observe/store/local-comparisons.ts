@@ -1,5 +1,5 @@
 // Comparisons of one gateway by itself: queued within bounds, written every 50 ms, in memory or in files.
-import type { ComparisonBatch, KeptText, SumsDelta } from '../compare/batch.ts';
+import type { ComparisonBatch, KeptText, Lines, SumsDelta } from '../compare/batch.ts';
 import { Queue } from '../compare/queue.ts';
 import { KeptValues } from './kept-values.ts';
 import type { Retention } from './retention.ts';
@@ -29,7 +29,7 @@ export class LocalComparisons implements ComparisonStore {
     maxCount: MAX_WAITING,
     maxBytes: MAX_WAITING_BYTES,
     bytesOf: bytesOfBatch,
-    countOf: ({ records }) => records.length,
+    countOf: ({ records }) => records.count,
   });
   readonly #kept = new KeptValues();
   readonly #readers = new Set<() => void>();
@@ -48,7 +48,7 @@ export class LocalComparisons implements ComparisonStore {
   }
 
   append(batch: ComparisonBatch): void {
-    this.#offered += batch.records.length;
+    this.#offered += batch.records.count;
     this.#waiting.push(batch);
     this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
   }
@@ -115,7 +115,7 @@ export class LocalComparisons implements ComparisonStore {
     const batches = this.#waiting.take(Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY);
     const now = Date.now();
     await this.#writeRecords(
-      batches.flatMap(({ records }) => records),
+      batches.map(({ records }) => records),
       now,
     );
     for (const { deltas, kept } of batches) this.#add(deltas, kept, now);
@@ -124,15 +124,16 @@ export class LocalComparisons implements ComparisonStore {
     for (const wake of [...this.#readers]) wake();
   }
 
-  async #writeRecords(records: readonly string[], now: number): Promise<void> {
-    if (records.length === 0) return;
-    this.#inHand = records.length;
+  async #writeRecords(records: readonly Lines[], now: number): Promise<void> {
+    const count = records.reduce((sum, lines) => sum + lines.count, 0);
+    if (count === 0) return;
+    this.#inHand = count;
     try {
       await this.#options.log.append(records, now);
-      this.#written += records.length;
+      this.#written += count;
       this.#trouble = undefined;
     } catch (error) {
-      this.#refused += records.length;
+      this.#refused += count;
       this.#noteTrouble(error as Error);
     }
     this.#inHand = 0;
@@ -165,8 +166,7 @@ export class LocalComparisons implements ComparisonStore {
 
 /** The bytes that a batch holds in memory, about. */
 export function bytesOfBatch({ records, kept }: ComparisonBatch): number {
-  let bytes = 0;
-  for (const record of records) bytes += record.length;
+  let bytes = records.bytes.length;
   for (const { text } of kept) bytes += text.length;
   return bytes;
 }

@@ -14,7 +14,8 @@ export function segmentFiles(folder: string): SegmentStorage {
       const numbers = (await readdir(folder)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
       return Promise.all(numbers.map((number) => segmentOf(number, fileOf(number), read)));
     },
-    append: (segment, lines) => appendFile(fileOf(segment), `${lines.join('\n')}\n`, { mode: 0o600 }),
+    append: (segment, lines) =>
+      appendFile(fileOf(segment), Buffer.concat(lines.map(({ bytes }) => bytes)), { mode: 0o600 }),
     read,
     remove: (segment) => rm(fileOf(segment), { force: true }),
   };

@@ -1,4 +1,5 @@
 // Comparisons as lines in segments: appended to the last one, dropped by whole segments, read from the newest back.
+import { type Lines, textsIn } from '../compare/batch.ts';
 import type { Comparison } from '../compare/comparison.ts';
 import { fits, parseRecord } from './filter.ts';
 import type { Retention } from './retention.ts';
@@ -7,14 +8,14 @@ import type { Page, PageQuery } from './store.ts';
 /** Where segments lie. Numbers only grow. */
 export type SegmentStorage = {
   readonly list: () => Promise<readonly Segment[]>;
-  readonly append: (segment: number, lines: readonly string[]) => Promise<void>;
+  readonly append: (segment: number, lines: readonly Lines[]) => Promise<void>;
   readonly read: (segment: number) => Promise<readonly string[]>;
   readonly remove: (segment: number) => Promise<void>;
 };
 
 export type Segment = { readonly number: number; readonly lines: number; readonly lastAt: number };
 
-/** Lines of a segment: few enough to be read in a few milliseconds. */
+/** Lines of a segment, more only where they came at once: few enough to be read in a few milliseconds. */
 const SEGMENT_LINES = 1000;
 /** Lines that one page looks through; the next page goes on from there. */
 const MAX_SCANNED = 10_000;
@@ -51,9 +52,8 @@ export class SegmentedLog {
   }
 
   /** Appends lines. Rejects when the storage fails; what was written of them is lost then. */
-  async append(lines: readonly string[], now: number): Promise<void> {
-    for (let i = 0; i < lines.length; i += SEGMENT_LINES)
-      await this.#appendPart(lines.slice(i, i + SEGMENT_LINES), now);
+  async append(lines: readonly Lines[], now: number): Promise<void> {
+    for (const part of partsOf(lines)) await this.#appendPart(part, now);
     await this.#expire(now);
   }
 
@@ -74,12 +74,13 @@ export class SegmentedLog {
     }
   }
 
-  async #appendPart(lines: readonly string[], now: number): Promise<void> {
-    if (this.#last().lines + lines.length > SEGMENT_LINES) this.#begin(now);
+  async #appendPart(lines: readonly Lines[], now: number): Promise<void> {
+    const count = countOf(lines);
+    if (this.#last().lines + count > SEGMENT_LINES) this.#begin(now);
     const { number, lines: before } = this.#last();
     try {
       await this.#storage.append(number, lines);
-      this.#segments[this.#segments.length - 1] = { number, lines: before + lines.length, lastAt: now };
+      this.#segments[this.#segments.length - 1] = { number, lines: before + count, lastAt: now };
     } catch (error) {
       this.#begin(now); // half a line may stand at its end
       throw error;
@@ -141,6 +142,25 @@ export class SegmentedLog {
   }
 }
 
+/** In parts of as many lines as go into a segment. */
+function partsOf(lines: readonly Lines[]): Lines[][] {
+  const parts: Lines[][] = [];
+  let room = 0;
+  for (const some of lines) {
+    if (some.count > room) {
+      parts.push([]);
+      room = SEGMENT_LINES;
+    }
+    parts.at(-1)?.push(some);
+    room -= some.count;
+  }
+  return parts;
+}
+
+function countOf(lines: readonly Lines[]): number {
+  return lines.reduce((sum, { count }) => sum + count, 0);
+}
+
 function cursorOf({ segment, line }: Position): string {
   return `${segment}:${line}`;
 }
@@ -157,7 +177,7 @@ function wholeOr0(value: number | undefined): number {
 
 /** Segments in memory. */
 export function memorySegments(): SegmentStorage {
-  const segments = new Map<number, string[]>();
+  const segments = new Map<number, Lines[]>();
   return {
     list: async () => [],
     append: async (segment, lines) => {
@@ -165,7 +185,7 @@ export function memorySegments(): SegmentStorage {
       if (before === undefined) segments.set(segment, [...lines]);
       else before.push(...lines);
     },
-    read: async (segment) => segments.get(segment) ?? [],
+    read: async (segment) => (segments.get(segment) ?? []).flatMap(textsIn),
     remove: async (segment) => void segments.delete(segment),
   };
 }

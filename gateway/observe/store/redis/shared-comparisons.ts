@@ -1,5 +1,5 @@
 import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
-import { subjectKey, subjectOf } from '../../compare/batch.ts';
+import { subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
 import type { Comparison } from '../../compare/comparison.ts';
 import { fits, parseRecord } from '../filter.ts';
 import type { Retention } from '../retention.ts';
@@ -43,7 +43,7 @@ export class SharedComparisons implements ComparisonStore {
 
   append({ records, deltas, kept }: ComparisonBatch): void {
     const { writer, keys, now } = this.#options;
-    for (const record of records) writer.push(this.#addRecord, record, 1);
+    for (const record of textsIn(records)) writer.push(this.#addRecord, record, 1);
     for (const delta of deltas) this.#addSums(delta);
     for (const { id, text, ttlMs } of kept) writer.push(['PSETEX', keys.kept(id), String(Math.ceil(ttlMs))], text, 0);
     if (now() >= this.#nextTrim) this.#trim();

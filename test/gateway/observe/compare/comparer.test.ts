@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ComparisonBatch } from '../../../../gateway/observe/compare/batch.ts';
+import { type ComparisonBatch, textsIn } from '../../../../gateway/observe/compare/batch.ts';
 import { Comparer, type ComparerCounters } from '../../../../gateway/observe/compare/comparer.ts';
 import type { Comparison } from '../../../../gateway/observe/compare/comparison.ts';
 import { Queue } from '../../../../gateway/observe/compare/queue.ts';
@@ -11,6 +11,10 @@ import { pair, probabilities, side, v2 } from './answers.ts';
 const good = side(v2(probabilities(0.1, 0.9)));
 const flip = side(v2(probabilities(0.9, 0.1)));
 const SPECS = new Map([['digits/v2', { as: 'classification' as const }]]);
+
+function comparisonsIn({ records }: ComparisonBatch): Comparison[] {
+  return textsIn(records).map((text) => JSON.parse(text) as Comparison);
+}
 
 function addsUp({ offered, compared, dropped, failed, waiting }: ComparerCounters): boolean {
   return offered === compared + dropped + failed + waiting;
@@ -23,7 +27,7 @@ test('pairs come back compared, in their order, whatever their number', async (t
   comparer.configure(SPECS);
   for (let i = 0; i < 1000; i++) comparer.offer(pair(good, i % 10 === 0 ? flip : good, { id: `r-${i}` }));
   await until(() => comparer.counters().compared === 1000, 'all of them');
-  const found = batches.flatMap(({ records }) => records).map((record) => JSON.parse(record) as Comparison);
+  const found = batches.flatMap(comparisonsIn);
   assert.deepEqual(
     found.map(({ id }) => id),
     Array.from({ length: 1000 }, (_, i) => `r-${i}`),
@@ -37,15 +41,15 @@ test('pairs come back compared, in their order, whatever their number', async (t
 test('what the thread cannot keep up with is dropped, the oldest first, and counted', async (t) => {
   const ids: string[] = [];
   const comparer = new Comparer({
-    sink: ({ records }) => ids.push(...records.map((record) => (JSON.parse(record) as Comparison).id)),
-    maxPairs: 100,
+    sink: (batch) => ids.push(...comparisonsIn(batch).map(({ id }) => id)),
+    maxPairs: 128,
   });
   undo(t, () => comparer.close());
   comparer.configure(SPECS);
   for (let i = 0; i < 5000; i++) {
     comparer.offer(pair(good, good, { id: `r-${i}` }));
     assert.ok(addsUp(comparer.counters()));
-    assert.ok(comparer.counters().waiting <= 164);
+    assert.ok(comparer.counters().waiting <= 128 + 64 + 64); // beside the bound one is packed, one in the thread
   }
   await until(() => comparer.counters().waiting === 0, 'an empty queue');
   const { offered, compared, dropped, failed } = comparer.counters();
@@ -101,7 +105,7 @@ test('an answer that blows up the thread’s memory costs its own parcel, and th
 
 test('a change of what is compared holds for the pairs after it', async (t) => {
   const found: Comparison[] = [];
-  const comparer = new Comparer({ sink: ({ records }) => found.push(...records.map((record) => JSON.parse(record))) });
+  const comparer = new Comparer({ sink: (batch) => found.push(...comparisonsIn(batch)) });
   undo(t, () => comparer.close());
   comparer.configure(SPECS);
   comparer.offer(pair(good, good));

@@ -36,7 +36,9 @@ export function differing(field: string): FieldComparison {
 export function batchOf(comparisons: readonly Comparison[], kept: ComparisonBatch['kept'] = []): ComparisonBatch {
   const deltas = new Deltas();
   for (const made of comparisons) deltas.add(made);
-  return { records: comparisons.map((made) => JSON.stringify(made)), deltas: deltas.list(), kept };
+  const text = comparisons.map((made) => `${JSON.stringify(made)}\n`).join('');
+  const records = { bytes: new TextEncoder().encode(text), count: comparisons.length };
+  return { records, deltas: deltas.list(), kept };
 }
 
 /** Waits until everything told to a store is written. */
