@@ -1,6 +1,6 @@
 // The store in files across restarts, crashes, full disks and second processes.
 import assert from 'node:assert/strict';
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -21,6 +21,7 @@ import { lockFolder } from '../../../../gateway/observe/store/folder-lock.ts';
 import { type LocalStoreOptions, openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
 import { DEFAULT_RETENTION } from '../../../../gateway/observe/store/retention.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
+import { smallDisk } from '../../../support/small-disk.ts';
 import { undo } from '../../../support/undo.ts';
 import { until } from '../../../support/until.ts';
 import { addsUp, batchOf, comparison, folderOf, idsOf, NOW, written } from './made.ts';
@@ -201,9 +202,7 @@ const IS_ROOT = process.getuid?.() === 0;
 test('a full disk costs records, which are counted, and no sum, and a rollback says that it failed', {
   skip: IS_ROOT ? false : 'mounting takes root',
 }, async (t) => {
-  const folder = folderOf(t);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder]);
-  undo(t, () => execFileSync('umount', ['-l', folder]));
+  const folder = smallDisk(t, '256k');
   const troubles: Error[] = [];
   const store = await open(t, folder, { onTrouble: (error) => troubles.push(error) });
   for (let i = 0; i < 20; i++) {

@@ -1,8 +1,7 @@
 // Redis away, frozen, full, refusing or forgetful. In every case: nothing throws, memory is bounded, every comparison is
 // counted, none is there twice, and it all goes on when Redis is back.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { appendFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,10 +10,10 @@ import { faultProxy } from '../../../support/fault-proxy.ts';
 import { freePorts } from '../../../support/free-ports.ts';
 import { needs } from '../../../support/programs.ts';
 import { redisServer } from '../../../support/redis.ts';
-import { undo } from '../../../support/undo.ts';
+import { fill, smallDisk } from '../../../support/small-disk.ts';
 import { until } from '../../../support/until.ts';
 import { freeze } from './frozen.ts';
-import { addsUp, batchOf, comparison, folderOf, written } from './made.ts';
+import { addsUp, batchOf, comparison, written } from './made.ts';
 import { idsInStream, replica, telling } from './shared.ts';
 
 const REDIS = needs('redis-server');
@@ -94,9 +93,7 @@ const IS_ROOT = process.getuid?.() === 0;
 const ON_A_SMALL_DISK = IS_ROOT ? REDIS : { skip: 'mounting takes root' };
 
 test('out of disk: refused and counted, and it goes on when the disk has room', ON_A_SMALL_DISK, async (t) => {
-  const folder = folderOf(t);
-  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', folder]);
-  undo(t, () => execFileSync('umount', ['-l', folder]));
+  const folder = smallDisk(t);
   const args = ['--appendonly', 'yes', '--auto-aof-rewrite-percentage', '0'];
   const server = await redisServer(t, { folder, args });
   const { store } = await replica(t, server.url);
@@ -291,21 +288,6 @@ test('closing with Redis away counts what is lost', REDIS, async (t) => {
   const { offered, dropped, waiting } = store.health().counters;
   assert.deepEqual([offered, dropped, waiting], [2000, 2000, 0]);
 });
-
-/** Writes until the disk is full. */
-function fill(file: string): void {
-  try {
-    for (let i = 0; i < 1000; i++) appendFileSync(file, Buffer.alloc(64 * 1024, 1));
-  } catch (error) {
-    assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-    try {
-      for (let i = 0; i < 64 * 1024; i++) appendFileSync(file, 'x');
-    } catch {
-      return;
-    }
-  }
-  assert.fail('the disk of 2 MB took more');
-}
 
 function flood(store: Store, batches: number): void {
   const batch = batchOf(Array.from({ length: 1000 }, (_, i) => comparison(`flood-${i}`)));
