@@ -7,7 +7,7 @@ const MIB = 1024 * 1024;
 
 for (const traffic of [
   { bytes: 1024, perSecond: 200, forMs: 15_000 },
-  { bytes: MIB, perSecond: 20, forMs: 15_000 },
+  { bytes: MIB, perSecond: 20, forMs: 60_000 }, // a 99th percentile of 300 requests would be the third worst
 ]) {
   test(`callers with bodies of ${traffic.bytes} bytes notice nothing of a shadow in any state`, async (t) => {
     const first = await experience(t, 'off', traffic);

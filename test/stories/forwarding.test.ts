@@ -1,15 +1,14 @@
 // What callers are promised of forwarding, with processes that freeze, thaw and end.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
 import { Child } from '../../gateway/cli/child.ts';
 import { policyOf } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
 import { openLoop } from '../support/open-loop.ts';
+import { scriptServer } from '../support/script-server.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -25,16 +24,7 @@ const server = require('node:http').createServer((request, response) => {
   if (request.method === 'POST') count++;
   request.resume().on('end', () => response.writeHead(200, { 'content-type': 'application/json' }).end('{}'));
 });
-server.listen(0, '127.0.0.1', () => console.log(server.address().port));
-process.on('disconnect', () => process.exit());
 `;
-
-async function foreignServer(t: TestContext): Promise<{ url: string; kill: (signal: NodeJS.Signals) => void }> {
-  const child = spawn(process.execPath, ['-e', FOREIGN], { stdio: ['ignore', 'pipe', 'inherit', 'ipc'] });
-  undo(t, () => void child.kill('SIGKILL'));
-  const [line] = (await once(child.stdout ?? child, 'data')) as [Buffer];
-  return { url: `http://127.0.0.1:${String(line).trim()}`, kill: (signal) => void child.kill(signal) };
-}
 
 /** Sends so many posts at once, each on a connection of its own; tells what each got and how long it waited. */
 async function burst(url: string, path: string, body: string, count: number, open?: Agent) {
@@ -51,7 +41,7 @@ async function burst(url: string, path: string, body: string, count: number, ope
 }
 
 test('P5: a frozen server and 400 posts at once: nobody waits past the deadline, and no more than the cap reach it after the thaw', async (t) => {
-  const foreign = await foreignServer(t);
+  const foreign = await scriptServer(t, FOREIGN);
   const policy = policyOf([foreign.url], `timeout: ${TIMEOUT_MS}ms`).replace(
     /(s0: \{ url: "[^"]+")/,
     `$1, max_in_flight: ${CAP}`,
@@ -109,7 +99,7 @@ test('P5: our own model server, thawed, runs none of what had to be answered mea
 });
 
 test('P2: SIGTERM under load loses nothing in flight and refuses nothing during the grace', async (t) => {
-  const foreign = await foreignServer(t);
+  const foreign = await scriptServer(t, FOREIGN);
   const { url, adminUrl, child } = await gatewayProcess(t, policyOf([foreign.url]), ['--drain-grace', '2s']);
   const agent = new Agent({ connections: 20, pipelining: 1 });
   let stopped = Number.POSITIVE_INFINITY;

@@ -5,13 +5,18 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { Backend } from '../bench/backend-process.ts';
-import { fakeServer } from '../support/fake-server.ts';
 import { type GatewayProcess, gatewayProcess } from '../support/gateway-process.ts';
 import { openLoop } from '../support/open-loop.ts';
+import { scriptServer } from '../support/script-server.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
-const SLOW_MS = 10_000;
+const SLOW = `
+const server = require('node:http').createServer((request, response) => {
+  if (request.headers['user-agent'] === 'sluice-probe') return response.end('{}');
+  request.resume().on('end', () => setTimeout(() => response.end(), 10_000));
+});
+`;
 const TIMEOUT_MS = 2000;
 const WARM_UP_MS = 700;
 
@@ -37,13 +42,7 @@ export const STATES: Readonly<Record<string, (t: TestContext) => Promise<string>
     return server.urls.url;
   },
   resetting: (t) => listening(t, (socket) => socket.resetAndDestroy()),
-  'slow by 10 s': async (t) =>
-    (
-      await fakeServer(
-        t,
-        (request, response) => void request.resume().on('end', () => setTimeout(() => response.end(), SLOW_MS)),
-      )
-    ).url,
+  'slow by 10 s': async (t) => (await scriptServer(t, SLOW)).url,
   'reading nothing': (t) => listening(t, (socket) => socket.pause()),
 };
 
