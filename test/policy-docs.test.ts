@@ -6,6 +6,7 @@ import { policyMarkdown } from '../gateway/policy/docs.ts';
 
 test('config/policy.md is what the schema in the code generates (npm run schema rewrites it)', () => {
   assert.equal(readFileSync('config/policy.md', 'utf8'), policyMarkdown());
+  assert.doesNotMatch(policyMarkdown(), /\[object|undefined|``/);
 });
 
 test('every row of the reference has a description', () => {

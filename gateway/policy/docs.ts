@@ -1,4 +1,5 @@
 // The reference of the policy language, written from the schema's own descriptions, so that it cannot drift.
+import { stringify } from 'yaml';
 import { z } from 'zod';
 import { bodyPath, headerName, match, range } from './schema/match.ts';
 import { step } from './schema/rollout.ts';
@@ -104,10 +105,17 @@ function sectionText({ path, title, schema }: Section): string {
 
 function rowText(path: readonly string[], schema: Schema, { required }: Schema): string {
   const key = path.at(-1) ?? '';
-  const preset = schema.default === undefined ? '' : `\`${String(schema.default)}\``;
+  const preset = presetText(schema.default);
   const isRequired = required?.includes(key) === true && schema.default === undefined;
   const columns = [`\`${key}\``, typeText(schema), isRequired ? '**required**' : preset, schema.description ?? ''];
   return `| ${columns.map(cell).join(' | ')} |`;
+}
+
+/** A default as one would write it; keys that all have defaults of their own have none together. */
+function presetText(preset: unknown): string {
+  const isLeftToKeys = typeof preset === 'object' && preset !== null && Object.keys(preset).length === 0;
+  if (preset === undefined || (isLeftToKeys && !Array.isArray(preset))) return '';
+  return `\`${stringify(preset, { collectionStyle: 'flow' }).trim()}\``;
 }
 
 function typeText(schema: Schema): string {
