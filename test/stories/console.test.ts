@@ -133,6 +133,13 @@ test(
     await page.getByText('v2: failed 6 times where v1 did not').waitFor(WITHIN);
     await page.getByRole('cell', { name: 'probabilities', exact: true }).first().waitFor(WITHIN);
     assert.ok(await page.getByText(HOSTILE).first().isVisible(), 'a hostile slice is text');
+    const bars = page.getByRole('table', { name: 'latency differences' });
+    const counts = await bars.locator('td.number').allInnerTexts();
+    assert.equal(
+      counts.reduce((sum, count) => sum + Number(count), 0),
+      PAIRS - 6,
+      'a pair of answers is in one band',
+    );
     // The confusion matrix leads to the pairs behind a cell, and a pair shows both sides.
     await page.getByRole('button', { name: /of 0 that became 1$/ }).click();
     const examples = page.getByRole('dialog', { name: 'v1 said 0, v2 said 1' });
@@ -262,6 +269,10 @@ test('no view is wider than its window, at 1280 and at 390 pixels, light and dar
         await page.getByRole('heading', { name: sign }).waitFor(WITHIN);
         const wide = await page.evaluate('document.documentElement.scrollWidth');
         assert.ok(Number(wide) <= width, `${name} is ${wide} wide at ${width}`);
+        if (name === 'shadow') {
+          const box = await page.getByRole('button', { name: 'Mark as noise' }).boundingBox();
+          assert.ok(box !== null && box.x >= 0 && box.x + box.width <= width, `${JSON.stringify(box)} at ${width}`);
+        }
         const folder = process.env.SHOTS;
         if (folder !== undefined)
           await page.screenshot({ path: join(folder, `${name}-${width}-${scheme}.png`), fullPage: true });

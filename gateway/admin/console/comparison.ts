@@ -1,13 +1,14 @@
 // One shadow: is the candidate right? The verdict first, then what it rests on, then where it differs, down to one pair.
 import { get } from './api.ts';
 import { disagreementChart } from './chart.ts';
-import { type Child, el, milliseconds, percent, tableOf, timeText } from './dom.ts';
+import { type Child, el, milliseconds, percent, styled, tableOf, timeText } from './dom.ts';
 import { orderButton } from './order.ts';
 import { shadowLines } from './overview.ts';
 import { showPair } from './pair.ts';
 import type {
   Comparison,
   FieldSummary,
+  LatencyBand,
   MarkedSummaries,
   Rate,
   ShadowStatus,
@@ -167,6 +168,7 @@ function fieldTable(fields: readonly FieldSummary[], marked: readonly string[], 
     ['field', 'compared as', 'differs', 'noise floor', 'beyond noise', 'mean distance', ''],
     rows,
     'fields',
+    'cards',
   );
 }
 
@@ -182,17 +184,20 @@ function confusion(
     ...new Set([...Object.keys(agreed), ...flipped.flatMap((cell) => [cell.baseline, cell.candidate])]),
   ].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
   const rowsOf = new Map(flipped.map((cell) => [`${cell.baseline}\n${cell.candidate}`, cell.rows]));
+  const countOf = (from: string, to: string) => (from === to ? agreed[from] : rowsOf.get(`${from}\n${to}`)) ?? 0;
   const cellOf = (from: string, to: string): Child => {
-    if (from === to) return el('span', { class: 'same' }, String(agreed[from] ?? 0));
-    const count = rowsOf.get(`${from}\n${to}`) ?? 0;
+    const count = countOf(from, to);
     if (count === 0) return '';
+    const share = count / labels.reduce((sum, label) => sum + countOf(from, label), 0);
+    if (from === to) return styled(el('span', { class: 'same' }, String(count)), { '--share': share });
     const open = () =>
       void showExamples(view, { from, to, field }, `${baseline} said ${from}, ${candidate} said ${to}`);
-    return el(
+    const button = el(
       'button',
       { type: 'button', class: 'cell', 'aria-label': `${count} of ${from} that became ${to}`, click: open },
       String(count),
     );
+    return styled(button, { '--share': share });
   };
   const matrix = tableOf(
     [`${baseline} ↓ ${candidate} →`, ...labels],
@@ -221,7 +226,26 @@ function latency({ latency: told }: Summary): Child[] {
       {},
       `The middle pair differs by ${milliseconds(medianDifferenceMs)}, one in twenty by more than ${milliseconds(p95DifferenceMs)}; means ${milliseconds(baselineMeanMs)} and ${milliseconds(candidateMeanMs)}`,
     ),
+    latencyBars(told.bands),
   ];
+}
+
+/** How many pairs differ by how much, as bars. */
+function latencyBars(bands: readonly LatencyBand[]): HTMLElement {
+  const most = Math.max(...bands.map(({ pairs }) => pairs));
+  const rows = bands.map((band) => [
+    bandText(band),
+    band.pairs,
+    styled(el('div', { class: 'bar' }), { '--part': band.pairs / most }),
+  ]);
+  return tableOf(['the candidate was', 'pairs', ''], rows, 'latency differences');
+}
+
+function bandText({ fromMs, toMs }: LatencyBand): string {
+  if (fromMs === undefined) return `more than ${-(toMs ?? 0)} ms faster`;
+  if (toMs === undefined) return `more than ${fromMs} ms slower`;
+  if (fromMs < 0 && toMs > 0) return `the same within ${toMs} ms`;
+  return fromMs < 0 ? `${-toMs} to ${-fromMs} ms faster` : `${fromMs} to ${toMs} ms slower`;
 }
 
 function slices({ slices: told }: Summary): Child[] {
@@ -234,7 +258,7 @@ function slices({ slices: told }: Summary): Child[] {
   ]);
   return [
     el('h2', {}, 'Slices, the surest difference first'),
-    tableOf(['slice', 'pairs', 'errors', 'differs'], rows, 'slices'),
+    tableOf(['slice', 'pairs', 'errors', 'differs'], rows, 'slices', 'cards'),
   ];
 }
 
@@ -270,5 +294,5 @@ function exampleTable(comparisons: readonly Comparison[]): HTMLElement {
     comparison.reason ?? comparison.fields.flatMap(({ field, same }) => (same ? [] : [field])).join(', '),
     el('button', { type: 'button', class: 'cell', click: () => void showPair(comparison) }, comparison.id),
   ]);
-  return tableOf(['when', 'kind', 'what', 'request'], rows, 'examples');
+  return tableOf(['when', 'kind', 'what', 'request'], rows, 'examples', 'cards');
 }

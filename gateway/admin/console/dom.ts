@@ -21,25 +21,36 @@ export function el<K extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** A table whose wide content scrolls by itself. Numbers stand to the right. */
-export function tableOf(head: readonly string[], rows: readonly (readonly Child[])[], caption: string): HTMLElement {
-  const cell = (tag: 'th' | 'td', value: Child) =>
-    el(
-      tag,
-      { class: typeof value === 'number' ? 'number' : undefined, scope: tag === 'th' ? 'col' : undefined },
-      value,
-    );
-  const body = rows.map((row) => el('tr', {}, ...row.map((value) => cell('td', value))));
+/**
+ * A table whose wide content scrolls by itself. Numbers stand to the right. With `cards` each row becomes a card on a narrow
+ * screen, where its last columns would be out of sight.
+ */
+export function tableOf(
+  head: readonly string[],
+  rows: readonly (readonly Child[])[],
+  caption: string,
+  narrow: 'scrolls' | 'cards' = 'scrolls',
+): HTMLElement {
+  const number = (value: Child) => (typeof value === 'number' ? 'number' : undefined);
+  const body = rows.map((row) =>
+    el('tr', {}, ...row.map((value, i) => el('td', { class: number(value), 'data-label': head[i] }, value))),
+  );
   return el(
     'div',
-    { class: 'scroll' },
+    { class: narrow === 'cards' ? 'scroll cards-when-narrow' : 'scroll' },
     el(
       'table',
       { 'aria-label': caption },
-      el('thead', {}, el('tr', {}, ...head.map((name) => cell('th', name)))),
+      el('thead', {}, el('tr', {}, ...head.map((name) => el('th', { scope: 'col' }, name)))),
       el('tbody', {}, ...body),
     ),
   );
+}
+
+/** An element with custom properties for the style sheet: a strict policy allows no style attribute. */
+export function styled<E extends HTMLElement>(element: E, properties: Readonly<Record<`--${string}`, number>>): E {
+  for (const [name, value] of Object.entries(properties)) element.style.setProperty(name, String(value));
+  return element;
 }
 
 /** 3.2 %, with so many digits that small parts do not read as nothing. */

@@ -84,7 +84,7 @@ function history(entries: readonly Readonly<Record<string, unknown>>[]): HTMLEle
     el('h1', {}, 'History'),
     rows.length === 0
       ? el('p', { class: 'quiet' }, 'Nothing has happened yet.')
-      : tableOf(['when', 'what', 'about', 'who', 'why'], rows, 'history'),
+      : tableOf(['when', 'what', 'about', 'who', 'why'], rows, 'history', 'cards'),
   );
 }
 

@@ -7,7 +7,7 @@ export type ModelStatus = Status['models'][string];
 export type ServedStatus = Exclude<ModelStatus, { tiers: unknown }>;
 export type { RolloutStanding } from '../../judge/told.ts';
 export type { Comparison } from '../../observe/compare/comparison.ts';
-export type { FieldSummary, Summary } from '../../observe/compare/summary.ts';
+export type { FieldSummary, LatencyBand, Summary } from '../../observe/compare/summary.ts';
 export type { Rate } from '../../observe/statistics/proportion.ts';
 export type { CalibrationReport } from '../calibration.ts';
 export type { SubjectSummary, Summaries } from '../comparisons.ts';

@@ -2,7 +2,7 @@
 // much they matter. Pure.
 import { type AgreementLimits, agreementLimits } from '../statistics/agreement-limits.ts';
 import { kappa } from '../statistics/kappa.ts';
-import { LATENCY, quantile } from '../statistics/log-buckets.ts';
+import { LATENCY, quantile, sizeOf } from '../statistics/log-buckets.ts';
 import { type BeyondNoise, beyondNoise, excessOf } from '../statistics/noise-floor.ts';
 import { type Rate, rateOf } from '../statistics/proportion.ts';
 import { COMPARISON_KINDS, type ComparisonKind } from './comparison.ts';
@@ -36,6 +36,15 @@ export type LatencySummary = {
   readonly candidateMeanMs: number;
   readonly medianDifferenceMs: number | undefined;
   readonly p95DifferenceMs: number | undefined;
+  /** Pairs by how much longer the candidate took, the fastest first; bands at the ends without pairs are left out. */
+  readonly bands: readonly LatencyBand[];
+};
+
+/** Differences from `fromMs` up to `toMs`, 2.5 % exact; the outermost bands have no end. */
+export type LatencyBand = {
+  readonly fromMs: number | undefined;
+  readonly toMs: number | undefined;
+  readonly pairs: number;
 };
 
 export type FieldSummary = {
@@ -187,7 +196,22 @@ function latencyOf(node: Node | undefined): LatencySummary | undefined {
     candidateMeanMs: node.number('candidate') / pairs,
     medianDifferenceMs: quantile(differences, 0.5, LATENCY),
     p95DifferenceMs: quantile(differences, 0.95, LATENCY),
+    bands: bandsOf(differences),
   };
+}
+
+/** Three to a decade, as on paper for logarithms: a person tells apart what is twice or three times another. */
+const BAND_EDGES_MS = [-100, -30, -10, -3, -1, -0.3, 0.3, 1, 3, 10, 30, 100];
+
+function bandsOf(differences: ReadonlyMap<number, number>): LatencyBand[] {
+  const bands = [...BAND_EDGES_MS, undefined].map((toMs, i) => ({ fromMs: BAND_EDGES_MS[i - 1], toMs, pairs: 0 }));
+  for (const [bucket, pairs] of differences) {
+    const ms = sizeOf(bucket, LATENCY);
+    const band = bands.find(({ toMs }) => toMs === undefined || ms < toMs);
+    if (band !== undefined) band.pairs += pairs;
+  }
+  const isTold = ({ pairs }: LatencyBand) => pairs > 0;
+  return bands.slice(bands.findIndex(isTold), bands.findLastIndex(isTold) + 1);
 }
 
 function slicesOf(node: Node | undefined): SliceSummary[] {

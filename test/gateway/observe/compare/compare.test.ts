@@ -206,6 +206,26 @@ test('a parcel brings back every pair as it was', () => {
   assert.deepEqual(unpack(packed([])), []);
 });
 
+test('latencies of the same request are told in bands, from the fastest candidate to the slowest', () => {
+  const took = [50, 50, 50.1, 49.9, 52, 52.5, 300];
+  const pairs = took.map((latencyMs, i) => pair({ ...good, latencyMs: i === 0 ? 50.5 : 50 }, { ...good, latencyMs }));
+  const { deltas } = compareBatch(pairs, new Map([['digits/v2', CLASSES]]));
+  const bands = summarise(totalOf(deltas.map(({ sums }) => sums))).latency?.bands ?? [];
+  assert.deepEqual(
+    bands.map(({ fromMs, toMs, pairs: count }) => [fromMs, toMs, count]),
+    [
+      [-1, -0.3, 1],
+      [-0.3, 0.3, 3],
+      [0.3, 1, 0],
+      [1, 3, 2],
+      [3, 10, 0],
+      [10, 30, 0],
+      [30, 100, 0],
+      [100, undefined, 1],
+    ],
+  );
+});
+
 test('summaries count what was compared: raw beside noise, fields by how much they matter, slices by their lower bound', () => {
   const flip = side(v2(probabilities(0.9, 0.1), label));
   const pairs = Array.from({ length: 200 }, (_, i) =>
