@@ -16,7 +16,7 @@ const STYLE = 'text/css; charset=utf-8';
 const FILES: readonly (readonly [name: string, file: string, type: string])[] = [
   ['', join(FOLDER, 'index.html'), HTML],
   ['console.css', join(FOLDER, 'console.css'), STYLE],
-  ...['main', 'api', 'dom', 'order', 'overview', 'ladder', 'comparison', 'pair', 'chart'].map(
+  ...['main', 'api', 'dom', 'order', 'overview', 'ladder', 'comparison', 'examples', 'latency', 'pair', 'chart'].map(
     (name) => [`${name}.js`, join(FOLDER, `${name}.js`), SCRIPT] as const,
   ),
   ['uplot.js', join(UPLOT, 'uPlot.esm.js'), SCRIPT],

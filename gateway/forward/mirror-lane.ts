@@ -1,5 +1,5 @@
 import type { MirrorBudget } from '../policy/policy.ts';
-import { Line } from './line.ts';
+import { Fifo } from './fifo.ts';
 
 /** Why a copy was never sent. */
 export const DROPS = [
@@ -40,7 +40,7 @@ export type Job = {
 export class MirrorLane {
   isPaused = false;
   #budget: MirrorBudget;
-  readonly #waiting = new Line<Job>();
+  readonly #waiting = new Fifo<Job>();
   /** Of everything that waits or is in flight. */
   #bytes = 0;
   #inFlight = 0;

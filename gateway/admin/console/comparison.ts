@@ -1,20 +1,11 @@
 // One shadow: is the candidate right? The verdict first, then what it rests on, then where it differs, down to one pair.
-import { get } from './api.ts';
 import { disagreementChart } from './chart.ts';
-import { type Child, el, milliseconds, percent, styled, tableOf, timeText } from './dom.ts';
+import { type Child, el, percent, styled, tableOf } from './dom.ts';
+import { exampleButton, showExamples } from './examples.ts';
+import { latency } from './latency.ts';
 import { orderButton } from './order.ts';
 import { shadowLines } from './overview.ts';
-import { showPair } from './pair.ts';
-import type {
-  Comparison,
-  FieldSummary,
-  LatencyBand,
-  MarkedSummaries,
-  Rate,
-  ShadowStatus,
-  SubjectSummary,
-  Summary,
-} from './types.ts';
+import type { FieldSummary, MarkedSummaries, Rate, ShadowStatus, SubjectSummary, Summary } from './types.ts';
 
 const VERDICTS = {
   yes: ['bad', 'differs beyond noise'],
@@ -216,38 +207,6 @@ function confusion(
   ];
 }
 
-function latency({ latency: told }: Summary): Child[] {
-  if (told === undefined) return [];
-  const { baselineMeanMs, candidateMeanMs, medianDifferenceMs = 0, p95DifferenceMs = 0 } = told;
-  return [
-    el('h2', {}, 'Latency, of the same requests'),
-    el(
-      'p',
-      {},
-      `The middle pair differs by ${milliseconds(medianDifferenceMs)}, one in twenty by more than ${milliseconds(p95DifferenceMs)}; means ${milliseconds(baselineMeanMs)} and ${milliseconds(candidateMeanMs)}`,
-    ),
-    latencyBars(told.bands),
-  ];
-}
-
-/** How many pairs differ by how much, as bars. */
-function latencyBars(bands: readonly LatencyBand[]): HTMLElement {
-  const most = Math.max(...bands.map(({ pairs }) => pairs));
-  const rows = bands.map((band) => [
-    bandText(band),
-    band.pairs,
-    styled(el('div', { class: 'bar' }), { '--part': band.pairs / most }),
-  ]);
-  return tableOf(['the candidate was', 'pairs', ''], rows, 'latency differences');
-}
-
-function bandText({ fromMs, toMs }: LatencyBand): string {
-  if (fromMs === undefined) return `more than ${-(toMs ?? 0)} ms faster`;
-  if (toMs === undefined) return `more than ${fromMs} ms slower`;
-  if (fromMs < 0 && toMs > 0) return `the same within ${toMs} ms`;
-  return fromMs < 0 ? `${-toMs} to ${-fromMs} ms faster` : `${fromMs} to ${toMs} ms slower`;
-}
-
 function slices({ slices: told }: Summary): Child[] {
   if (told.length === 0) return [];
   const rows = told.map(({ name, value, pairs, errors, disagreement }) => [
@@ -260,39 +219,4 @@ function slices({ slices: told }: Summary): Child[] {
     el('h2', {}, 'Slices, the surest difference first'),
     tableOf(['slice', 'pairs', 'errors', 'differs'], rows, 'slices', 'cards'),
   ];
-}
-
-type Filter = Readonly<Record<string, string>>;
-
-function exampleButton(label: string, view: ComparisonView, filter: Filter): HTMLElement {
-  return el('button', { type: 'button', click: () => void showExamples(view, filter, label) }, label);
-}
-
-async function showExamples({ model, shadow }: ComparisonView, filter: Filter, title: string): Promise<void> {
-  const query = new URLSearchParams({ model, shadow, limit: '20', ...filter });
-  const dialog = el('dialog', { 'aria-label': title });
-  dialog.addEventListener('close', () => dialog.remove());
-  document.body.append(dialog);
-  dialog.showModal();
-  const body = await get<{ comparisons: Comparison[] }>(`/api/comparisons?${query}`).then(
-    ({ comparisons }) => exampleTable(comparisons),
-    (error: Error) => el('p', { class: 'bad' }, error.message),
-  );
-  dialog.append(
-    el('h2', {}, title),
-    body,
-    el('div', { class: 'actions' }, el('button', { type: 'button', click: () => dialog.close() }, 'Close')),
-  );
-  dialog.querySelector('button')?.focus();
-}
-
-function exampleTable(comparisons: readonly Comparison[]): HTMLElement {
-  if (comparisons.length === 0) return el('p', { class: 'quiet' }, 'There is none.');
-  const rows = comparisons.map((comparison) => [
-    timeText(comparison.at),
-    comparison.kind.replaceAll('_', ' '),
-    comparison.reason ?? comparison.fields.flatMap(({ field, same }) => (same ? [] : [field])).join(', '),
-    el('button', { type: 'button', class: 'cell', click: () => void showPair(comparison) }, comparison.id),
-  ]);
-  return tableOf(['when', 'kind', 'what', 'request'], rows, 'examples', 'cards');
 }

@@ -42,23 +42,28 @@ const EXACTLY: CompareSpec = { as: 'exact' };
 
 /** Compares pairs, each by its shadow's spec. Never throws. */
 export function compareBatch(pairs: readonly Pair[], specs: ReadonlyMap<string, CompareSpec>): ComparisonBatch {
-  let records = '';
+  const records: string[] = [];
   const kept: KeptText[] = [];
   const deltas = new Deltas();
   for (const pair of pairs) {
     const spec = specs.get(shadowKey(pair.model, pair.shadow)) ?? EXACTLY;
     const comparison = compare(pair, spec);
-    records += `${recordOf(comparison)}\n`;
+    records.push(recordOf(comparison));
     deltas.add(comparison);
     if (spec.keep !== undefined) kept.push(...keptOf(pair, spec.keep));
   }
-  return { records: { bytes: ENCODER.encode(records), count: pairs.length }, deltas: deltas.list(), kept };
+  return { records: linesOf(records), deltas: deltas.list(), kept };
 }
 
 const ENCODER = new TextEncoder();
 const DECODER = new TextDecoder();
 
-/** The lines, without their ends. */
+/** Texts without line ends inside, as lines. */
+export function linesOf(texts: readonly string[]): Lines {
+  return { bytes: ENCODER.encode(texts.map((text) => `${text}\n`).join('')), count: texts.length };
+}
+
+/** The texts of lines. */
 export function textsIn({ bytes }: Lines): string[] {
   const texts = DECODER.decode(bytes).split('\n');
   texts.pop();

@@ -77,3 +77,8 @@ export class Queue<T> {
     return count;
   }
 }
+
+/** What several count for together. */
+export function countOf(entries: readonly { readonly count: number }[]): number {
+  return entries.reduce((sum, { count }) => sum + count, 0);
+}

@@ -1,6 +1,6 @@
 // Comparisons of one gateway by itself: queued within bounds, written every 50 ms, in memory or in files.
 import type { ComparisonBatch, KeptText, Lines, SumsDelta } from '../compare/batch.ts';
-import { Queue } from '../compare/queue.ts';
+import { countOf, Queue } from '../compare/queue.ts';
 import { KeptValues } from './kept-values.ts';
 import type { Retention } from './retention.ts';
 import type { SegmentedLog } from './segments.ts';
@@ -125,7 +125,7 @@ export class LocalComparisons implements ComparisonStore {
   }
 
   async #writeRecords(records: readonly Lines[], now: number): Promise<void> {
-    const count = records.reduce((sum, lines) => sum + lines.count, 0);
+    const count = countOf(records);
     if (count === 0) return;
     this.#inHand = count;
     try {

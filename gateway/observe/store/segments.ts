@@ -1,6 +1,7 @@
 // Comparisons as lines in segments: appended to the last one, dropped by whole segments, read from the newest back.
 import { type Lines, textsIn } from '../compare/batch.ts';
 import type { Comparison } from '../compare/comparison.ts';
+import { countOf } from '../compare/queue.ts';
 import { fits, parseRecord } from './filter.ts';
 import type { Retention } from './retention.ts';
 import type { Page, PageQuery } from './store.ts';
@@ -155,10 +156,6 @@ function partsOf(lines: readonly Lines[]): Lines[][] {
     room -= some.count;
   }
   return parts;
-}
-
-function countOf(lines: readonly Lines[]): number {
-  return lines.reduce((sum, { count }) => sum + count, 0);
 }
 
 function cursorOf({ segment, line }: Position): string {

@@ -1,6 +1,6 @@
 // Everything that is appended to Redis, in batches, each applied once. Queued within bounds, the oldest dropped first, and
 // counted: nothing here waits for Redis, and nothing throws.
-import { Queue } from '../../compare/queue.ts';
+import { countOf, Queue } from '../../compare/queue.ts';
 import type { StoreCounters } from '../store.ts';
 import { applyOnce, type Command, type CommandWords, isUnsure } from './apply-once.ts';
 import { type Connections, reasonOf } from './connections.ts';
@@ -229,10 +229,6 @@ export class Writer {
     if (error !== '' && this.#refusal === undefined) this.#options.onTrouble(new Error(error));
     this.#refusal = error === '' ? undefined : error;
   }
-}
-
-function countOf(entries: readonly Entry[]): number {
-  return entries.reduce((sum, { count }) => sum + count, 0);
 }
 
 /** About: the words before the last are mostly shared. */

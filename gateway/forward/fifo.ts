@@ -2,7 +2,7 @@
  * What waits, the first come first. Not a Set: to one that is filled and emptied without end, V8 gives a new table again and
  * again, each referred to by the one before, and all that they held lives on until the next full collection.
  */
-export class Line<T> {
+export class Fifo<T> {
   #entries: (T | undefined)[] = [];
   /** Entries before this one are gone. */
   #head = 0;
