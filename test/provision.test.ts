@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { programsOf } from './provision.ts';
+import { folderOf } from './support/folder.ts';
 import { needs, PROGRAMS, packagesOf } from './support/programs.ts';
 import { undo } from './support/undo.ts';
 
 test('only the programs that a test file asks for, itself or through what it imports, are wanted', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-programs-'));
-  undo(t, () => rmSync(folder, { recursive: true }));
+  const folder = folderOf(t, 'programs');
   // ASK stands for the helper's name, or this very file would ask for these programs.
   const file = (name: string, text: string) => {
     writeFileSync(join(folder, name), text.replaceAll('ASK', 'needs'));

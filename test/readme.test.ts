@@ -1,12 +1,11 @@
 // The README promises only what is there.
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { slotOf } from '../gateway/decide/bucket.ts';
-import { undo } from './support/undo.ts';
+import { folderOf } from './support/folder.ts';
 
 const README = readFileSync('README.md', 'utf8');
 
@@ -35,28 +34,27 @@ test('every script that the README names is in package.json', () => {
 });
 
 test('the commands that rehearse a policy say what the README shows', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-readme-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'readme');
   const edited = join(folder, 'edited.yaml');
   writeFileSync(edited, readFileSync('config/policy.yaml', 'utf8').replace('steps: [10%]', 'steps: [25%]'));
-  const curl = 'curl -s http://127.0.0.1:8080/v2/models/digits/infer -d @config/data/digits.json -H'.split(' ');
-  for (const args of [
-    ['diff', 'config/policy.yaml', edited],
-    ['explain', ...curl, 'x-user-id: ada'],
-  ]) {
-    const { stdout, status } = spawnSync(process.execPath, ['dist/gateway/main.js', ...args], { encoding: 'utf8' });
-    assert.equal(status, 0, stdout);
-    const lines = stdout.split('\n').filter((line) => line !== '');
-    const isShown = (line: string) => README.includes(`\n${line}\n`);
-    // Of explain the README leaves out what repeats the request.
-    const from = args[0] === 'diff' ? 0 : lines.findIndex((line) => line.includes('slot'));
-    const until = args[0] === 'diff' ? lines.length : from + 3;
+  const shows = (lines: readonly string[]) =>
     assert.deepEqual(
-      lines.slice(from, until).filter((line) => !isShown(line)),
+      lines.filter((line) => !README.includes(`\n${line}\n`)),
       [],
     );
-  }
+  shows(saidBy('diff', 'config/policy.yaml', edited));
+  const curl = 'curl -s http://127.0.0.1:8080/v2/models/digits/infer -d @config/data/digits.json -H'.split(' ');
+  const explained = saidBy('explain', ...curl, 'x-user-id: ada');
+  const step = explained.findIndex((line) => line.includes('slot')); // before it stands what repeats the request
+  assert.ok(step >= 0);
+  shows(explained.slice(step, step + 3));
 });
+
+function saidBy(...args: readonly string[]): string[] {
+  const { stdout, status } = spawnSync(process.execPath, ['dist/gateway/main.js', ...args], { encoding: 'utf8' });
+  assert.equal(status, 0, stdout);
+  return stdout.split('\n').filter((line) => line !== '');
+}
 
 test('the users that the README names get what it says', () => {
   assert.ok(slotOf('digits.canary', 'ada') < 100_000);

@@ -2,23 +2,13 @@
 // would start it: another user, no capabilities to speak of, only what was copied.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { parseServable } from '../../gateway/policy/load.ts';
+import { folderOf } from '../support/folder.ts';
 import { needs, pathOf } from '../support/programs.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
@@ -78,8 +68,7 @@ function stages(): Map<string, Stage> {
 
 /** The folder /app of the stage `build`: what was compiled, and the packages that run without the development's. */
 function buildFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-image-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'image');
   chmodSync(folder, 0o755);
   cpSync('package.json', join(folder, 'package.json'));
   for (const part of ['gateway', 'model-server'])
@@ -99,8 +88,7 @@ function buildFolder(t: TestContext): string {
 
 /** What a stage has in /app. */
 function layOut(t: TestContext, stage: Stage, build: string): string {
-  const root = mkdtempSync(join(tmpdir(), 'sluice-root-'));
-  undo(t, () => rmSync(root, { recursive: true, force: true }));
+  const root = folderOf(t, 'root');
   chmodSync(root, 0o755);
   for (const { from, sources, to } of stage.copies)
     for (const source of sources) {
@@ -176,8 +164,7 @@ test('everything that the Dockerfile copies and runs exists', (t) => {
 });
 
 test('onnxruntime-node is left with the libraries of this platform alone', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-slim-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'slim');
   const bin = 'node_modules/onnxruntime-node/bin';
   for (const file of execFileSync('find', [bin, '-type', 'd'], { encoding: 'utf8' }).trim().split('\n'))
     mkdirSync(join(folder, file), { recursive: true });
@@ -286,8 +273,7 @@ test('the compose file fits its specification, names what exists, and its policy
 });
 
 test('systemd accepts the units, and they start the programs that are there', needs('systemd-analyze'), (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-units-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'units');
   for (const unit of ['sluice-gateway.service', 'sluice-model-server@.service']) {
     const text = readFileSync(`deploy/systemd/${unit}`, 'utf8');
     const [, command = ''] = /^ExecStart=\/usr\/bin\/node --enable-source-maps \/opt\/sluice\/(\S+)/m.exec(text) ?? [];

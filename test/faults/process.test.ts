@@ -13,6 +13,7 @@ import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { infer, policyFile, policyOf } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
+import { CAN_MOUNT } from '../support/small-disk.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -143,10 +144,8 @@ test('I8: with a heap of 64 MB large bodies are answered or refused, and the pro
   assert.equal((await infer(url)).status, 200);
 });
 
-const IS_ROOT = process.getuid?.() === 0;
-
 test('I11: on a read-only root, as nobody, without a home and without capabilities it serves and drains', {
-  skip: IS_ROOT ? false : 'mounting takes root',
+  skip: CAN_MOUNT ? false : 'mounting takes root',
 }, async (t) => {
   const server = await fakeServer(t, answering({ ok: true }));
   const folder = dirname(policyFile(t, policyOf([server.url])));

@@ -1,11 +1,11 @@
 // Debian's nginx and haproxy, each as a plain proxy in front of one server: what others make of the same bytes.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { folderOf } from '../support/folder.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { type Program, pathOf } from '../support/programs.ts';
 import { undo } from '../support/undo.ts';
@@ -58,8 +58,7 @@ async function startReference(
   program: Program,
   configure: (folder: string, port: number) => string[],
 ): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), `sluice-${program}-`));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, program);
   const [port = 0] = await freePorts(1);
   const child = spawn(pathOf(program) ?? program, configure(folder, port), { stdio: ['ignore', 'ignore', 'inherit'] });
   undo(t, async () => {

@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import dns from 'node:dns';
-import { mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
+import { folderOf } from '../support/folder.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
@@ -108,8 +108,7 @@ test('a name that leads to several addresses is a server at each, looked up agai
 
 /** A self-signed certificate for `localhost` and its key, made by openssl. */
 function certificate(t: TestContext): { folder: string; cert: string; key: string } {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-tls-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'tls');
   const [cert, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')];
   const args = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
   execFileSync(
@@ -162,8 +161,7 @@ test('a renewed certificate is used without an edit and without a lost request, 
     server.closeAllConnections();
   });
   // As Kubernetes mounts a secret: a link to a folder that is swapped for another one.
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-secret-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'secret');
   const swap = (target: string) => {
     symlinkSync(target, join(folder, 'next'));
     renameSync(join(folder, 'next'), join(folder, 'data'));
@@ -186,8 +184,7 @@ test('a renewed certificate is used without an edit and without a lost request, 
     return told.policy.mistake;
   };
   assert.equal(await status(), 200);
-  const broken = mkdtempSync(join(tmpdir(), 'sluice-broken-'));
-  undo(t, () => rmSync(broken, { recursive: true, force: true }));
+  const broken = folderOf(t, 'broken');
   writeFileSync(join(broken, 'cert.pem'), 'no certificate');
   swap(broken);
   await until(async () => /ca holds no PEM certificate/.test((await mistake()) ?? ''), 'the mistake');

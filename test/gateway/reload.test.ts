@@ -1,23 +1,13 @@
 // Reload, as people do it: edits, symlink swaps, half-written files, storms; under load, with a ledger of request ids.
 import assert from 'node:assert/strict';
-import {
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Gateway } from '../../gateway/app.ts';
 import { answering, type FakeServer, fakeServer } from '../support/fake-server.ts';
+import { folderOf } from '../support/folder.ts';
 import { gatewayOf, infer, policyOf } from '../support/gateway.ts';
-import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
 /** The promise is 250 ms; a busy machine may take five times as long. */
@@ -35,8 +25,7 @@ async function lastReloadOk({ adminUrl }: Gateway): Promise<string | undefined> 
 }
 
 function folder(t: TestContext): string {
-  const path = mkdtempSync(join(tmpdir(), 'sluice-reload-'));
-  undo(t, () => rmSync(path, { recursive: true, force: true, maxRetries: 5 }));
+  const path = folderOf(t, 'reload');
   return path;
 }
 

@@ -3,10 +3,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { experience, FAULTS, OUT_OF_DISK } from '../stories/redis-faults.ts';
 import { needs } from '../support/programs.ts';
+import { CAN_MOUNT } from '../support/small-disk.ts';
 
 const TRAFFIC = { perSecond: 200, quietMs: 15_000, faultMs: 30_000 };
-const IS_ROOT = process.getuid?.() === 0;
-const WAYS = { ...FAULTS, ...(IS_ROOT && { 'out of disk': OUT_OF_DISK }) };
+const WAYS = { ...FAULTS, ...(CAN_MOUNT && { 'out of disk': OUT_OF_DISK }) };
 
 for (const [what, fault] of Object.entries(WAYS)) {
   test(`callers notice nothing of a Redis that is ${what}`, needs('redis-server'), async (t) => {

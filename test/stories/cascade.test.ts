@@ -2,8 +2,7 @@
 // `sluice tune` and `sluice replay` say of it.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { ladderText, measureLadder } from '../../gateway/cli/demo-tiers.ts';
@@ -14,6 +13,7 @@ import { digitsOf, loadDigits } from '../../model-server/training/digits-data.ts
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { readMails } from '../../model-server/training/held-out-mails.ts';
 import { type Labelled, labelledDigit, labelledMail } from '../../model-server/training/labelled.ts';
+import { folderOf } from '../support/folder.ts';
 import { undo } from '../support/undo.ts';
 
 const POLICY = 'config/examples/cascade.yaml';
@@ -35,8 +35,7 @@ async function setUp(t: TestContext) {
   });
   undo(t, () => setup.stop());
   await setup.start();
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-cascade-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'cascade');
   const { url = '', adminUrl = '' } = setup.gateway ?? {};
   /** Runs a command on these inputs; returns what it printed. Throws when it fails. */
   const sluice = (inputs: readonly Labelled[], ...args: string[]): Promise<string> => {

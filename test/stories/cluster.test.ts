@@ -1,8 +1,7 @@
 // The cluster of deploy/ with plain processes on loopback: two gateways, three model servers, Redis, Prometheus, Alertmanager.
 // A model server is killed, a gateway is drained and replaced as in an upgrade: nobody loses a request, and a rollback stands.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,6 +10,7 @@ import { Child } from '../../gateway/cli/child.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { labelledDigit } from '../../model-server/training/labelled.ts';
+import { folderOf } from '../support/folder.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { needs } from '../support/programs.ts';
 import { prometheusAndAlertmanager } from '../support/prometheus.ts';
@@ -63,8 +63,7 @@ class Cluster {
     this.t = t;
     this.redis = redis;
     this.ports = ports;
-    this.folder = mkdtempSync(join(tmpdir(), 'sluice-cluster-'));
-    undo(t, () => rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 }));
+    this.folder = folderOf(t, 'cluster');
   }
 
   get policy(): string {

@@ -1,8 +1,7 @@
 // The main job with real processes and real models: start, answer, lose a server, recover, stop without orphans.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -10,6 +9,7 @@ import { Child } from '../../gateway/cli/child.ts';
 import { LocalSetup } from '../../gateway/cli/local-setup.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
+import { folderOf } from '../support/folder.ts';
 import { freePorts, isFree } from '../support/free-ports.ts';
 import { policyFile } from '../support/gateway.ts';
 import { isRunning, treeOf } from '../support/process-tree.ts';
@@ -250,8 +250,7 @@ test('sluice start prints a curl line that works, and its end is the end of its 
 });
 
 test('stopping ends a frozen server too, and a model server leaves nothing in the home folder', async (t) => {
-  const home = mkdtempSync(join(tmpdir(), 'sluice-home-'));
-  undo(t, () => rmSync(home, { recursive: true }));
+  const home = folderOf(t, 'home');
   const server = new Child(['model-server', '--port', '0'], {
     output: 'pipe',
     env: { HOME: home, SLUICE_LOG_LEVEL: 'silent' },

@@ -4,13 +4,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool } from 'undici';
-import { Backend } from '../bench/backend-process.ts';
+import { backend, callers } from '../support/callers.ts';
 import { type GatewayProcess, gatewayProcess } from '../support/gateway-process.ts';
-import { openLoop } from '../support/open-loop.ts';
 import { type RedisServer, type RedisServerOptions, redisServer } from '../support/redis.ts';
 import { fill, smallDisk } from '../support/small-disk.ts';
-import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
 type Fault = {
@@ -90,7 +87,10 @@ models:
     [],
     { REDIS_URL: redis.url },
   );
-  const load = (forMs: number) => callersOf(gateway, perSecond, forMs);
+  const load = async (forMs: number) => {
+    const { latency, failures } = await callers(gateway.url, { body: '{"inputs":[]}', perSecond, forMs });
+    return { p50: latency(0.5), p99: latency(0.99), failures };
+  };
   const opening = await load(quietMs); // connections open, code compiled
   const before = await load(quietMs);
   const [during] = await Promise.all([
@@ -133,35 +133,6 @@ async function account(gateway: GatewayProcess, asked: number) {
     assert.fail(`${error}: ${JSON.stringify({ asked, ...told })}`),
   );
   return told;
-}
-
-async function backend(t: TestContext): Promise<Backend> {
-  const started = await Backend.start();
-  undo(t, () => started.stop());
-  return started;
-}
-
-async function callersOf({ url }: GatewayProcess, perSecond: number, forMs: number) {
-  const pool = new Pool(url, { connections: 32 });
-  const { sent, latency } = await openLoop({
-    perSecond,
-    forMs,
-    send: async () => {
-      const { statusCode, body } = await pool.request({
-        path: '/v2/models/m/infer',
-        method: 'POST',
-        body: '{"inputs":[]}',
-      });
-      await body.dump();
-      if (statusCode !== 200) throw new Error(`status ${statusCode}`);
-    },
-  });
-  await pool.close();
-  return {
-    p50: latency(0.5),
-    p99: latency(0.99),
-    failures: sent.flatMap(({ result }) => (result.ok ? [] : [String(result.error)])),
-  };
 }
 
 function countsIn(text: string) {

@@ -1,8 +1,6 @@
 // What the judge does to a running gateway: a bad candidate leaves by itself and stays out, a good one goes on to 100 %.
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { Child } from '../../gateway/cli/child.ts';
 import { LocalSetup } from '../../gateway/cli/local-setup.ts';
@@ -11,6 +9,7 @@ import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { sluice } from '../gateway/cli/sluice.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
+import { folderOf } from '../support/folder.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
 import { redisServer } from '../support/redis.ts';
@@ -35,8 +34,7 @@ async function digitsPolicy(t: TestContext, candidate: string, keys: string): Pr
 }
 
 async function setup(t: TestContext, policy: string) {
-  const data = mkdtempSync(join(tmpdir(), 'sluice-rollback-'));
-  undo(t, () => rmSync(data, { recursive: true, force: true, maxRetries: 5 }));
+  const data = folderOf(t, 'rollback');
   const args = ['--port', '0', '--admin-port', '0', '--drain-grace', '0ms'];
   const local = new LocalSetup({
     policyFile: policy,

@@ -3,10 +3,8 @@ import assert from 'node:assert/strict';
 import { createServer, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Pool } from 'undici';
-import { Backend } from '../bench/backend-process.ts';
+import { backend, callers } from '../support/callers.ts';
 import { type GatewayProcess, gatewayProcess } from '../support/gateway-process.ts';
-import { openLoop } from '../support/open-loop.ts';
 import { scriptServer } from '../support/script-server.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
@@ -74,21 +72,10 @@ export function line({ state, p50, p90, p99, grown, copies }: Experience): strin
   return `${state}: p50 ${p50.toFixed(2)} ms, p90 ${p90.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, +${grown.toFixed(0)} MiB; ${counted.join(', ')}`;
 }
 
-async function run({ url }: GatewayProcess, { bytes, perSecond, forMs }: Traffic) {
-  const pool = new Pool(url, { connections: 64 });
+function run({ url }: GatewayProcess, { bytes, perSecond, forMs }: Traffic) {
   const body = Buffer.alloc(bytes, ' ');
   body.write('{"inputs":[]}');
-  const { sent, latency } = await openLoop({
-    perSecond,
-    forMs,
-    send: async () => {
-      const { statusCode, body: answer } = await pool.request({ path: '/v2/models/m/infer', method: 'POST', body });
-      await answer.dump();
-      if (statusCode !== 200) throw new Error(`status ${statusCode}`);
-    },
-  });
-  await pool.close();
-  return { latency, failures: sent.flatMap(({ result }) => (result.ok ? [] : [String(result.error)])) };
+  return callers(url, { body, perSecond, forMs });
 }
 
 /** The counts once nothing waits and nothing is on its way. */
@@ -127,12 +114,6 @@ function policyWith(primary: string, shadow: string): string {
       ? 'versions: { v1: { servers: [p] } }'
       : 'versions: { v1: { servers: [p] }, v2: { servers: [s] } }\n    shadow: [{ version: v2, sample: 100% }]';
   return `apiVersion: sluice/v1\nfleet:\n  p: { url: "${primary}" }${other}\nmodels:\n  m:\n    timeout: ${TIMEOUT_MS}ms\n    baseline: v1\n    ${lines}\n`;
-}
-
-async function backend(t: TestContext): Promise<Backend> {
-  const started = await Backend.start();
-  undo(t, () => started.stop());
-  return started;
 }
 
 async function listening(t: TestContext, greet: (socket: Socket) => void): Promise<string> {

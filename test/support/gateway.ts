@@ -1,12 +1,12 @@
 // A gateway inside the test's own process, on ports 0, over whatever servers the test has.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Gateway, startGateway } from '../../gateway/app.ts';
 import type { GatewaySettings } from '../../gateway/env.ts';
 import { readTrustedProxies } from '../../gateway/receive/claims.ts';
 import type { Limits } from '../../gateway/receive/listener.ts';
+import { folderOf } from './folder.ts';
 import { undo } from './undo.ts';
 
 /** What differs from the settings that tests run with; of the limits only those that matter. */
@@ -22,8 +22,7 @@ const LIMITS: Limits = {
 
 /** Writes a policy into a folder that goes when the test ends; returns the file. */
 export function policyFile(t: TestContext, text: string): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const folder = folderOf(t, 'test');
   const file = join(folder, 'policy.yaml');
   writeFileSync(file, text);
   return file;

@@ -1,10 +1,10 @@
 // The real Prometheus and Alertmanager with the configuration of deploy/, made fast enough for a test.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { folderOf } from './folder.ts';
 import { freePorts } from './free-ports.ts';
 import { type Program, pathOf } from './programs.ts';
 import { undo } from './undo.ts';
@@ -14,8 +14,7 @@ export type Addresses = Readonly<Record<string, string>>;
 
 /** Starts both; they end with the test. Returns Prometheus' address. */
 export async function prometheusAndAlertmanager(t: TestContext, own: Addresses): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-alerts-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
+  const folder = folderOf(t, 'alerts');
   const [prometheus = 0, alertmanager = 0] = await freePorts(2);
   const addresses = { '127.0.0.1:9093': `127.0.0.1:${alertmanager}`, ...own };
   for (const [name, file] of [

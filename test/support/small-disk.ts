@@ -1,16 +1,17 @@
-// A disk that is full soon. Mounting takes root.
+// A disk that is full soon.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { appendFileSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import { folderOf } from './folder.ts';
 import { undo } from './undo.ts';
+
+/** Mounting takes root. */
+export const CAN_MOUNT = process.getuid?.() === 0;
 
 /** A folder with so much room; it goes with the test. */
 export function smallDisk(t: TestContext, size = '2m'): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-disk-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'disk');
   execFileSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
   undo(t, () => execFileSync('umount', ['-l', folder]));
   return folder;

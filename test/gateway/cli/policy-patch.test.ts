@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { editedText, unifiedDiff } from '../../../gateway/cli/policy-patch.ts';
-import { undo } from '../../support/undo.ts';
+import { folderOf } from '../../support/folder.ts';
 
 const PATH = ['models', 'm', 'tiers', 'escalate'];
 
@@ -38,8 +37,7 @@ test('a list, or a map over several lines, is replaced whole', () => {
 });
 
 test('the diff is one that git applies', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-patch-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'patch');
   const lines = Array.from({ length: 20 }, (_, i) => `key${i}: ${i}`);
   for (const [at, last] of [
     [0, '\n'],

@@ -1,9 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { undo } from '../../support/undo.ts';
+import { folderOf } from '../../support/folder.ts';
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 
@@ -19,8 +18,7 @@ export function sluice(args: readonly string[], stdin = ''): Promise<Ran> {
 
 /** A file with this text, gone after the test. */
 export function fileWith(t: TestContext, text: string, name = 'policy.yaml'): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
+  const folder = folderOf(t, 'cli');
   const file = join(folder, name);
   writeFileSync(file, text);
   return file;

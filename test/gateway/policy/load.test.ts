@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { loadPolicy, PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
 import { pathOf } from '../../../gateway/policy/paths.ts';
-import { undo } from '../../support/undo.ts';
+import { folderOf } from '../../support/folder.ts';
 
 const GOOD = `apiVersion: sluice/v1
 fleet:
@@ -206,8 +205,7 @@ test('a policy that is cut short, a list or two documents is refused', () => {
 });
 
 test('a file that is missing, a folder, too large or not text is refused in one line', (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  undo(t, () => rmSync(folder, { recursive: true }));
+  const folder = folderOf(t, 'test');
   const file = join(folder, 'policy.yaml');
   assert.throws(() => loadPolicy(file), new PolicyError(`${file}: no such file`));
   assert.throws(() => loadPolicy(folder), new PolicyError(`${folder}: expected a file`));

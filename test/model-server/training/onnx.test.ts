@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
@@ -21,6 +20,7 @@ import {
   TRAINING_README,
 } from '../../../model-server/training/project-files.ts';
 import { wilson, withScoreTable } from '../../../model-server/training/score-table.ts';
+import { folderOf } from '../../support/folder.ts';
 import { undo } from '../../support/undo.ts';
 
 /** Another processor may round the last bit of a sum differently and tip a digit that lies on the fence. */
@@ -176,8 +176,7 @@ test('the model files stay small enough to commit', () => {
 });
 
 function temporaryFolder(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-training-'));
-  undo(t, () => rmSync(folder, { recursive: true }));
+  const folder = folderOf(t, 'training');
   return folder;
 }
 

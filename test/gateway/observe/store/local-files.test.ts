@@ -21,10 +21,11 @@ import { lockFolder } from '../../../../gateway/observe/store/folder-lock.ts';
 import { type LocalStoreOptions, openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
 import { DEFAULT_RETENTION } from '../../../../gateway/observe/store/retention.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
-import { smallDisk } from '../../../support/small-disk.ts';
+import { folderOf } from '../../../support/folder.ts';
+import { CAN_MOUNT, smallDisk } from '../../../support/small-disk.ts';
 import { undo } from '../../../support/undo.ts';
 import { until } from '../../../support/until.ts';
-import { addsUp, batchOf, comparison, folderOf, idsOf, NOW, written } from './made.ts';
+import { addsUp, batchOf, comparison, idsOf, NOW, written } from './made.ts';
 
 const SUBJECT = { model: 'digits', shadow: 'v2', baseline: 'v1', candidate: 'v2' };
 
@@ -197,10 +198,8 @@ test('a folder with a very long path is locked too, and leaves nothing elsewhere
   assert.equal(existsSync(join(tmpdir(), `sluice-${id}`)), false);
 });
 
-const IS_ROOT = process.getuid?.() === 0;
-
 test('a full disk costs records, which are counted, and no sum, and a rollback says that it failed', {
-  skip: IS_ROOT ? false : 'mounting takes root',
+  skip: CAN_MOUNT ? false : 'mounting takes root',
 }, async (t) => {
   const folder = smallDisk(t, '256k');
   const troubles: Error[] = [];

@@ -1,6 +1,7 @@
 import { openLocalStore } from '../../../../gateway/observe/store/local-store.ts';
+import { folderOf } from '../../../support/folder.ts';
 import { undo } from '../../../support/undo.ts';
-import { folderOf } from './made.ts';
+
 import { storeSuite } from './store.suite.ts';
 
 storeSuite('a store in memory', {}, async (t) => {

@@ -1,12 +1,7 @@
 // Comparisons and stores as tests of the store need them.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import type { TestContext } from 'node:test';
-import { type ComparisonBatch, Deltas } from '../../../../gateway/observe/compare/batch.ts';
+import { type ComparisonBatch, Deltas, linesOf } from '../../../../gateway/observe/compare/batch.ts';
 import type { Comparison, FieldComparison } from '../../../../gateway/observe/compare/comparison.ts';
 import type { PageQuery, Store } from '../../../../gateway/observe/store/store.ts';
-import { undo } from '../../../support/undo.ts';
 import { until } from '../../../support/until.ts';
 
 export const NOW = Date.now();
@@ -36,8 +31,7 @@ export function differing(field: string): FieldComparison {
 export function batchOf(comparisons: readonly Comparison[], kept: ComparisonBatch['kept'] = []): ComparisonBatch {
   const deltas = new Deltas();
   for (const made of comparisons) deltas.add(made);
-  const text = comparisons.map((made) => `${JSON.stringify(made)}\n`).join('');
-  const records = { bytes: new TextEncoder().encode(text), count: comparisons.length };
+  const records = linesOf(comparisons.map((made) => JSON.stringify(made)));
   return { records, deltas: deltas.list(), kept };
 }
 
@@ -50,13 +44,6 @@ export async function written(store: Store, count: number): Promise<void> {
 export async function idsOf(store: Store, query: Partial<PageQuery> = {}): Promise<string[]> {
   const { comparisons } = await store.comparisons.page({ limit: 100, ...query });
   return comparisons.map(({ id }) => id);
-}
-
-/** A folder that goes with the test. */
-export function folderOf(t: TestContext): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-store-'));
-  undo(t, () => rmSync(folder, { recursive: true, force: true }));
-  return folder;
 }
 
 /** Whether nothing told to a store went uncounted. */

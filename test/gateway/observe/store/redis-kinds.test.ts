@@ -7,11 +7,12 @@ import { test } from 'node:test';
 import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
 import { reconnectPause } from '../../../../gateway/observe/store/redis/connections.ts';
 import { redisKeys } from '../../../../gateway/observe/store/redis/keys.ts';
+import { folderOf } from '../../../support/folder.ts';
 import { needs } from '../../../support/programs.ts';
 import { redisServer } from '../../../support/redis.ts';
 import { redisCluster } from '../../../support/redis-cluster.ts';
 import { until } from '../../../support/until.ts';
-import { batchOf, comparison, folderOf, idsOf, written } from './made.ts';
+import { batchOf, comparison, idsOf, written } from './made.ts';
 import { replica } from './shared.ts';
 
 test(

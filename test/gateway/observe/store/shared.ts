@@ -8,8 +8,9 @@ import { LocalRollouts } from '../../../../gateway/observe/store/local-rollouts.
 import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
 import { openRedisStore, type RedisStoreOptions } from '../../../../gateway/observe/store/redis/redis-store.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
+import { folderOf } from '../../../support/folder.ts';
 import { undo } from '../../../support/undo.ts';
-import { batchOf, comparison, folderOf } from './made.ts';
+import { batchOf, comparison } from './made.ts';
 
 export type Replica = { readonly store: Store; readonly troubles: Error[]; readonly folder: string };
 
