@@ -67,7 +67,7 @@ export type Fault =
   | 'client_left'; // the caller hung up before it had the whole answer
 
 /** Whose doing a result was. Only `model_fault` speaks against a version. */
-export type OutcomeClass = 'ok' | 'model_fault' | 'client_fault' | 'shed' | 'client_left';
+export type OutcomeClass = 'ok' | 'model_fault' | 'server_fault' | 'client_fault' | 'shed' | 'client_left';
 
 /** What goes back to the caller. */
 export type Answer = {

@@ -1,13 +1,15 @@
 // What this gateway knows of every rollout, and what follows from it for requests: worked out when a state or the policy
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
-import type { Answer, Sorted } from './flow.ts';
+import type { Answer, Facts, Sorted } from './flow.ts';
 import { Arms } from './judge/arms.ts';
+import type { Look } from './judge/callers.ts';
 import { addComparisons, type Comparisons, NO_COMPARISONS } from './judge/disagreement.ts';
+import type { FirstHits } from './judge/first-hits.ts';
 import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
 import { viewOf } from './judge/live.ts';
+import { Memory } from './judge/memory.ts';
 import type { RolloutState } from './judge/state.ts';
-import { emptyTally } from './judge/tally.ts';
-import type { Traffic } from './judge/weigh.ts';
+import { emptyTally, type Traffic } from './judge/tally.ts';
 import { addTick, sumOf, type Window } from './judge/window.ts';
 import type { Model, Policy, Rollout, ServedModel, TieredModel, Version } from './policy/policy.ts';
 
@@ -16,12 +18,17 @@ const RECENT_MS = 5 * 60_000;
 
 const UNREAD = 'may be rolled back elsewhere: until the store was read, only baselines are served';
 
+/** All slots of a bucket space. */
+const SLOTS = 1_000_000;
+
 /** A rollout of the policy in force, with what is counted for it here. */
 type Watched = {
   rollout: Rollout;
   readonly model: string;
   /** Made when the first answer is counted. */
   arms: Arms | undefined;
+  /** Who was counted since the last move. */
+  readonly memory: Memory;
   /** Of the baseline. */
   window: Window;
   takenAt: number;
@@ -29,7 +36,12 @@ type Watched = {
   comparisons: Comparisons;
   /** Where answers of the baseline count: beside the candidate, or as its own once it is promoted. */
   baselineArm: 'baseline' | 'candidate';
+  /** The candidate's part of the units of both arms; 0 while it has none or all of them. */
+  coin: number;
 };
+
+/** A rollout that is held on its baseline because no one can judge it, and why. */
+export type Held = { readonly id: string; readonly sentence: string };
 
 /** What one rollout showed since it was last asked. */
 export type Seen = {
@@ -37,8 +49,10 @@ export type Seen = {
   readonly state: RolloutState;
   readonly traffic: Traffic;
   readonly comparisons: Comparisons;
-  readonly recent: ReturnType<typeof sumOf>['histograms'];
+  readonly recent: () => ReturnType<typeof sumOf>;
   readonly elapsedMs: number;
+  /** What this gateway remembers of the callers in some traffic; called once a tick, with that of all gateways. */
+  readonly observe: (traffic: Traffic) => { readonly hits: FirstHits; readonly looks: readonly Look[] };
 };
 
 /** States of rollouts, the models as they are served by them, and the counts of this gateway. */
@@ -50,6 +64,11 @@ export class Rollouts {
   #outOfService = new Map<Version, string>();
   #watched: ReadonlyMap<string, readonly Watched[]> = new Map();
   #refusals: readonly Refusal[] = [];
+  /** Rollouts whose stored state cannot be read, and those in whose judging an exception was thrown. */
+  #unreadable: ReadonlyMap<string, string> = new Map();
+  #failed = new Map<string, string>();
+  /** Grows when callers are sorted anew, so that answers to requests that were sorted before can be told apart. */
+  #stamp = 0;
 
   constructor(policy: Policy) {
     this.#policy = policy;
@@ -73,6 +92,24 @@ export class Rollouts {
   /** Rollouts of the policy that may not start, and why. */
   get refusals(): readonly Refusal[] {
     return this.#refusals;
+  }
+
+  /** Rollouts that are held on their baselines because no one can judge them. */
+  get held(): readonly Held[] {
+    return [...this.#failed, ...this.#unreadable].map(([id, sentence]) => ({ id, sentence }));
+  }
+
+  /** Whether a rollout is held on its baseline because no one can judge it. */
+  isHeld(id: string): boolean {
+    return this.#unreadable.has(id) || this.#failed.has(id);
+  }
+
+  /** An exception in judging a rollout: its callers are with the baseline until it can be judged again; undefined says it can. */
+  noteFailed(id: string, sentence: string | undefined): void {
+    if (this.#failed.get(id) === sentence) return;
+    if (sentence === undefined) this.#failed.delete(id);
+    else this.#failed.set(id, sentence);
+    this.#become(this.#ledger);
   }
 
   /** The rollouts of the policy, with their states. */
@@ -119,8 +156,17 @@ export class Rollouts {
     this.#serveLadders();
   }
 
-  /** What others know: a rollback is never undone, a higher epoch is right, and this gateway's own evidence stays. */
-  learn(states: readonly RolloutState[], rolledBack: Iterable<string>, at: string): void {
+  /**
+   * What others know: a rollback is never undone, a higher epoch is right, and this gateway's own evidence stays. Of
+   * `unreadable` ids there is a state that this gateway cannot read, with its epoch.
+   */
+  learn(
+    states: readonly RolloutState[],
+    rolledBack: Iterable<string>,
+    at: string,
+    unreadable: readonly (Held & { readonly epoch: number })[] = [],
+  ): void {
+    this.#noteUnreadable(unreadable);
     const news = states.filter((state) => isNews(state, this.#ledger.get(state.id)));
     const known = new Set(rolledBackIds(this.#ledger));
     const left = [...rolledBack].filter((id) => !known.has(id));
@@ -130,23 +176,27 @@ export class Rollouts {
   }
 
   /** Takes in an answer that the rollouts' rule led to. */
-  count(model: string, { rollout, unit }: Sorted, id: string, answer: Answer): void {
-    const { firstClass, attempts, fault, latencyMs, serverClass = 'cpu' } = answer;
-    // A later attempt's fault says nothing of the first, which alone is judged.
+  count(model: string, { rollout, unitId, view }: Sorted, { id, body }: Pick<Facts, 'id' | 'body'>, answer: Answer): void {
+    const watchedOfModel = this.#watched.get(model);
+    const served = this.#models.get(model);
+    // Callers were sorted anew since: who was in which arm then says nothing of the arms now.
+    if (watchedOfModel === undefined || served?.kind !== 'served' || served.stamp !== view) return;
+    const { firstClass, firstFault, firstServer = '', firstServerClass = 'cpu', latencyMs, isWarm } = answer;
     const heard = {
       id,
-      unit,
+      unit: unitId,
       class: firstClass,
-      fault: attempts > 1 ? undefined : fault,
+      fault: firstFault,
       latencyMs,
-      attempt: 1,
-      serverClass,
+      server: firstServer,
+      serverClass: firstServerClass,
+      isWarm,
     };
-    for (const watched of this.#watched.get(model) ?? []) {
+    for (const watched of watchedOfModel) {
       const arm = rollout === undefined ? watched.baselineArm : 'candidate';
       if (rollout !== undefined && rollout !== watched.rollout.id) continue;
       watched.arms ??= this.#armsFor(watched);
-      watched.arms?.count(arm, heard);
+      watched.arms?.count(arm, heard, body);
     }
   }
 
@@ -157,19 +207,23 @@ export class Rollouts {
         watched.comparisons = addComparisons(watched.comparisons, comparisons);
   }
 
-  /** What every rollout of the policy showed since the last call; `nowMs` is on a monotonic clock. */
-  take(nowMs: number): Seen[] {
+  /**
+   * What every rollout of the policy showed since the last call; `nowMs` is on a monotonic clock. A candidate that is
+   * `withheld` gives its callers to the baseline without a coin, so what was counted meanwhile compares nothing.
+   */
+  take(nowMs: number, withheld: ReadonlyMap<Version, string> = new Map()): Seen[] {
     return [...this.#watched.values()].flat().flatMap((watched) => {
       const state = this.#stateOf(watched.model, watched.rollout);
       if (state === undefined) return [];
       const elapsedMs = nowMs - (watched.takenAt || nowMs);
       watched.takenAt = nowMs;
-      const recent = sumOf(watched.window).histograms; // from before this tick
-      const traffic = watched.arms?.take(elapsedMs) ?? QUIET;
-      if (watched.arms !== undefined) watched.window = addTick(watched.window, nowMs, traffic.baseline, RECENT_MS);
-      const { comparisons } = watched;
+      const traffic = watched.arms?.take(withheld.has(watched.rollout.candidate) ? 0 : watched.coin) ?? QUIET;
+      if (watched.arms !== undefined)
+        watched.window = addTick(watched.window, nowMs, traffic.baseline.histograms, RECENT_MS);
+      const { rollout, comparisons, window, memory } = watched;
       watched.comparisons = NO_COMPARISONS;
-      return [{ rollout: watched.rollout, state, traffic, comparisons, recent, elapsedMs }];
+      const observe = (all: Traffic) => memory.observe(all, state, rollout, elapsedMs);
+      return [{ rollout, state, traffic, comparisons, recent: () => sumOf(window), elapsedMs, observe }];
     });
   }
 
@@ -183,7 +237,21 @@ export class Rollouts {
 
   #armsFor({ model, rollout }: Watched): Arms | undefined {
     const state = this.#stateOf(model, rollout);
-    return state && new Arms(state, rollout);
+    if (state === undefined) return undefined;
+    const arms = new Arms();
+    arms.follow(state, rollout);
+    return arms;
+  }
+
+  #noteUnreadable(unreadable: readonly (Held & { readonly epoch: number })[]): void {
+    const isBehind = ({ id, epoch }: { id: string; epoch: number }) => {
+      const own = this.#ledger.get(id);
+      return own !== undefined && own.epoch > 0 && own.epoch >= epoch && own.model !== '';
+    };
+    const held = new Map(unreadable.filter((each) => !isBehind(each)).map(({ id, sentence }) => [id, sentence]));
+    if (JSON.stringify([...held]) === JSON.stringify([...this.#unreadable])) return;
+    this.#unreadable = held;
+    this.#become(this.#ledger);
   }
 
   /** Undefined where the id is refused: it belongs to another candidate. */
@@ -203,8 +271,13 @@ export class Rollouts {
   }
 
   #serve(model: ServedModel, states: readonly RolloutState[]): void {
-    const view = viewOf(model, this.#wasRead ? states : states.filter(isFinal));
-    if (view.model !== this.#models.get(model.name)) this.#models.set(model.name, view.model);
+    const known = this.#wasRead ? states : states.filter(isFinal);
+    const view = viewOf(
+      model,
+      known.filter(({ id, phase }) => !this.isHeld(id) || phase.name === 'promoted' || phase.name === 'rolled_back'),
+      ++this.#stamp,
+    );
+    this.#models.set(model.name, view.model);
     for (const version of model.versions.values()) {
       if (view.outOfService.has(version.label)) this.#outOfService.set(version, 'was rolled back');
       else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
@@ -213,6 +286,8 @@ export class Rollouts {
     for (const watched of this.#watched.get(model.name) ?? []) {
       const isPromoted = states.some(({ id, phase }) => id === watched.rollout.id && phase.name === 'promoted');
       watched.baselineArm = isPromoted ? 'candidate' : 'baseline';
+      watched.coin = isPromoted ? 0 : coinOf(view.model, watched.rollout.id);
+      watched.arms?.restart();
     }
   }
 
@@ -230,13 +305,23 @@ function watch(model: string, rollout: Rollout, before: Watched | undefined): Wa
       model,
       rollout,
       arms: undefined,
+      memory: new Memory(),
       window: [],
       takenAt: 0,
       comparisons: NO_COMPARISONS,
       baselineArm: 'baseline',
+      coin: 0,
     };
   before.rollout = rollout; // the same object, so that answers on their way count
   return before;
+}
+
+/** The candidate's part of the slots of its own arm and the baseline's; 0 where one of them has none. */
+function coinOf({ rollouts }: ServedModel, id: string): number {
+  const sizeOf = ({ live }: Rollout) => live.to - live.from;
+  const mine = rollouts.filter((rollout) => rollout.id === id).reduce((sum, rollout) => sum + sizeOf(rollout), 0);
+  const baseline = SLOTS - rollouts.reduce((sum, rollout) => sum + sizeOf(rollout), 0);
+  return mine === 0 || baseline <= 0 ? 0 : mine / (mine + baseline);
 }
 
 function servedIn({ models }: Policy): ServedModel[] {

@@ -17,7 +17,9 @@ export type Alert = {
 export type Heeded =
   | { readonly id: string; readonly order: Order }
   /** Nothing follows from it, and why. */
-  | { readonly ignored: 'resolved' | 'not a candidate' | 'from before the rollout' };
+  | { readonly ignored: Ignored };
+
+export type Ignored = 'resolved' | 'not a candidate' | 'from before the rollout' | 'after the guard time';
 
 /**
  * What follows from an alert. It must name `model` and `version` of a candidate in its rollout, and may name the `rollout`.
@@ -33,6 +35,7 @@ export function heed(alert: Alert, ledger: Ledger): Heeded {
     .sort((a, b) => (a.startedAt ?? '').localeCompare(b.startedAt ?? ''))
     .slice(-1);
   if (state === undefined) return { ignored: 'from before the rollout' };
+  if (state.phase.name === 'promoted' && state.phase.guardLeftMs <= 0) return { ignored: 'after the guard time' };
   const sentence = `alert ${alert.labels.alertname ?? alert.fingerprint} fires for ${state.candidate} of ${state.model}`;
   const by = { kind: 'alert', fingerprint: alert.fingerprint } as const;
   return { id: state.id, order: { what: 'rollback', by, at: alert.startsAt, sentence } };

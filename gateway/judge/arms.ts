@@ -1,54 +1,38 @@
 import type { Rollout } from '../policy/policy.ts';
-import { Counter, type Heard } from './counter.ts';
-import { type RolloutState, stepOf } from './state.ts';
-import type { Traffic } from './weigh.ts';
+import { Counter, MOST_HITS } from './counter.ts';
+import type { Heard } from './outcome.ts';
+import type { RolloutState } from './state.ts';
+import type { Traffic } from './tally.ts';
 
-const MINUTE_MS = 60_000;
-
-/**
- * Both arms of one rollout, as one gateway counts them. They forget their callers in the same moment, at least once a
- * minute and whenever a step moves callers from one arm to the other: who was heard where would else be compared unfairly.
- */
+/** Both arms of one rollout, as one gateway counts them between two ticks. */
 export class Arms {
-  #candidate: Counter;
-  #baseline: Counter;
-  /** What the counters were made for. */
-  #madeFor: string;
-  #minuteMs = 0;
-
-  constructor(state: RolloutState, rollout: Rollout) {
-    [this.#candidate, this.#baseline, this.#madeFor] = countersFor(state, rollout);
-  }
+  readonly #candidate = new Counter();
+  readonly #baseline = new Counter();
 
   /** Takes in one outcome of a request that the rollout's rule gave to this arm: no pin, no experiment. */
-  count(arm: 'candidate' | 'baseline', heard: Heard): void {
-    (arm === 'candidate' ? this.#candidate : this.#baseline).count(heard);
+  count(arm: 'candidate' | 'baseline', heard: Heard, body: Uint8Array): void {
+    (arm === 'candidate' ? this.#candidate : this.#baseline).count(heard, body);
   }
 
-  /** Ends a tick that lasted so long on a monotonic clock. */
-  take(elapsedMs: number): Traffic {
-    const traffic = { candidate: this.#candidate.take(), baseline: this.#baseline.take() };
-    this.#minuteMs += elapsedMs;
-    if (this.#minuteMs >= MINUTE_MS || this.#candidate.isFull || this.#baseline.isFull) {
-      this.#candidate.forget();
-      this.#baseline.forget();
-      this.#minuteMs = 0;
-    }
-    return traffic;
+  /** Ends a tick. `coin` is the candidate's part of the units in it. */
+  take(coin: number): Traffic {
+    const [candidate, baseline] = [this.#candidate.take(), this.#baseline.take()];
+    // So many hits that one arm's were cut off are no fair sample of both.
+    const isCut = Math.max(candidate.hits.length, baseline.hits.length) >= MOST_HITS;
+    return { candidate, baseline, coin: isCut ? 0 : coin };
   }
 
-  /** Goes on as a state asks, after every tick: at its edges, and afresh when its step is another one. */
-  follow(state: RolloutState, rollout: Rollout): void {
-    const [candidate, baseline, madeFor] = countersFor(state, rollout);
-    if (madeFor === this.#madeFor) return;
-    [this.#candidate, this.#baseline, this.#madeFor, this.#minuteMs] = [candidate, baseline, madeFor, 0];
+  /** Leaves out what was counted since the last tick: the arms have other callers from now on. */
+  restart(): void {
+    this.#candidate.take();
+    this.#baseline.take();
   }
-}
 
-function countersFor(state: RolloutState, rollout: Rollout): [candidate: Counter, baseline: Counter, madeFor: string] {
-  const { edges, phase } = state;
-  const limits = { edges, latencyMs: rollout.guards?.latencyP99Ms, isJudged: rollout.guards !== undefined };
-  const step = phase.name === 'pending' ? -1 : stepOf(state, rollout.steps.length);
-  const madeFor = JSON.stringify([step, rollout.blocks[step], limits]);
-  return [new Counter(limits), new Counter(limits), madeFor];
+  /** Goes on as a state asks, after every tick: only what is slower than this matters one by one. */
+  follow({ edges }: RolloutState, { guards }: Pick<Rollout, 'guards'>): void {
+    const ceiling = guards?.latencyP99Ms ?? Number.POSITIVE_INFINITY;
+    const slowFrom = (own: readonly number[]) => Math.min(ceiling, own[0] ?? Number.POSITIVE_INFINITY);
+    for (const counter of [this.#candidate, this.#baseline])
+      counter.slowFrom = { cpu: slowFrom(edges.cpu), gpu: slowFrom(edges.gpu) };
+  }
 }

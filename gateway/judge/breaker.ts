@@ -1,28 +1,71 @@
-import { isLive, type Recent, recentRate } from './shared-failure.ts';
-import type { Tally } from './tally.ts';
+// The breaker looks at requests and needs no evidence: it only suspends, and that can be undone. It sees what evidence by unit
+// cannot: a candidate whose few callers fail again and again.
+import { failingPart, isLive, type Recent, unansweredPart } from './recent.ts';
 
-/** `waiting`: there were as many failures, and the baseline has yet to answer something. */
-export type Breaker = 'closed' | 'waiting' | 'open' | 'shared';
+/**
+ * What the breaker makes of the last seconds. `open`: the candidate fails; `shared`: the baseline does too, so it says nothing
+ * about the candidate; `servers`: not the model fails, its servers do.
+ */
+export type Breaker = 'closed' | 'open' | 'shared' | 'servers';
 
-/** Answers of the baseline in one tick by which it is known how it does in that very moment. */
-const MANY = 20;
-/** A baseline that fails this often has a failure of its own, whatever the policy asks for. */
-const OFTEN = 0.05;
-/** Where the baseline might by chance fail as often in a row as this, a row proves nothing. */
-const CHANCE = 1e-6;
+export type BreakerInput = {
+  readonly recent: Recent;
+  /** Requests in a row, from the policy. */
+  readonly consecutiveFailures: number;
+  /** Units of the candidate that failed in the last 30 s. */
+  readonly failingUnits: number;
+  /** So many failing units were found to be no fault of the candidate before. */
+  readonly excusedUnits: number;
+  /** Whether some server can answer for the candidate. */
+  readonly isServed: boolean;
+};
 
-/** Whether so many failures in a row, each of another caller, are the candidate's own doing. `recent` includes this tick. */
-export function breakerOf(
-  before: Breaker,
-  candidate: Tally,
-  baseline: Tally,
-  recent: Recent,
-  failures: number,
-): Breaker {
-  if (candidate.streak.longest < failures) return 'closed';
-  if (!isLive(recent)) return 'open';
-  const isAlike = baseline.streak.longest >= failures || baseline.streak.latest > 0;
-  if (isAlike || recentRate(recent.errors) > Math.max(OFTEN, CHANCE ** (1 / failures))) return 'shared';
-  const answers = baseline.errors.counted.trials;
-  return answers >= MANY || (before === 'waiting' && answers > 0) ? 'open' : 'waiting';
+/** All requests fail for at least so many seconds. */
+const SECONDS = 2;
+/** Else: of the groups that asked in the last half minute this part failed, and so many in all. */
+const OFTEN = 0.15;
+const ENOUGH = 6;
+/** How many times as often as the baseline. */
+const TIMES = 4;
+/** Servers that leave this part of the requests without an answer, and so many in a few seconds. */
+const UNANSWERED = 0.5;
+const UNANSWERED_REQUESTS = 5;
+/** A baseline that itself fails this often has trouble of its own. */
+const BASELINE_FAILS = 0.05;
+/** A baseline that fails at least this part as often as the candidate has the same trouble. */
+const ALIKE = 0.25;
+
+/** Whether the candidate's callers should be with the baseline for now. */
+export function breakerOf(input: BreakerInput): Breaker {
+  const { recent, isServed } = input;
+  const servers = areServersFailing(recent, isServed);
+  if (!servers && !isFailing(input)) return 'closed';
+  if (isAlike(recent)) return 'shared';
+  return servers ? 'servers' : 'open';
+}
+
+function areServersFailing({ candidate }: Recent, isServed: boolean): boolean {
+  const { fast } = candidate;
+  if (fast.serverFaults >= UNANSWERED_REQUESTS && unansweredPart(fast) >= UNANSWERED) return true;
+  return !isServed && fast.failing + fast.serverFaults >= 1;
+}
+
+function isFailing({ recent, consecutiveFailures, failingUnits, excusedUnits }: BreakerInput): boolean {
+  if (failingUnits <= 2 * excusedUnits) return false;
+  const { allFailed, candidate, baseline } = recent;
+  if (allFailed.seconds >= SECONDS && allFailed.requests >= consecutiveFailures) return true;
+  const { slow } = candidate;
+  const floor = isLive(recent) ? (baseline.slow.failing + 0.5) / (baseline.slow.active + 1) : 0;
+  return slow.failing >= ENOUGH && failingPart(slow) >= Math.max(OFTEN, TIMES * floor);
+}
+
+/** Whether the baseline shows the same trouble at the same time. */
+function isAlike(recent: Recent): boolean {
+  if (!isLive(recent)) return false;
+  const [mine, theirs] = [troubleOf(recent.candidate.fast), troubleOf(recent.baseline.fast)];
+  return theirs >= Math.max(BASELINE_FAILS, ALIKE * mine);
+}
+
+function troubleOf(fast: Recent['candidate']['fast']): number {
+  return Math.max(failingPart(fast), unansweredPart(fast));
 }

@@ -1,8 +1,8 @@
-// How the total risk of throwing a good candidate out is divided: over the guards, over the steps, and over the moments at
-// which a candidate may turn bad. All of it adds up to the policy's `false_alarm`, for a rollout of any length.
+// How the total risk of ending a good candidate is divided: over the guards, over the probes, over the steps, and over the
+// moments at which a candidate may turn bad. All of it adds up to the policy's `false_alarm`, for a rollout of any length.
 import type { Guards } from '../policy/policy.ts';
 
-/** The guards that weigh evidence. The breaker has no part: its rule is explicit. */
+/** The guards that weigh evidence. The breaker has no part: it only suspends. */
 export type WeighedGuard =
   | 'errors_versus_baseline'
   | 'latency_versus_baseline'
@@ -33,6 +33,19 @@ export function weighedGuards(guards: Guards): WeighedGuard[] {
 export function riskOf(guard: WeighedGuard, guards: Guards): number {
   const total = weighedGuards(guards).reduce((sum, each) => sum + PARTS[each], 0);
   return (guards.falseAlarm * PARTS[guard]) / total;
+}
+
+/** Evidence at which a guard suspends: at most one good candidate in a hundred, by each guard. */
+const SUSPENDS = 100;
+
+/** Evidence that a suspension needs after so many that turned out to be nothing: they too share one risk. */
+export function neededToSuspend(acquittals: number): number {
+  return (SUSPENDS * (acquittals + 1) * (acquittals + 2)) / 2;
+}
+
+/** Evidence that ends a rollout in its probe number `probe`, from 1. The parts of all probes add up to 1. */
+export function neededToEnd(guard: WeighedGuard, guards: Guards, probe: number): number {
+  return (Math.max(1, probe) * (Math.max(1, probe) + 1)) / riskOf(guard, guards);
 }
 
 /**

@@ -1,110 +1,79 @@
-import type { Outcome } from '../flow.ts';
-import { countOutcome } from './count.ts';
 import { emptyHistogram, recordLatency } from './histogram.ts';
-import { Levels } from './levels.ts';
-import { EXAMPLES, emptyTally, type ServerClass, SILENCE, type Tally } from './tally.ts';
+import { type Heard, isFailure, isTimed } from './outcome.ts';
+import { EXAMPLES, emptyTally, GROUPS, groupOf, type Hit, NOTHING, type ServerClass, type Tally } from './tally.ts';
+import { unitOfRequest } from './unit.ts';
 
-/** An outcome as the judge hears of it. */
-export type Heard = Pick<Outcome, 'id' | 'class' | 'fault' | 'latencyMs'> & {
-  /** Who asked; undefined when the request did not say, and then every request counts. */
-  readonly unit: string | undefined;
-  /** 1 for the first. */
-  readonly attempt: number;
-  readonly serverClass: ServerClass;
-};
+/** Hits that are kept one by one in a tick. */
+export const MOST_HITS = 10_000;
 
-/** Where slowness is asked, in milliseconds, by class of servers, and the ceiling of the latency where there is one. */
-export type Limits = {
-  readonly edges: Readonly<Record<ServerClass, readonly number[]>>;
-  readonly latencyMs: number | undefined;
-  /** False where nothing judges the candidate: then requests are counted and no more. */
-  readonly isJudged: boolean;
-};
-
-/** Counts the outcomes of one arm, tick by tick; `Arms` has two of them. */
+/** Counts the outcomes of one arm, tick by tick. What is neither a failure nor slow costs a few additions. */
 export class Counter {
-  readonly #limits: Limits;
-  readonly #errors = new Levels(1);
-  readonly #over: Levels;
-  readonly #slow: Readonly<Record<ServerClass, Levels>>;
+  /** Milliseconds from which a latency is kept one by one, by class of servers. */
+  slowFrom: Readonly<Record<ServerClass, number>> = { cpu: Number.POSITIVE_INFINITY, gpu: Number.POSITIVE_INFINITY };
   #tally = freshTally();
-  #streak = 0;
+  /** Where requests go that name no unit: one group after the other. */
+  #next = 0;
 
-  constructor(limits: Limits) {
-    this.#limits = limits;
-    this.#over = new Levels(limits.latencyMs === undefined ? 0 : 1);
-    this.#slow = { cpu: new Levels(limits.edges.cpu.length), gpu: new Levels(limits.edges.gpu.length) };
-  }
-
-  /** Takes in one outcome. */
-  count(heard: Heard): void {
-    if (heard.attempt > 1) this.#tally.repeats++;
-    else this.#tally.outcomes[heard.class]++;
-    if (!this.#limits.isJudged) return;
-    const { isError, latencyMs, isCensored } = countOutcome(heard, heard.attempt);
-    if (isError !== undefined) this.#countError(heard, isError);
-    if (latencyMs !== undefined) this.#countLatency(heard, latencyMs, isCensored);
+  /** Takes in one outcome; `body` is the request's, for one that names no unit. */
+  count(heard: Heard, body: Uint8Array): void {
+    const tally = this.#tally;
+    tally.outcomes[heard.class]++;
+    const isError = isFailure(heard.class);
+    const isLatency = isTimed(heard);
+    if (isError !== undefined) this.#judge(heard, isError);
+    if (isLatency) {
+      tally.timed[heard.serverClass]++;
+      recordLatency(tally.histograms[heard.serverClass], heard.latencyMs);
+    }
+    const isSlow = isLatency && heard.latencyMs > this.slowFrom[heard.serverClass];
+    if (isError === true || isSlow) this.#keep(heard, isError === true, isLatency, body);
   }
 
   /** Ends a tick, and starts the next one. */
   take(): Tally {
-    const { outcomes, repeats, histograms, longest, examples } = this.#tally;
-    const [errors = SILENCE] = this.#errors.take();
-    const [over = SILENCE] = this.#over.take();
-    const slow = (kind: ServerClass) => ({ edges: this.#limits.edges[kind], signals: this.#slow[kind].take() });
-    const tally = { outcomes, repeats, errors, over, slow: { cpu: slow('cpu'), gpu: slow('gpu') } };
+    const { requests, failed, isEmpty, ...tally } = this.#tally;
     this.#tally = freshTally();
-    this.#tally.longest = this.#streak;
-    return { ...tally, histograms, streak: { latest: this.#streak, longest }, examples };
+    return { ...emptyTally(), ...tally, groups: isEmpty ? NO_GROUPS : { requests, failed } };
   }
 
-  /** Ends the minute: every caller counts again. */
-  forget(): void {
-    for (const levels of this.#all) levels.forget();
+  #judge({ unit }: Heard, isError: boolean): void {
+    const tally = this.#tally;
+    const group = unit === undefined ? this.#next++ % GROUPS : groupOf(unit);
+    tally.judged.trials++;
+    tally.requests[group] = (tally.requests[group] ?? 0) + 1;
+    tally.isEmpty = false;
+    if (!isError) return;
+    tally.judged.hits++;
+    tally.failed[group] = (tally.failed[group] ?? 0) + 1;
   }
 
-  /** Whether so many callers are remembered that the minute should end early. */
-  get isFull(): boolean {
-    return this.#all.some((levels) => levels.isFull);
-  }
-
-  get #all(): readonly Levels[] {
-    return [this.#errors, this.#over, this.#slow.cpu, this.#slow.gpu];
-  }
-
-  #countError({ id, unit }: Heard, isError: boolean): void {
-    const isNew = this.#errors.count(unit, isError ? 1 : 0);
-    if (!isError) this.#streak = 0;
-    if (!isError || !isNew) return;
-    this.#streak++;
-    this.#tally.longest = Math.max(this.#tally.longest, this.#streak);
-    keep(this.#tally.examples.errors, id);
-  }
-
-  #countLatency({ id, unit, serverClass }: Heard, ms: number, isCensored: boolean): void {
-    recordLatency(this.#tally.histograms[serverClass], ms);
-    const { edges, latencyMs: ceiling } = this.#limits;
-    const own = edges[serverClass];
-    let level = 0;
-    for (const edge of own) if (ms > edge) level++;
-    const isNew = this.#slow[serverClass].count(unit, level, isCensored ? level : own.length);
-    const isOver = ceiling !== undefined && ms > ceiling;
-    if (ceiling !== undefined && (isOver || !isCensored)) this.#over.count(unit, isOver ? 1 : 0);
-    // Half of all answers are slower than the lowest edge; those are no examples.
-    if (isOver || (isNew && level > 1)) keep(this.#tally.examples.slow, id);
+  #keep({ id, unit, latencyMs, server, serverClass }: Heard, isError: boolean, isTimed: boolean, body: Uint8Array): void {
+    const { hits, examples } = this.#tally;
+    if (hits.length < MOST_HITS)
+      hits.push({
+        unit: unit ?? unitOfRequest(id, body),
+        isError,
+        latencyMs: isTimed ? latencyMs : 0,
+        server,
+        serverClass,
+      });
+    const kept = isError ? examples.errors : examples.slow;
+    if (kept.length < EXAMPLES) kept.push(id);
   }
 }
+
+const NO_GROUPS = { requests: [], failed: [] };
 
 function freshTally() {
   return {
     outcomes: { ...emptyTally().outcomes },
-    repeats: 0,
+    judged: { ...NOTHING },
+    timed: { cpu: 0, gpu: 0 },
+    requests: new Array<number>(GROUPS).fill(0),
+    failed: new Array<number>(GROUPS).fill(0),
+    isEmpty: true,
+    hits: [] as Hit[],
     histograms: { cpu: emptyHistogram(), gpu: emptyHistogram() },
-    longest: 0,
     examples: { errors: [] as string[], slow: [] as string[] },
   };
-}
-
-function keep(examples: string[], id: string): void {
-  if (examples.length < EXAMPLES) examples.push(id);
 }

@@ -2,7 +2,7 @@
 // it makes no difference who merges what, when and how often.
 import type { Rollout, ServedModel } from '../policy/policy.ts';
 import { earlier } from './order.ts';
-import { newRollout, type RolloutState } from './state.ts';
+import { isPromoted, newRollout, type RolloutState, servedPhaseOf } from './state.ts';
 
 export type Ledger = ReadonlyMap<string, RolloutState>;
 
@@ -72,17 +72,29 @@ export function enrol(
       const sentence = refusalOf(known, states.get(model.name) ?? [], model, rollout);
       if (sentence !== undefined) refusals.push({ id, sentence });
       else if (known === undefined || isNameless(known))
-        enrolled.set(id, { ...newRollout(id, model.name, candidate.label, model.baseline.label), ...phaseOf(known) });
+        enrolled.set(id, {
+          ...newRollout(id, model.name, candidate.label, model.baseline.label, rollout.buckets.salt),
+          ...phaseOf(known),
+        });
     }
   }
   return { ledger: enrolled, refusals };
 }
 
 /** The version that answers for a model's baseline, by the states of its rollouts: the policy's, or what was promoted since. */
-export function baselineOf(states: readonly RolloutState[], { baseline, versions }: ServedModel): string {
-  const promoted = states.filter(
-    ({ phase, candidate }) => phase.name === 'promoted' && !phase.isNamed && versions.has(candidate),
+export function baselineOf(states: readonly RolloutState[], model: ServedModel): string {
+  // A promotion that is suspended has given its callers back.
+  return promotedOver(
+    states.filter(({ phase }) => phase.name === 'promoted'),
+    model,
   );
+}
+
+function promotedOver(states: readonly RolloutState[], { baseline, versions }: ServedModel): string {
+  const promoted = states.filter((state) => {
+    const phase = servedPhaseOf(state);
+    return phase?.name === 'promoted' && !phase.isNamed && versions.has(state.candidate);
+  });
   let label = baseline.label;
   // One promotion after the other; each is taken once, so it ends.
   for (let next = takeFrom(promoted, label); next !== undefined; next = takeFrom(promoted, label))
@@ -102,8 +114,8 @@ function refusalOf(
   { id, candidate }: Rollout,
 ): string | undefined {
   if (known !== undefined && !isNameless(known) && (known.model !== model.name || known.candidate !== candidate.label))
-    return `rollout id ${id} belongs to ${known.candidate} of ${known.model} for ever; take a new id`;
-  const effective = baselineOf(states, model);
+    return `rollout id ${id} belongs to ${known.candidate} of ${known.model} permanently; take a new id`;
+  const effective = promotedOver(states.filter(isPromoted), model);
   if (known === undefined && effective !== model.baseline.label)
     return `${effective} was promoted in place of ${model.baseline.label}; name it the baseline of ${model.name} before rollout ${id}`;
   return undefined;
@@ -119,8 +131,9 @@ function phaseOf(known: RolloutState | undefined): Partial<RolloutState> {
 }
 
 function whenNamed(state: RolloutState, baseline: string | undefined): RolloutState {
-  const { phase } = state;
-  if (phase.name !== 'promoted' || phase.isNamed || baseline !== state.candidate) return state;
+  // What the policy names is the baseline, also while the promotion is suspended.
+  const phase = servedPhaseOf(state);
+  if (phase?.name !== 'promoted' || phase.isNamed || baseline !== state.candidate) return state;
   return { ...state, epoch: state.epoch + 1, phase: { ...phase, isNamed: true } };
 }
 

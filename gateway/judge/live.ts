@@ -1,14 +1,16 @@
 // What the rollouts mean for requests, worked out when a state changes and not per request.
 import type { Block, Rollout, ServedModel, Version } from '../policy/policy.ts';
 import { baselineOf } from './ledger.ts';
-import { type RolloutState, stepOf } from './state.ts';
+import { probeBlock } from './probe.ts';
+import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 
 const NO_VERSION: ReadonlySet<string> = new Set();
 const NO_ONE: Block = { from: 0, to: 0 };
+const EVERYONE: Block = { from: 0, to: 1_000_000 };
 
-/** Where a candidate is: `pending` and `rolled_back` nowhere, `promoted` everywhere, as the baseline. */
+/** Where a candidate is: `pending`, `suspended` and `rolled_back` nowhere, `promoted` everywhere, as the baseline. */
 export type Live =
-  | { readonly is: 'pending' | 'rolled_back' | 'promoted' }
+  | { readonly is: 'pending' | 'suspended' | 'rolled_back' | 'promoted' }
   | { readonly is: 'live'; readonly step: number; readonly block: Block };
 
 /** What decisions read of the rollouts of one model. */
@@ -19,19 +21,36 @@ export type RolloutView = {
   readonly outOfService: ReadonlySet<string>;
 };
 
-/** Where one rollout is; one without a state has not started. */
-export function liveOf(state: RolloutState | undefined, rollout: Rollout): Live {
-  if (state === undefined || state.phase.name === 'pending') return { is: 'pending' };
-  if (state.phase.name === 'rolled_back' || state.phase.name === 'promoted') return { is: state.phase.name };
+/** Where one rollout is; one without a state has not started. `others` are all rollouts of its model. */
+export function liveOf(state: RolloutState | undefined, rollout: Rollout, others: readonly Rollout[]): Live {
+  if (state === undefined) return { is: 'pending' };
+  const { phase } = state;
   const step = stepOf(state, rollout.steps.length);
-  return { is: 'live', step, block: rollout.blocks[step] ?? NO_ONE };
+  switch (phase.name) {
+    case 'pending':
+    case 'suspended':
+    case 'rolled_back':
+    case 'promoted':
+      return { is: phase.name };
+    case 'probing': {
+      const own = ownBlock(state, rollout, step);
+      return { is: 'live', step, block: phase.isOwnBlock ? own : probeBlock(own, rollout, others, state.probes) };
+    }
+    default:
+      return { is: 'live', step, block: rollout.blocks[step] ?? NO_ONE };
+  }
+}
+
+/** The callers that a candidate had when it was suspended. */
+function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block {
+  return servedPhaseOf(state)?.name === 'promoted' ? EVERYONE : (blocks[step] ?? NO_ONE);
 }
 
 /** A model as it is served now, by the states of its rollouts. A decision costs what it costs without them. */
-export function viewOf(model: ServedModel, states: readonly RolloutState[]): RolloutView {
+export function viewOf(model: ServedModel, states: readonly RolloutState[], stamp = 0): RolloutView {
   if (states.length === 0 && model.rollouts.length === 0) return { model, outOfService: NO_VERSION };
   const baseline = model.versions.get(baselineOf(states, model)) ?? model.baseline;
-  const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline) }));
+  const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline, model.rollouts) }));
   const end = Math.max(0, ...rollouts.map(({ live }) => live.to));
   const baselineWhy = baseline === model.baseline ? model.baselineWhy : promotedWhy(baseline, states);
   const served = {
@@ -46,11 +65,16 @@ export function viewOf(model: ServedModel, states: readonly RolloutState[]): Rol
   return { model: served, outOfService: outOf(model, states) };
 }
 
-function blockOf(states: readonly RolloutState[], rollout: Rollout, baseline: Version): Block {
+function blockOf(
+  states: readonly RolloutState[],
+  rollout: Rollout,
+  baseline: Version,
+  others: readonly Rollout[],
+): Block {
   const state = states.find(({ id }) => id === rollout.id);
   // An id that belongs to another candidate gives this one nothing.
   if (state?.candidate !== rollout.candidate.label || rollout.candidate === baseline) return NO_ONE;
-  const live = liveOf(state, rollout);
+  const live = liveOf(state, rollout, others);
   return live.is === 'live' ? live.block : NO_ONE;
 }
 
@@ -63,7 +87,7 @@ function promotedWhy({ label }: Version, states: readonly RolloutState[]): strin
 function outOf(model: ServedModel, states: readonly RolloutState[]): ReadonlySet<string> {
   const brought = states.filter(
     ({ id, phase }) =>
-      (phase.name === 'promoted' || 'step' in phase) && model.rollouts.some((rollout) => rollout.id === id),
+      servedPhaseOf({ phase }) !== undefined && model.rollouts.some((rollout) => rollout.id === id),
   );
   const back = new Set([model.baseline.label, ...brought.map(({ candidate }) => candidate)]);
   const left = states.filter(({ phase, candidate }) => phase.name === 'rolled_back' && !back.has(candidate));

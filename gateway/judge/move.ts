@@ -1,8 +1,19 @@
 import type { Rollout } from '../policy/policy.ts';
-import { type By, type HoldReason, type Phase, type Rollback, type RolloutState, stepOf } from './state.ts';
+import {
+  type By,
+  type HoldReason,
+  NEW_PHASE,
+  type Phase,
+  type Rollback,
+  type RolloutState,
+  type ServedPhase,
+  type Suspension,
+  servedPhaseOf,
+  stepOf,
+} from './state.ts';
 import { type RolloutEvent, targetOf } from './transitions.ts';
-import type { Verdict } from './verdict.ts';
-import { NO_EVIDENCE } from './weigh.ts';
+import type { Guard, Verdict } from './verdict.ts';
+import { afresh, type Evidence, inNewRuns } from './weigh.ts';
 
 /** Something for the audit log, the metrics, the log and whoever is notified. */
 export type Action = {
@@ -30,6 +41,8 @@ export type Cause = {
   readonly at: string;
   readonly sentence: string;
   readonly hold?: HoldReason;
+  /** Of a suspension. */
+  readonly guard?: Guard;
 };
 
 /** What a move asks of a rollout: also one that the policy no longer has may still be rolled back. */
@@ -49,11 +62,12 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
     bakedMs: hasChangedStep ? 0 : state.bakedMs,
     totalMs: isPersonal ? 0 : state.totalMs,
     requests: hasChangedStep ? 0 : state.requests,
-    // The next step is asked at edges of its own time.
-    edges: hasChangedStep ? { cpu: [], gpu: [] } : state.edges,
-    // A person who goes on although a guard is raised has seen the evidence: from here it is gathered anew.
-    evidence: isPersonal && isRaised(state) && phase.name !== 'rolled_back' ? NO_EVIDENCE : state.evidence,
-    told: undefined,
+    inPhase: NEW_PHASE,
+    acquittals: hasChangedStep ? 0 : state.acquittals + (cause.event === 'passed' ? 1 : 0),
+    excusedUnits: excusedAfter(state, cause.event),
+    probes: state.probes + (phase.name === 'probing' ? 1 : 0),
+    evidence: evidenceAfter(state, phase, isPersonal, hasChangedStep),
+    said: undefined,
   };
   return { state: moved, actions: [actionOf(state, phase, cause)] };
 }
@@ -61,17 +75,31 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
 /** What a dry run would do, said once. */
 export function tell(state: RolloutState, cause: Cause, rollout: Course): Advance {
   const phase = phaseAfter(state, cause, rollout);
-  if (phase === undefined || state.told === cause.event) return { state, actions: [] };
+  if (phase === undefined || state.said === cause.event) return { state, actions: [] };
   const action = { ...actionOf(state, phase, cause), kind: 'would_move' as const };
-  return { state: { ...state, told: cause.event }, actions: [action] };
+  return { state: { ...state, said: cause.event }, actions: [action] };
 }
 
-/** `step 2`, `holding (paused) in step 2`, `promoted`: steps count from 1, as people do. */
+/** `step 2`, `holding (paused) in step 2`, `suspended in step 2`, `promoted`: steps count from 1, as people do. */
 export function phaseText(phase: Phase): string {
-  if (phase.name === 'step') return `step ${phase.step + 1}`;
-  if (phase.name === 'holding') return `holding (${phase.why.replace('_', ' ')}) in step ${phase.step + 1}`;
-  if (phase.name === 'awaiting_approval') return `awaiting approval in step ${phase.step + 1}`;
-  return phase.name.replace('_', ' ');
+  switch (phase.name) {
+    case 'step':
+      return `step ${phase.step + 1}`;
+    case 'holding':
+      return `holding (${phase.why.replaceAll('_', ' ')}) in step ${phase.step + 1}`;
+    case 'awaiting_approval':
+      return `awaiting approval in step ${phase.step + 1}`;
+    case 'suspended':
+      return `suspended${phase.isHeld ? ' (held)' : ''} ${placeText(phase.suspension.from)}`;
+    case 'probing':
+      return `suspended (probing) ${placeText(phase.suspension.from)}`;
+    default:
+      return phase.name.replace('_', ' ');
+  }
+}
+
+function placeText(from: ServedPhase): string {
+  return from.name === 'promoted' ? 'after the promotion' : `in step ${from.step + 1}`;
 }
 
 function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase | undefined {
@@ -91,9 +119,63 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
       return { name: 'holding', step, why: cause.hold ?? 'paused' };
     case 'rolled_back':
       return { name: 'rolled_back', rollback: rollbackOf(state, cause) };
+    case 'suspended':
+      return { name: target, suspension: suspensionOf(state, cause), isHeld: false };
+    case 'held':
+    case 'probing':
+    case 'back':
+      return whileAway(state.phase, target, cause);
     default:
       return target satisfies never;
   }
+}
+
+/** Moves of a candidate whose callers are with the baseline. */
+function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event }: Cause): Phase | undefined {
+  if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
+  const { suspension } = phase;
+  if (target === 'held') return { name: 'suspended', suspension, isHeld: true };
+  if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: event === 'widen' };
+  return suspension.from;
+}
+
+function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): Suspension {
+  const { phase, verdict, evidence } = state;
+  if (event === 'failed' && phase.name === 'probing') {
+    const { suspension } = phase;
+    const crashes = guard === 'servers' ? suspension.crashes + 1 : 0;
+    return { ...suspension, sentence, failedProbes: suspension.failedProbes + 1, crashes };
+  }
+  const reading = verdict?.readings.find((each) => each.guard === guard);
+  const { trials, hits } = reading?.candidate ?? { trials: 0, hits: 0 };
+  return {
+    from: servedPhaseOf(state) ?? { name: 'step', step: 0 },
+    guard: guard ?? 'consecutive_failures',
+    sentence,
+    rate: trials === 0 ? 0 : Math.min(1, hits / trials),
+    grewMs: reading?.grewMs ?? 0,
+    units: evidence.failingUnits,
+    failedProbes: 0,
+    crashes: 0,
+  };
+}
+
+/** Failing units that did not keep a probe from passing are no reason for the breaker any more. */
+function excusedAfter({ phase, excusedUnits }: RolloutState, event: RolloutEvent): number {
+  if (event !== 'passed' || phase.name !== 'probing') return excusedUnits;
+  return Math.max(excusedUnits, phase.suspension.units);
+}
+
+/**
+ * Evidence begins anew with a probe, and when its callers return: what led to a suspension is not held against the candidate a
+ * second time. A person who goes on although a guard is raised has seen the evidence. Another share begins new runs.
+ */
+function evidenceAfter(state: RolloutState, phase: Phase, isPersonal: boolean, hasChangedStep: boolean): Evidence {
+  const wasAway = state.phase.name === 'suspended' || state.phase.name === 'probing';
+  if (phase.name === 'rolled_back' || phase.name === 'suspended') return state.evidence;
+  if (wasAway || phase.name === 'probing' || (isPersonal && state.verdict?.kind === 'fail'))
+    return afresh(state.evidence);
+  return hasChangedStep ? inNewRuns(state.evidence) : state.evidence;
 }
 
 function rollbackOf({ verdict }: RolloutState, { by, at, sentence, event }: Cause): Rollback {
@@ -108,16 +190,14 @@ function rollbackOf({ verdict }: RolloutState, { by, at, sentence, event }: Caus
   };
 }
 
-function isRaised({ verdict }: RolloutState): boolean {
-  return verdict?.kind === 'fail';
-}
-
 function stepAfter(phase: Phase, rollout: Course): number {
-  if (phase.name === 'promoted') return rollout.steps.length;
-  return 'step' in phase ? phase.step : -1;
+  const served = servedPhaseOf({ phase });
+  if (served === undefined) return -1;
+  return served.name === 'promoted' ? rollout.steps.length : served.step;
 }
 
 function actionOf({ id, phase: from, verdict }: RolloutState, to: Phase, { event, by, at, sentence }: Cause): Action {
-  const isUrgent = by.kind !== 'person' && (to.name === 'rolled_back' || to.name === 'holding');
+  const isAlarming = to.name === 'rolled_back' || to.name === 'holding' || (to.name === 'suspended' && to.isHeld);
+  const isUrgent = by.kind !== 'person' && isAlarming;
   return { kind: 'moved', id, event, from: phaseText(from), to: phaseText(to), by, at, sentence, isUrgent, verdict };
 }

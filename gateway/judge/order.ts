@@ -35,8 +35,17 @@ export function obey(state: RolloutState, { what, by, at, sentence }: Order, rol
 }
 
 function adviceFor(phase: RolloutState['phase']['name']): string {
-  if (phase === 'rolled_back') return '; a new attempt takes a new id';
-  return phase === 'pending' ? ' before its candidate can be served' : '';
+  switch (phase) {
+    case 'rolled_back':
+      return '; a new attempt takes a new id';
+    case 'pending':
+      return ' before its candidate can be served';
+    case 'suspended':
+    case 'probing':
+      return ' while its callers are with the baseline; resume gives them back, rollback ends it, pause keeps it as it is';
+    default:
+      return '';
+  }
 }
 
 /** The one of two reasons that came first; any two replicas choose the same. */

@@ -1,7 +1,6 @@
 // What speaks for a candidate. Evidence that it is no worse is more than no evidence that it is.
 import { logBelow } from './absolute.ts';
-import { addHits, type Hits, NOTHING, type Signal } from './tally.ts';
-import { hitsOf, type Pair, shareOf, strataOf } from './versus-baseline.ts';
+import { addHits, type Hits, NOTHING } from './tally.ts';
 
 /** Probability of promoting a candidate that fails as much more often as is not tolerated. */
 const RISK = 0.05;
@@ -20,16 +19,26 @@ export type Promotion = {
 
 export const NO_PROMOTION: Promotion = { log: 0, expected: 0, counted: NOTHING };
 
+/** Units that failed for the first time in this minute, in both arms, and the part of the units that the candidate had. */
+export type Failed = {
+  readonly mine: number;
+  readonly theirs: number;
+  readonly coin: number;
+  /** How many times as often the candidate may fail. */
+  readonly ratio: number;
+  /** The candidate's requests, and those of them that failed. */
+  readonly counted: Hits;
+};
+
 /** The evidence with one more tick. */
-export function addEvidence(promotion: Promotion, candidate: Signal, baseline: Signal, ratio: number): Promotion {
-  const pairs = strataOf(candidate, baseline);
+export function addEvidence(promotion: Promotion, { mine, theirs, coin, ratio, counted }: Failed): Promotion {
+  const all = mine + theirs;
+  const sum = addHits(promotion.counted, counted);
+  if (all === 0) return { ...promotion, counted: sum };
   return {
-    log: pairs.reduce(
-      (sum, pair) => sum + logNoWorse(pair.candidate.hits, hitsOf(pair), shareOf(pair), ratio),
-      promotion.log,
-    ),
-    expected: pairs.reduce((sum, pair) => sum + expectedLog(pair, ratio), promotion.expected),
-    counted: addHits(promotion.counted, candidate.counted),
+    log: promotion.log + logNoWorse(mine, all, coin, ratio),
+    expected: promotion.expected + logNoWorse(all * coin, all, coin, ratio),
+    counted: sum,
   };
 }
 
@@ -47,15 +56,10 @@ export function isNoWorse(
 }
 
 /** Log-likelihood ratio of "as often as the baseline" against "`ratio` times as often", for `hits` of `all` errors. */
-export function logNoWorse(hits: number, all: number, share: number, ratio: number): number {
-  const bad = (ratio * share) / (1 - share + ratio * share);
+export function logNoWorse(hits: number, all: number, coin: number, ratio: number): number {
+  const bad = (ratio * coin) / (1 - coin + ratio * coin);
   const [mine, others] = [hits, all - hits];
   return (
-    (mine === 0 ? 0 : mine * Math.log(share / bad)) + (others === 0 ? 0 : others * Math.log((1 - share) / (1 - bad)))
+    (mine === 0 ? 0 : mine * Math.log(coin / bad)) + (others === 0 ? 0 : others * Math.log((1 - coin) / (1 - bad)))
   );
-}
-
-function expectedLog(pair: Pair, ratio: number): number {
-  const [all, share] = [hitsOf(pair), shareOf(pair)];
-  return logNoWorse(all * share, all, share, ratio);
 }

@@ -1,64 +1,75 @@
 // Tallies as named counts, which any store can add up, and back. What cannot be added stays at home: histograms, which only
-// choose edges, streaks and examples.
-import {
-  emptyTally,
-  type Hits,
-  NOTHING,
-  type ServerClass,
-  SILENCE,
-  type Signal,
-  type Slow,
-  type Tally,
-} from './tally.ts';
+// choose edges, and examples.
+import { emptyTally, GROUPS, type Hit, type Tally, type Traffic } from './tally.ts';
 
 /** Whole numbers by name; names that are missing are 0. */
 export type Counts = Readonly<Record<string, number>>;
 
-const CLASSES = ['cpu', 'gpu'] as const;
-const WAYS = ['unit', 'request', 'counted'] as const;
+/** Counts of both arms, and whose they are. */
+export type BothCounts = { readonly candidate: Counts; readonly baseline: Counts };
 
-/** The counts of a tally; those that are 0 are left out. */
-export function countsOf({ outcomes, errors, over, slow }: Tally): Counts {
+/** Hits that one gateway shares in a second; beyond, those of the units with low numbers, in both arms alike. */
+const MOST_HITS = 200;
+const UNITS = 2 ** 48;
+
+/** The counts of a tick; those that are 0 are left out. */
+export function countsOf({ candidate, baseline }: Pick<Traffic, 'candidate' | 'baseline'>): BothCounts {
+  const all = candidate.hits.length + baseline.hits.length;
+  const below = all <= MOST_HITS ? UNITS : (UNITS * MOST_HITS) / all;
+  return { candidate: countsOfArm(candidate, below), baseline: countsOfArm(baseline, below) };
+}
+
+function countsOfArm({ outcomes, judged, timed, groups, hits }: Tally, below: number): Counts {
   const counts: Record<string, number> = {};
   const add = (name: string, value: number) => {
-    if (value > 0) counts[name] = value;
+    if (value > 0) counts[name] = (counts[name] ?? 0) + value;
   };
   for (const [outcome, count] of Object.entries(outcomes)) add(`outcomes/${outcome}`, count);
-  const addSignal = (name: string, signal: Signal) => {
-    for (const way of WAYS) {
-      add(`${name}/${way}/trials`, signal[way].trials);
-      add(`${name}/${way}/hits`, signal[way].hits);
-    }
-  };
-  addSignal('errors', errors);
-  addSignal('over', over);
-  for (const kind of CLASSES)
-    for (const [i, signal] of slow[kind].signals.entries()) addSignal(slowName(kind, slow[kind], i), signal);
+  add('judged/trials', judged.trials);
+  add('judged/hits', judged.hits);
+  add('timed/cpu', timed.cpu);
+  add('timed/gpu', timed.gpu);
+  for (const [i, requests] of groups.requests.entries()) add(`asked/${i}`, requests);
+  for (const [i, failed] of groups.failed.entries()) add(`failed/${i}`, failed);
+  for (const hit of hits) if (hit.unit < below) add(nameOf(hit), 1);
   return counts;
 }
 
-/** A tally of counts. Slow answers are read at the edges of `like`: those that another gateway counted at others say nothing here. */
-export function tallyOf(counts: Counts, like: Tally): Tally {
-  const read = (name: string): Hits => ({ trials: counts[`${name}/trials`] ?? 0, hits: counts[`${name}/hits`] ?? 0 });
-  const signal = (name: string): Signal => {
-    const [unit = NOTHING, request = NOTHING, counted = NOTHING] = WAYS.map((way) => read(`${name}/${way}`));
-    return { unit, request, counted };
-  };
-  const slow = (kind: ServerClass): Slow => ({
-    edges: like.slow[kind].edges,
-    signals: like.slow[kind].edges.map((_, i) => signal(slowName(kind, like.slow[kind], i)) ?? SILENCE),
-  });
+/** A tally of counts. */
+export function tallyOf(counts: Counts): Tally {
+  const count = (name: string) => counts[name] ?? 0;
   const empty = emptyTally();
-  const outcomes = Object.fromEntries(
-    Object.keys(empty.outcomes).map((outcome) => [outcome, counts[`outcomes/${outcome}`] ?? 0]),
-  ) as Tally['outcomes'];
+  const group = (kind: string) => Array.from({ length: GROUPS }, (_, i) => count(`${kind}/${i}`));
   return {
     ...empty,
-    outcomes,
-    errors: signal('errors'),
-    over: signal('over'),
-    slow: { cpu: slow('cpu'), gpu: slow('gpu') },
+    outcomes: Object.fromEntries(
+      Object.keys(empty.outcomes).map((outcome) => [outcome, count(`outcomes/${outcome}`)]),
+    ) as Tally['outcomes'],
+    judged: { trials: count('judged/trials'), hits: count('judged/hits') },
+    timed: { cpu: count('timed/cpu'), gpu: count('timed/gpu') },
+    groups: count('judged/trials') === 0 ? empty.groups : { requests: group('asked'), failed: group('failed') },
+    hits: Object.keys(counts).flatMap(hitNamed),
   };
+}
+
+/** `hit/{unit}/{failed or ok}/{milliseconds}/{class}/{server}`. Two of the same second are one: a unit counts once in a run. */
+function nameOf({ unit, isError, latencyMs, serverClass, server }: Hit): string {
+  return `hit/${unit.toString(36)}/${isError ? 'failed' : 'ok'}/${+latencyMs.toPrecision(3)}/${serverClass}/${server}`;
+}
+
+function hitNamed(name: string): Hit[] {
+  const [kind, unit = '', result, latency, serverClass, ...server] = name.split('/');
+  const [number, latencyMs] = [Number.parseInt(unit, 36), Number(latency)];
+  if (kind !== 'hit' || !Number.isSafeInteger(number) || !Number.isFinite(latencyMs)) return [];
+  return [
+    {
+      unit: number,
+      isError: result === 'failed',
+      latencyMs,
+      serverClass: serverClass === 'gpu' ? 'gpu' : 'cpu',
+      server: server.join('/'),
+    },
+  ];
 }
 
 /** What is left of a total without a part of it. */
@@ -75,8 +86,4 @@ export function addCounts(a: Counts, b: Counts): Counts {
   const sum: Record<string, number> = { ...a };
   for (const [name, count] of Object.entries(b)) sum[name] = (sum[name] ?? 0) + count;
   return sum;
-}
-
-function slowName(kind: ServerClass, { edges }: Slow, i: number): string {
-  return `slow/${kind}/${edges.join(',')}/${i}`;
 }

@@ -5,20 +5,30 @@ import { addHistogram, emptyHistogram, type Histogram } from './histogram.ts';
 /** Of so many trials so many were hits: errors, slow answers or disagreements. */
 export type Hits = { readonly trials: number; readonly hits: number };
 
-/** One thing that may speak against a version, counted in three ways. */
-export type Signal = {
-  /** Callers at risk, those of whom nothing was held against them earlier in this minute, and those that were hit now. */
-  readonly unit: Hits;
-  /** Requests that named no caller. */
-  readonly request: Hits;
-  /** All requests, each caller's up to its first hit of the minute: a rate in requests, as people think of it. */
-  readonly counted: Hits;
-};
-
 export type ServerClass = 'cpu' | 'gpu';
 
-/** Answers slower than each edge, in milliseconds; on servers of one class, for a slower class is no slower version. */
-export type Slow = { readonly edges: readonly number[]; readonly signals: readonly Signal[] };
+/**
+ * One request that may speak against a version: it failed, or it took long. Only these carry the identity of their unit;
+ * of all others the sums are enough.
+ */
+export type Hit = {
+  /** The unit's number, an integer in [0, 2^48), the same at every gateway; its lowest bits name its group. */
+  readonly unit: number;
+  readonly isError: boolean;
+  /** Milliseconds, where the latency counts; 0 where it does not. */
+  readonly latencyMs: number;
+  readonly serverClass: ServerClass;
+  /** The server that was asked first. */
+  readonly server: string;
+};
+
+/** Units are dealt into so many groups by the lowest bits of their number, which have nothing to do with their slot. */
+export const GROUPS = 64;
+
+/** The group of a unit. */
+export function groupOf(unit: number): number {
+  return unit % GROUPS;
+}
 
 /** What one arm did in one tick. */
 export type Tally = {
@@ -26,32 +36,43 @@ export type Tally = {
   readonly outcomes: Readonly<Record<OutcomeClass, number>>;
   /** Later attempts, which are never judged. */
   readonly repeats: number;
-  readonly errors: Signal;
-  /** Slower than the ceiling of the latency. */
-  readonly over: Signal;
-  readonly slow: Readonly<Record<ServerClass, Slow>>;
+  /** Requests that show whether the version fails, and those that failed. */
+  readonly judged: Hits;
+  /** Answers whose latency counts, by class of servers. */
+  readonly timed: Readonly<Record<ServerClass, number>>;
+  /** `judged` by group of units, `GROUPS` entries each. Empty arrays are all zeros. */
+  readonly groups: { readonly requests: readonly number[]; readonly failed: readonly number[] };
+  readonly hits: readonly Hit[];
   readonly histograms: Readonly<Record<ServerClass, Histogram>>;
-  /** Failures in a row: those that are the latest, and the most that there were. */
-  readonly streak: { readonly latest: number; readonly longest: number };
   /** Ids of requests that show it. */
   readonly examples: { readonly errors: readonly string[]; readonly slow: readonly string[] };
+};
+
+/** What both arms of a rollout did in one tick, on all gateways that are known. */
+export type Traffic = {
+  readonly candidate: Tally;
+  readonly baseline: Tally;
+  /**
+   * The probability that a unit of these two arms belongs to the candidate, by the slots of both: candidate / (candidate +
+   * baseline). 0 where the tick had no fair coin: a share that changed, or a candidate that was withheld.
+   */
+  readonly coin: number;
 };
 
 /** How many example request ids are kept. */
 export const EXAMPLES = 5;
 
 export const NOTHING: Hits = { trials: 0, hits: 0 };
-export const SILENCE: Signal = { unit: NOTHING, request: NOTHING, counted: NOTHING };
 
 export function emptyTally(): Tally {
   return {
-    outcomes: { ok: 0, model_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
+    outcomes: { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
     repeats: 0,
-    errors: SILENCE,
-    over: SILENCE,
-    slow: { cpu: { edges: [], signals: [] }, gpu: { edges: [], signals: [] } },
+    judged: NOTHING,
+    timed: { cpu: 0, gpu: 0 },
+    groups: { requests: [], failed: [] },
+    hits: [],
     histograms: { cpu: emptyHistogram(), gpu: emptyHistogram() },
-    streak: { latest: 0, longest: 0 },
     examples: { errors: [], slow: [] },
   };
 }
@@ -60,27 +81,28 @@ export function addHits(a: Hits, b: Hits): Hits {
   return { trials: a.trials + b.trials, hits: a.hits + b.hits };
 }
 
-/** The same tick on two gateways. Slow answers of the other count only where it asked at the same edges. */
+/** The same tick on two gateways. */
 export function addTallies(own: Tally, other: Tally): Tally {
   return {
     outcomes: {
       ok: own.outcomes.ok + other.outcomes.ok,
       model_fault: own.outcomes.model_fault + other.outcomes.model_fault,
+      server_fault: own.outcomes.server_fault + other.outcomes.server_fault,
       client_fault: own.outcomes.client_fault + other.outcomes.client_fault,
       shed: own.outcomes.shed + other.outcomes.shed,
       client_left: own.outcomes.client_left + other.outcomes.client_left,
     },
     repeats: own.repeats + other.repeats,
-    errors: addSignals(own.errors, other.errors),
-    over: addSignals(own.over, other.over),
-    slow: { cpu: addSlow(own.slow.cpu, other.slow.cpu), gpu: addSlow(own.slow.gpu, other.slow.gpu) },
+    judged: addHits(own.judged, other.judged),
+    timed: { cpu: own.timed.cpu + other.timed.cpu, gpu: own.timed.gpu + other.timed.gpu },
+    groups: {
+      requests: addLists(own.groups.requests, other.groups.requests),
+      failed: addLists(own.groups.failed, other.groups.failed),
+    },
+    hits: other.hits.length === 0 ? own.hits : [...own.hits, ...other.hits],
     histograms: {
       cpu: addedHistograms(own.histograms.cpu, other.histograms.cpu),
       gpu: addedHistograms(own.histograms.gpu, other.histograms.gpu),
-    },
-    streak: {
-      latest: Math.max(own.streak.latest, other.streak.latest),
-      longest: Math.max(own.streak.longest, other.streak.longest),
     },
     examples: {
       errors: [...own.examples.errors, ...other.examples.errors].slice(0, EXAMPLES),
@@ -90,12 +112,8 @@ export function addTallies(own: Tally, other: Tally): Tally {
 }
 
 /** Whether the numbers can be true: finite, not negative, and no more hits than trials. */
-export function isSound({ errors, over, slow, outcomes }: Tally): boolean {
-  const signals = [errors, over, ...slow.cpu.signals, ...slow.gpu.signals];
-  return (
-    signals.every(({ unit, request, counted }) => areSound(unit) && areSound(request) && areSound(counted)) &&
-    Object.values(outcomes).every((count) => Number.isFinite(count) && count >= 0)
-  );
+export function isSound({ judged, timed, outcomes }: Tally): boolean {
+  return areSound(judged) && [...Object.values(outcomes), timed.cpu, timed.gpu].every(isCount);
 }
 
 /** Whether so many hits of so many trials can be. */
@@ -103,18 +121,14 @@ export function areSound({ trials, hits }: Hits): boolean {
   return Number.isFinite(trials) && hits >= 0 && hits <= trials;
 }
 
-function addSignals(a: Signal, b: Signal): Signal {
-  return {
-    unit: addHits(a.unit, b.unit),
-    request: addHits(a.request, b.request),
-    counted: addHits(a.counted, b.counted),
-  };
+function isCount(value: number): boolean {
+  return Number.isFinite(value) && value >= 0;
 }
 
-function addSlow(own: Slow, other: Slow): Slow {
-  const isSame = own.edges.length === other.edges.length && own.edges.every((edge, i) => edge === other.edges[i]);
-  if (!isSame) return own;
-  return { edges: own.edges, signals: own.signals.map((signal, i) => addSignals(signal, other.signals[i] ?? SILENCE)) };
+/** Sums place by place; an empty list is all zeros. */
+export function addLists(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === 0) return b;
+  return b.length === 0 ? a : a.map((value, i) => value + (b[i] ?? 0));
 }
 
 function addedHistograms(a: Histogram, b: Histogram): Histogram {

@@ -2,7 +2,8 @@
 import type { Block, Rollout } from '../policy/policy.ts';
 import { liveOf } from './live.ts';
 import { type Action, phaseText } from './move.ts';
-import type { By, Rollback, RolloutState } from './state.ts';
+import { type By, type Rollback, type RolloutState, type Suspension, servedPhaseOf } from './state.ts';
+import { pauseOf } from './probe.ts';
 import type { Reading, Verdict } from './verdict.ts';
 
 const SLOTS = 1_000_000;
@@ -14,10 +15,10 @@ export function transitionOf({ id, verdict, ...action }: Action, { model, candid
 }
 
 /** What metrics read of a rollout. */
-export function readingOf(rollout: Rollout, state: RolloutState) {
+export function readingOf(rollout: Rollout, state: RolloutState, others: readonly Rollout[]) {
   const { model, candidate, verdict, phase } = state;
   const evidence = (verdict?.readings ?? []).map(({ guard, evidence, needed }) => ({ guard, part: evidence / needed }));
-  return { model, rollout: rollout.id, candidate, phase: phase.name, share: shareNow(rollout, state), evidence };
+  return { model, rollout: rollout.id, candidate, phase: phase.name, share: shareNow(rollout, state, others), evidence };
 }
 
 /** A rollout on the status page. */
@@ -42,13 +43,29 @@ export type RolloutStanding = {
   readonly verdict: Pick<Verdict, 'kind' | 'sentence' | 'examples'> | undefined;
   /** Every guard: how close it is to a rollback. */
   readonly guards: readonly Pick<Reading, 'guard' | 'is' | 'evidence' | 'needed' | 'candidate' | 'baseline'>[];
+  /** Set while its callers are with the baseline. */
+  readonly suspended:
+    | (Pick<Suspension, 'guard' | 'sentence' | 'failedProbes'> & {
+        readonly is: 'paused' | 'probing' | 'held';
+        /** Milliseconds until the next probe; 0 when it is under way or waits for servers. */
+        readonly probeInMs: number;
+      })
+    | undefined;
+  /** Probes so far, and suspensions of this step that turned out to be nothing. */
+  readonly probes: number;
+  readonly acquittals: number;
   readonly rolledBack: (Pick<Rollback, 'at' | 'sentence' | 'examples'> & { readonly by: By }) | undefined;
 };
 
 /** Where a rollout stands, for people. */
-export function standingOf(rollout: Rollout, state: RolloutState): RolloutStanding {
+export function standingOf(
+  rollout: Rollout,
+  state: RolloutState,
+  others: readonly Rollout[],
+): RolloutStanding {
   const { id, model, candidate, baseline, epoch, phase, startedAt, bakedMs, requests, verdict } = state;
-  const until = 'step' in phase ? rollout.steps[phase.step]?.until : undefined;
+  const served = servedPhaseOf(state);
+  const until = served !== undefined && 'step' in served ? rollout.steps[served.step]?.until : undefined;
   return {
     id,
     model,
@@ -57,7 +74,7 @@ export function standingOf(rollout: Rollout, state: RolloutState): RolloutStandi
     epoch,
     phase: phaseText(phase),
     steps: rollout.steps.length,
-    share: shareNow(rollout, state),
+    share: shareNow(rollout, state, others),
     startedAt,
     bakedMs,
     bakeMs: typeof until === 'object' ? until.bakeMs : undefined,
@@ -72,12 +89,23 @@ export function standingOf(rollout: Rollout, state: RolloutState): RolloutStandi
       candidate,
       baseline,
     })),
+    suspended: suspendedOf(state),
+    probes: state.probes,
+    acquittals: state.acquittals,
     rolledBack: phase.name === 'rolled_back' ? phase.rollback : undefined,
   };
 }
 
-function shareNow(rollout: Rollout, state: RolloutState): number {
-  const live = liveOf(state, rollout);
+function suspendedOf({ phase, inPhase }: RolloutState): RolloutStanding['suspended'] {
+  if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
+  const { guard, sentence, failedProbes } = phase.suspension;
+  const is = phase.name === 'probing' ? 'probing' : phase.isHeld ? 'held' : 'paused';
+  const probeInMs = is === 'paused' ? Math.max(0, pauseOf(phase.suspension) - inPhase.ms) : 0;
+  return { guard, sentence, failedProbes, is, probeInMs };
+}
+
+function shareNow(rollout: Rollout, state: RolloutState, others: readonly Rollout[]): number {
+  const live = liveOf(state, rollout, others);
   if (live.is === 'promoted') return 1;
   return live.is === 'live' ? sizeOf(live.block) / SLOTS : 0;
 }

@@ -1,14 +1,15 @@
 import type { Guards } from '../policy/policy.ts';
-import { riskOf, type WeighedGuard, weighedGuards } from './budget.ts';
+import { neededToEnd, neededToSuspend, type WeighedGuard, weighedGuards } from './budget.ts';
 import { evidenceOf } from './detector.ts';
 import { excessOf } from './disagreement.ts';
 import { isNoWorse } from './promotion.ts';
+import { isLive } from './recent.ts';
 import { comparedText, percent, readingText } from './sentence.ts';
-import { isBreached, isLive, mayBeShared } from './shared-failure.ts';
-import { type Hits, NOTHING } from './tally.ts';
-import { type Evidence, OVER_P99, type Watch } from './weigh.ts';
+import { isBreached, mayBeShared } from './shared-failure.ts';
+import type { Hits } from './tally.ts';
+import { type Evidence, errorEvidence, type Grown, OVER_P99, recentRate } from './weigh.ts';
 
-export type Guard = WeighedGuard | 'consecutive_failures';
+export type Guard = WeighedGuard | 'consecutive_failures' | 'servers';
 
 /** What one guard has to say, with the numbers behind it. */
 export type Reading = {
@@ -18,17 +19,16 @@ export type Reading = {
   /** How many times likelier a bad candidate makes all that was seen than a good one; raised at `needed`. */
   readonly evidence: number;
   readonly needed: number;
-  /** ISO time from which the evidence has been growing and the hits are counted. */
+  /** ISO time from which the evidence has been growing and the hits are counted, and how long ago that was. */
   readonly since: string;
+  readonly grewMs: number;
   readonly candidate: Hits;
   readonly baseline: Hits;
-  /** The edge that speaks loudest, from 0, where slowness is meant. */
-  readonly edge: number | undefined;
 };
 
 /**
- * What is to be thought of a candidate: `fail` ends the rollout, `pass` lets it go on, `insufficient` and `error` hold.
- * `error` means that no one can tell: the baseline fails alike, or the numbers cannot be true.
+ * What is to be thought of a candidate: `fail` gives its callers back or, in a probe, ends the rollout; `pass` lets it go on;
+ * `insufficient` and `error` hold. `error` means that no one can tell: the baseline fails alike, or the numbers cannot be true.
  */
 export type Verdict = {
   readonly kind: 'pass' | 'fail' | 'insufficient' | 'error';
@@ -46,6 +46,10 @@ export type Question = {
   readonly baseline: string;
   /** Undefined in a rollout that no one judges. */
   readonly guards: Guards | undefined;
+  /** The number of the probe under way, from 1; undefined outside a probe. */
+  readonly probe: number | undefined;
+  /** Suspensions of this step that turned out to be nothing. */
+  readonly acquittals: number;
   /** The candidate's requests in this step, and how many are asked for. */
   readonly requests: number;
   readonly minRequests: number;
@@ -56,16 +60,18 @@ export type Question = {
 
 /** Evidence of this much against a candidate holds it where it is: odds of 20 to 1. */
 const DOUBT = 20;
+/** A rollout ends by failures on so many occasions at least: one pause of one server is one of them. */
+const OCCASIONS = 3;
 
 /** The verdict on the evidence as it stands. */
 export function verdictOf(evidence: Evidence, question: Question): Verdict {
-  const readings = question.guards === undefined ? [] : readingsOf(evidence, question.guards);
+  const readings = question.guards === undefined ? [] : readingsOf(evidence, question.guards, question);
   const worst = (is: Reading['is']) => readings.find((reading) => reading.is === is);
   const [raised, shared, doubtful] = [worst('raised'), worst('shared'), worst('doubtful')];
   const about = (kind: Verdict['kind'], reading: Reading, lead = ''): Verdict => ({
     kind,
     guard: reading.guard,
-    sentence: lead + readingText(reading, question),
+    sentence: lead + readingText(reading, question, evidence),
     readings,
     examples: examplesFor(reading.guard, evidence),
   });
@@ -79,89 +85,85 @@ export function verdictOf(evidence: Evidence, question: Question): Verdict {
     : { kind: 'insufficient', sentence: missing, ...verdict };
 }
 
-/** A verdict on numbers that cannot be true. */
-export function unsound(): Verdict {
-  return {
-    kind: 'error',
-    guard: undefined,
-    sentence: 'the counts of the last tick cannot be true',
-    readings: [],
-    examples: [],
-  };
+/** A verdict without readings: on numbers that cannot be true, or while no one asks the candidate. */
+export function plainVerdict(kind: 'error' | 'insufficient', sentence: string): Verdict {
+  return { kind, guard: undefined, sentence, readings: [], examples: [] };
 }
 
 /** Every guard of the policy, the loudest first. */
-function readingsOf(evidence: Evidence, guards: Guards): Reading[] {
-  const weighed = weighedGuards(guards).map((guard) => readingOf(guard, evidence, guards));
+function readingsOf(evidence: Evidence, guards: Guards, question: Question): Reading[] {
+  const weighed = weighedGuards(guards).map((guard) => readingOf(guard, evidence, guards, question));
   const loudness = ({ evidence: value, needed }: Reading) => Math.log(value) / Math.log(needed);
-  return [breakerReading(evidence, guards), ...weighed.sort((a, b) => loudness(b) - loudness(a))];
+  return [breakerReading(evidence, question), ...weighed.sort((a, b) => loudness(b) - loudness(a))];
 }
 
-function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards): Reading {
-  const watch = watchOf(guard, evidence);
-  // Half of this guard's risk is spent on the noise floor.
-  const needed = (guard === 'disagreement' ? 2 : 1) / riskOf(guard, guards);
-  const edge = guard === 'latency_versus_baseline' ? loudestEdge(watch) : undefined;
+function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards, { probe, acquittals }: Question): Reading {
+  const { value, grown } = valueOf(guard, evidence);
+  const needed = probe === undefined ? neededToSuspend(acquittals) : neededToEnd(guard, guards, probe);
   const reading = {
     guard,
-    evidence: evidenceOf(watch.detector),
-    needed,
-    since: watch.since,
-    candidate: watch.candidate[edge ?? 0] ?? NOTHING,
-    baseline: watch.baseline[edge ?? 0] ?? NOTHING,
-    edge,
+    evidence: value,
+    // Half of this guard's risk is spent on the noise floor.
+    needed: guard === 'disagreement' ? 2 * needed : needed,
+    since: grown.since,
+    grewMs: grown.ms,
+    candidate: grown.candidate,
+    baseline: grown.baseline,
   };
-  return { ...reading, is: standingOf(reading, evidence, guards) };
+  return { ...reading, is: loudnessOf(reading, evidence, guards, probe !== undefined) };
 }
 
-function standingOf(reading: Omit<Reading, 'is'>, { baseline }: Evidence, guards: Guards): Reading['is'] {
-  const { guard, candidate, evidence, needed } = reading;
+function loudnessOf(
+  reading: Omit<Reading, 'is'>,
+  evidence: Evidence,
+  guards: Guards,
+  isProbe: boolean,
+): Reading['is'] {
+  const { guard, candidate, evidence: value, needed } = reading;
   const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
-  const [detector, recent, limit] =
-    guard === 'error_rate'
-      ? [baseline.errorRate, baseline.recent.errors, guards.errorRate ?? 1]
-      : [baseline.latency, baseline.recent.over, OVER_P99];
+  const detector = guard === 'error_rate' ? evidence.baseline.errorRate : evidence.baseline.latency;
   if (isCeiling && isBreached(detector)) return 'shared';
-  if (evidence < needed) return evidence >= DOUBT ? 'doubtful' : 'quiet';
-  const isCompared = isCeiling && isLive(baseline.recent);
-  return isCompared && mayBeShared(candidate, reading.baseline, recent, limit) ? 'doubtful' : 'raised';
+  if (value < needed) return value >= DOUBT ? 'doubtful' : 'quiet';
+  if (isProbe && guard !== 'disagreement' && candidate.hits < OCCASIONS) return 'doubtful';
+  if (!isCeiling || !isLive(evidence.recent)) return 'raised';
+  const recent = guard === 'error_rate' ? recentRate(evidence) : 0;
+  const limit = guard === 'error_rate' ? (guards.errorRate ?? 1) : OVER_P99;
+  return mayBeShared(candidate, reading.baseline, recent, limit) ? 'doubtful' : 'raised';
 }
 
-function watchOf(guard: WeighedGuard, evidence: Evidence): Watch {
+function valueOf(guard: WeighedGuard, evidence: Evidence): { value: number; grown: Grown } {
   switch (guard) {
     case 'errors_versus_baseline':
-      return evidence.errors;
+      return { value: errorEvidence(evidence), grown: evidence.errors.grown };
     case 'latency_versus_baseline':
-      return evidence.slow;
+      return { value: evidence.slow.value, grown: evidence.slow.grown };
     case 'error_rate':
-      return evidence.errorRate;
+      return { value: evidenceOf(evidence.errorRate.detector), grown: evidence.errorRate.grown };
     case 'latency_p99':
-      return evidence.latency;
+      return { value: evidenceOf(evidence.latency.detector), grown: evidence.latency.grown };
     case 'disagreement':
-      return evidence.disagreement;
+      return { value: evidenceOf(evidence.disagreement.detector), grown: evidence.disagreement.grown };
     default:
       return guard satisfies never;
   }
 }
 
-const BREAKER_IS = { closed: 'quiet', waiting: 'doubtful', open: 'raised', shared: 'shared' } as const;
-
-function breakerReading({ breaker, errors }: Evidence, { consecutiveFailures }: Guards): Reading {
+/** The breaker suspends; it never ends a rollout by itself. */
+function breakerReading({ breaker, recent, errors }: Evidence, { probe }: Question): Reading {
+  const isOpen = breaker === 'open' || breaker === 'servers';
+  const { slow } = recent.candidate;
+  const hits = breaker === 'servers' ? slow.serverFaults + slow.failed : slow.failed;
+  const trials = slow.requests + slow.serverFaults;
   return {
-    guard: 'consecutive_failures',
-    is: BREAKER_IS[breaker],
+    guard: breaker === 'servers' ? 'servers' : 'consecutive_failures',
+    is: breaker === 'shared' ? 'shared' : isOpen ? (probe === undefined ? 'raised' : 'doubtful') : 'quiet',
     evidence: breaker === 'closed' ? 0 : 1,
     needed: 1,
-    since: errors.since,
-    candidate: { trials: consecutiveFailures, hits: breaker === 'closed' ? 0 : consecutiveFailures },
-    baseline: NOTHING,
-    edge: undefined,
+    since: errors.grown.since,
+    grewMs: 0,
+    candidate: { trials: Math.round(trials), hits: Math.round(hits) },
+    baseline: { trials: Math.round(recent.baseline.slow.requests), hits: Math.round(recent.baseline.slow.failed) },
   };
-}
-
-function loudestEdge({ detector: { values }, candidate }: Watch): number {
-  const perEdge = values.length / Math.max(1, candidate.length);
-  return values.length === 0 ? 0 : Math.floor(values.indexOf(Math.max(...values)) / perEdge);
 }
 
 /** What the step still needs before it may be left; undefined when nothing. */
@@ -186,3 +188,4 @@ function examplesFor(guard: Guard, { examples }: Evidence): readonly string[] {
       ? []
       : examples.errors;
 }
+

@@ -1,41 +1,39 @@
-// The recent past of one arm, for people and for the edges of slowness: sums of ticks in slots of ten seconds. Evidence
-// does not come from here: it is gathered tick by tick, so no old slot can speak about a new step.
+// The baseline's latencies of the last minutes, for the edges of slowness: sums of ticks in slots of ten seconds.
 import { addHistogram, emptyHistogram, type Histogram } from './histogram.ts';
-import type { ServerClass, Tally } from './tally.ts';
+import type { ServerClass } from './tally.ts';
 
 const SLOT_MS = 10_000;
+
+type Histograms = Readonly<Record<ServerClass, Histogram>>;
 
 export type Slot = {
   /** Which ten seconds, on the clock that the ticks are timed with. */
   readonly index: number;
-  readonly outcomes: Tally['outcomes'];
-  readonly histograms: Readonly<Record<ServerClass, Histogram>>;
+  readonly histograms: Histograms;
 };
 
 /** Slots, oldest first. */
 export type Window = readonly Slot[];
 
 /** The window with one more tick, and without the slots that ended more than `keepMs` before it. */
-export function addTick(
-  window: Window,
-  nowMs: number,
-  tick: Pick<Tally, 'outcomes' | 'histograms'>,
-  keepMs: number,
-): Window {
+export function addTick(window: Window, nowMs: number, histograms: Histograms, keepMs: number): Window {
   const index = Math.floor(nowMs / SLOT_MS);
-  const kept = window.filter((slot) => slot.index !== index && (index - slot.index - 1) * SLOT_MS < keepMs);
-  const before = window.find((slot) => slot.index === index);
-  return [...kept, { index, ...sumOf(before === undefined ? [tick] : [before, tick]) }];
+  const last = window.at(-1);
+  if (last?.index === index) {
+    addHistogram(last.histograms.cpu, histograms.cpu);
+    addHistogram(last.histograms.gpu, histograms.gpu);
+    return window;
+  }
+  const kept = window.filter((slot) => (index - slot.index - 1) * SLOT_MS < keepMs);
+  return [...kept, { index, histograms: sumOf([{ histograms }]) }];
 }
 
 /** Everything in the window together. */
-export function sumOf(slots: readonly Pick<Tally, 'outcomes' | 'histograms'>[]): Omit<Slot, 'index'> {
-  const outcomes = { ok: 0, model_fault: 0, client_fault: 0, shed: 0, client_left: 0 };
-  const histograms = { cpu: emptyHistogram(), gpu: emptyHistogram() };
-  for (const slot of slots) {
-    for (const kind of Object.keys(outcomes) as (keyof typeof outcomes)[]) outcomes[kind] += slot.outcomes[kind];
-    addHistogram(histograms.cpu, slot.histograms.cpu);
-    addHistogram(histograms.gpu, slot.histograms.gpu);
+export function sumOf(slots: readonly Pick<Slot, 'histograms'>[]): Histograms {
+  const sum = { cpu: emptyHistogram(), gpu: emptyHistogram() };
+  for (const { histograms } of slots) {
+    addHistogram(sum.cpu, histograms.cpu);
+    addHistogram(sum.gpu, histograms.gpu);
   }
-  return { outcomes, histograms };
+  return sum;
 }

@@ -1,0 +1,91 @@
+// A suspension and the probes that follow it: how long the pause is, who asks again, and when enough was seen.
+import type { Block, Rollout } from '../policy/policy.ts';
+import type { Suspension } from './state.ts';
+import type { Hits } from './tally.ts';
+
+const SLOTS = 1_000_000;
+
+/** The first pause; each probe that finds the same doubles it. */
+const PAUSE_MS = 30_000;
+/** After so many probes that found the same, without evidence that ends the rollout, a person decides. */
+export const MOST_PROBES = 4;
+/** So many probes in a row at which the candidate's servers failed: it is the version that crashes them. */
+export const MOST_CRASHES = 3;
+
+/** Of a step's callers, the part that asks again; between the two bounds of all callers. */
+const PART = 0.3;
+const SMALLEST = SLOTS / 100;
+const LARGEST = SLOTS / 10;
+
+const SHORTEST_MS = 15_000;
+const LONGEST_MS = { least: 3 * 60_000, most: 3_600_000, times: 4 } as const;
+/** Failures that the probe would show, did the candidate fail as it did before, until their absence means something. */
+const EXPECTED = 8;
+/** Of the expected ones so many may be seen in a candidate that has nothing. */
+const FEW = 1 / 3;
+/** Requests without which a probe has seen nothing at all. */
+const FEWEST = 10;
+
+/** How long the candidate's callers stay with the baseline before the next probe, in milliseconds. */
+export function pauseOf({ failedProbes }: Suspension): number {
+  return PAUSE_MS * 2 ** failedProbes;
+}
+
+/** What a probe has seen so far. */
+export type Seen = { readonly ms: number; readonly judged: Hits };
+
+/** Whether the probe has seen enough: nothing of what led here, or all that it can within its time. */
+export function isEnough({ rate, grewMs }: Suspension, { ms, judged }: Seen): 'passed' | 'over' | 'not yet' {
+  if (ms < SHORTEST_MS) return 'not yet';
+  const expected = rate * judged.trials;
+  if (judged.trials >= FEWEST && expected >= EXPECTED && judged.hits <= expected * FEW) return 'passed';
+  const longest = Math.min(LONGEST_MS.most, Math.max(LONGEST_MS.least, LONGEST_MS.times * grewMs));
+  return ms >= longest ? 'over' : 'not yet';
+}
+
+/** Whether so few requests came that the probe has seen nothing. */
+export function isUnanswered({ judged }: Seen): boolean {
+  return judged.trials < FEWEST;
+}
+
+/**
+ * Who asks again: a part of the step's callers, and others than before where slots are free that no other rollout may ever
+ * own. `probe` counts the probes, so that each asks others.
+ */
+export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollout[], probe: number): Block {
+  const size = probeSize(own);
+  const taken = others.flatMap(({ id, blocks }) => (id === rollout.id ? [] : [widest(blocks)]));
+  const free = gapsBetween([own, ...taken], size);
+  const places = free.flatMap(({ from, to }) => startsIn(from, to, size));
+  // Where no one else is free, other parts of its own callers ask.
+  const starts = places.length > 0 ? places : startsIn(own.from, own.to, size);
+  const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
+  return { from: start, to: start + size };
+}
+
+function probeSize({ from, to }: Block): number {
+  const step = to - from;
+  return Math.min(step, LARGEST, Math.max(SMALLEST, Math.round(step * PART)));
+}
+
+/** All callers that a rollout will ever own. */
+function widest(blocks: readonly Block[]): Block {
+  return { from: blocks[0]?.from ?? 0, to: Math.max(0, ...blocks.map(({ to }) => to)) };
+}
+
+/** What the blocks leave free, where it is large enough. */
+function gapsBetween(blocks: readonly Block[], size: number): Block[] {
+  const sorted = [...blocks].sort((a, b) => a.from - b.from);
+  const gaps: Block[] = [];
+  let from = 0;
+  for (const block of [...sorted, { from: SLOTS, to: SLOTS }]) {
+    if (block.from - from >= size) gaps.push({ from, to: block.from });
+    from = Math.max(from, block.to);
+  }
+  return gaps;
+}
+
+function startsIn(from: number, to: number, size: number): number[] {
+  const count = size === 0 ? 0 : Math.min(100, Math.floor((to - from) / size));
+  return Array.from({ length: count }, (_, i) => from + i * size);
+}

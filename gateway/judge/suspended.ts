@@ -1,0 +1,90 @@
+// What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
+import type { Cause } from './move.ts';
+import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf } from './probe.ts';
+import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
+import { durationText, rate } from './sentence.ts';
+import type { RolloutState, Suspension } from './state.ts';
+import { plainVerdict, type Verdict } from './verdict.ts';
+
+/** Evidence of a probe that is no proof, and more than chance. */
+const SUSPICIOUS = 10;
+/** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
+const CRASHED = { requests: 5, part: 0.5 } as const;
+
+/** What is to be said of a candidate whose callers are with the baseline. */
+export function verdictAway(state: RolloutState, seen: Observation): Verdict {
+  return plainVerdict('insufficient', awayText(state, seen));
+}
+
+/** The next move of a suspension or a probe; undefined while there is nothing to do. */
+export function causeAway(state: RolloutState, seen: Observation, because: Because): Cause | undefined {
+  const { phase } = state;
+  if (phase.name === 'suspended') return whenSuspended(state, phase, seen, because);
+  return phase.name === 'probing' ? whenProbing(state, phase, because) : undefined;
+}
+
+function whenSuspended(
+  { inPhase, candidate }: RolloutState,
+  { suspension, isHeld }: { suspension: Suspension; isHeld: boolean },
+  { isReady, isWarm, capacity }: Observation,
+  because: Because,
+): Cause | undefined {
+  if (isHeld) return undefined;
+  if (suspension.failedProbes >= MOST_PROBES)
+    return because(
+      'give_up',
+      `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
+    );
+  const left = pauseOf(suspension) - inPhase.ms;
+  if (left > 0 || !isReady || capacity === 0) return undefined;
+  return isWarm || -left >= WARM_UP_MS
+    ? because('probe', `after ${durationText(pauseOf(suspension))} some callers ask ${candidate} again`)
+    : undefined;
+}
+
+function whenProbing(
+  state: RolloutState,
+  { suspension, isOwnBlock }: { suspension: Suspension; isOwnBlock: boolean },
+  because: Because,
+): Cause | undefined {
+  const { verdict, inPhase, evidence, candidate } = state;
+  if (verdict?.kind === 'fail') return because('fail', `again, in a probe: ${verdict.sentence}`);
+  if (haveServersFailed(state)) return whenCrashed(state, suspension, because);
+  const isSuspicious = verdict?.kind === 'error' || evidence.breaker === 'open' || loudest(verdict) >= SUSPICIOUS;
+  const enough = isEnough(suspension, inPhase);
+  if (enough === 'not yet') return undefined;
+  if (isUnanswered(inPhase) && !isOwnBlock)
+    return because('widen', `nobody else asked ${candidate}: its own callers are to ask again`);
+  const seen = rate(inPhase.judged);
+  if (isSuspicious) return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, { guard: suspension.guard });
+  return because('passed', `a probe found nothing: ${candidate} failed ${seen}`);
+}
+
+function haveServersFailed({ inPhase: { serverFaults, judged } }: RolloutState): boolean {
+  return serverFaults >= CRASHED.requests && serverFaults >= CRASHED.part * (serverFaults + judged.trials);
+}
+
+/** Servers that fail whenever the candidate is asked, while they are well before: after some of it the version is to blame. */
+function whenCrashed({ candidate, inPhase }: RolloutState, { crashes }: Suspension, because: Because): Cause {
+  const text = `the servers of ${candidate} left ${inPhase.serverFaults} requests of a probe without an answer`;
+  if (crashes + 1 >= MOST_CRASHES) return because('fail', `${text}, ${crashes + 1} times in a row: it crashes them`);
+  return because('failed', text, { guard: 'servers' });
+}
+
+function loudest(verdict: Verdict | undefined): number {
+  return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
+}
+
+function awayText({ phase, inPhase, candidate, baseline }: RolloutState, { isReady, capacity, isWarm }: Observation): string {
+  if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
+  const { suspension } = phase;
+  const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
+  if (phase.name === 'probing') {
+    const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
+    return `suspended, ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${rate(inPhase.judged)} failed`;
+  }
+  if (phase.isHeld) return `${lead}; held: a person decides (resume or rollback)`;
+  if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
+  const left = pauseOf(suspension) - inPhase.ms;
+  return left > 0 || isWarm ? `${lead}; a probe follows in ${durationText(left)}` : `${lead}; its servers are being warmed up`;
+}
