@@ -67,6 +67,7 @@ function rolloutTree({ candidate, live, steps, buckets }: Rollout, written: Writ
     ...(live.from > 0 ? { from: shareText(shareOf({ from: 0, to: live.from })) } : {}),
     unit: unitText(buckets.unit),
     without_unit: withoutUnitText(buckets.withoutUnit),
+    salt: buckets.salt,
     ...treeOf({ rollback, holdback, max_duration }),
   };
 }

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Block, Buckets } from '../policy/policy.ts';
+import { prefixOf } from '../policy/salt.ts';
 import { valueAt } from './inside.ts';
 import type { View } from './view.ts';
 
@@ -12,7 +13,7 @@ export const SLOTS = 1_000_000;
  * The product stays below 2^53, so it is exact. A salt never holds a ":", so the text is unambiguous.
  */
 export function slotOf(salt: string, unit: string): number {
-  return slotUnder(`v1:${salt}:`, unit);
+  return slotUnder(prefixOf(salt), unit);
 }
 
 /** The same with the text before the unit made beforehand. */

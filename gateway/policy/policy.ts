@@ -49,8 +49,14 @@ export function isOnTrial({ rollouts, experiment, shadows }: ServedModel): boole
 export type ServedModel = {
   readonly kind: 'served';
   readonly name: string;
-  /** How the rollouts sort callers, all in one bucket space; undefined without a rollout. */
+  /** What the rollouts sort callers by, all in one bucket space; undefined without a rollout. */
   readonly sorting: Sorting | undefined;
+  /** What is hashed before the unit; empty without a rollout. */
+  readonly sortingPrefix: string;
+  /** The salt in that prefix, for people. */
+  readonly sortingSalt: string;
+  /** Which state of its rollouts this model shows: 0 as compiled. A decision carries it to where its answer is counted. */
+  readonly stamp: number;
   /** No rollout's block reaches beyond this slot. */
   readonly end: number;
   /** The first of the rollouts, which most models have alone. */
@@ -69,11 +75,8 @@ export type ServedModel = {
   readonly shadows: readonly Shadow[];
 };
 
-/**
- * What callers of a model with rollouts are sorted by: one object for all models that sort alike, so the salt is told as
- * what stands in it behind the model's name.
- */
-export type Sorting = Pick<Buckets, 'unit' | 'withoutUnit'> & { readonly purpose: string };
+/** What callers of a model with rollouts are sorted by: one object for all models that sort alike. */
+export type Sorting = Pick<Buckets, 'unit' | 'withoutUnit'>;
 
 export type Version = {
   readonly model: string;

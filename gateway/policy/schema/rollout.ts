@@ -56,6 +56,11 @@ const rollback = z
   })
   .describe('What takes the candidate out of service without anyone asking.');
 
+const salt = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,128}$/, 'expected at most 128 letters, digits, ".", "_" and "-"')
+  .optional();
+
 export const rollout = z
   .strictObject({
     id: name.describe(
@@ -64,6 +69,9 @@ export const rollout = z
     candidate: name.describe('The version that receives the share.'),
     unit,
     without_unit: withoutUnit,
+    salt: salt.describe(
+      'What callers are hashed with, which decides who is among the first. Left out, a single rollout takes `<model>.canary.<id>`, so that each rollout starts with other callers, and those of a list take `<model>.canary`. In a list all name the same salt, or none does.',
+    ),
     from: percentage
       .optional()
       .describe('Where its block of callers starts. Only in a list of rollouts, where each has a block of its own.'),
@@ -104,11 +112,7 @@ export const experiment = z
     id: name.describe('Names the experiment and salts its buckets.'),
     unit,
     without_unit: withoutUnit,
-    salt: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,128}$/, 'expected at most 128 letters, digits, ".", "_" and "-"')
-      .optional()
-      .describe('What the buckets are salted with; `<id>.ab` when left out. Changing it moves everyone.'),
+    salt: salt.describe('What the buckets are salted with; `<id>.ab` when left out. Changing it moves everyone.'),
     holdout: someoneLeft.optional().describe('Callers kept out of the experiment, on the baseline.'),
     arms: z
       .record(name, arm)

@@ -34,6 +34,7 @@ models:
         candidate: v2
         unit: header x-user-id
         without_unit: { key: nobody }
+        salt: digits-spring
         from: 0%
         steps: [1% for 10m, 5% until approved, 25%]
         holdback: 1%
@@ -45,7 +46,7 @@ models:
           consecutive_failures: 5
           disagreement: 3%
           false_alarm: 1%
-      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze } }
+      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze }, salt: digits-spring }
     shadow:
       - version: v2
         sample: 20%
