@@ -154,17 +154,20 @@ function saltOf(model: string, rollout: WrittenServed['rollout']): string {
 function compileRollout(salt: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
   const from = rollout.from ?? 0;
   const most = 1 - (rollout.holdback ?? 0);
+  const candidate = find(versions, rollout.candidate);
   const blocks = shared(rollout.steps.map(({ share }) => block(from, Math.min(share, most))));
   return {
     live: blocks[0] ?? block(from, 0),
     id: rollout.id,
     label: rollout.candidate,
     why: `rollout ${rollout.id}`,
-    candidate: find(versions, rollout.candidate),
+    candidate,
     buckets: buckets(salt, rollout),
     steps: shared(rollout.steps),
     blocks,
     guards: rollout.rollback && compileGuards(rollout.rollback),
+    // A copy asks a server for the same thing twice.
+    warmUp: candidate.resending.isIdempotent ? rollout.warm_up : 0,
     minRequests: rollout.min_requests,
     maxDurationMs: rollout.max_duration,
     maxDisagreement: rollout.max_disagreement,
@@ -176,7 +179,8 @@ function compileGuards(written: NonNullable<WrittenRollout['rollback']>): Guards
   return {
     errorRate: written.error_rate,
     latencyP99Ms: written.latency_p99,
-    versusBaseline: written.versus_baseline,
+    versusBaseline: written.versus_baseline.errors,
+    versusBaselineLatency: written.versus_baseline.latency,
     consecutiveFailures: written.consecutive_failures,
     disagreement: written.disagreement,
     falseAlarm: written.false_alarm,

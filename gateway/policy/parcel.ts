@@ -102,6 +102,7 @@ function laidOutRollout(rollout: Rollout): Rollout {
     steps: rollout.steps,
     blocks: rollout.blocks,
     guards: rollout.guards,
+    warmUp: rollout.warmUp,
     minRequests: rollout.minRequests,
     maxDurationMs: rollout.maxDurationMs,
     maxDisagreement: rollout.maxDisagreement,

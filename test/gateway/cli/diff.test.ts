@@ -164,6 +164,22 @@ for (const [from, to, line] of CHANGES)
     assert.deepEqual(changes(old, old.replace(from, to)), [line]);
   });
 
+/** A key of a rollout or its guards before and after, and the line that tells the change. */
+const OF_ROLLOUTS: readonly (readonly [string, string, string])[] = [
+  ['warm_up: 20', 'warm_up: 0', 'warm_up: 20 -> 0'],
+  ['min_requests: 100', 'min_requests: 7', 'min_requests: 100 -> 7'],
+  ['guard_time: 1h', 'guard_time: 2h', 'guard_time: 1h -> 2h'],
+  ['rollback: {}', 'rollback: { versus_baseline: 2x }', 'rollback.versus_baseline.errors: 1.5x -> 2x'],
+  ['rollback: {}', 'rollback: { versus_baseline: { latency: 3x } }', 'rollback.versus_baseline.latency: 1.2x -> 3x'],
+];
+
+for (const [from, to, line] of OF_ROLLOUTS)
+  test(`a change of a rollout is one line: ${line}`, () => {
+    assert.deepEqual(changes(digits(rollout('5%', `, ${from}`)), digits(rollout('5%', `, ${to}`))), [
+      `~ models.digits.rollout.r2.${line}`,
+    ]);
+  });
+
 test('what comes and goes is one line', () => {
   const spam = changes(digits(''), digits('', LADDER));
   assert.deepEqual(spam, [
