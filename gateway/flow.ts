@@ -45,6 +45,10 @@ export type Sorted = {
   readonly rollout: string | undefined;
   /** Who asked; undefined when the request did not say. */
   readonly unit: string | undefined;
+  /** An integer in [0, 2^48) made of who asked, independent of the slot; undefined when the request did not say. */
+  readonly unitId: number | undefined;
+  /** The stamp of the model that was decided about. */
+  readonly view: number;
 };
 
 /** Which arm of an experiment a request saw: the label of its version, or `holdout`. */

@@ -14,6 +14,8 @@ type Rule = {
 };
 
 const FLOW = ['gateway/flow.ts'];
+/** Pure, and what every salt means. */
+const SALT = 'gateway/policy/salt.ts';
 const SHARED = [...FLOW, 'gateway/errors.ts', 'gateway/policy/', 'model-server/protocol.ts'];
 const PURE = ['node:crypto', 'node:zlib'];
 const ANYTHING: Rule = { ours: ['gateway/', 'model-server/'] };
@@ -25,8 +27,8 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/version.ts', { ours: [] }],
   ['model-server/protocol.ts', { ours: [], packages: [] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
-  ['gateway/decide/', { ours: [...FLOW, 'type:gateway/policy/'], packages: PURE }],
-  ['gateway/judge/', { ours: [...FLOW, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/decide/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/judge/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
   [
     'gateway/tune/',
     {

@@ -44,7 +44,7 @@ test('the commands that rehearse a policy say what the README shows', (t) => {
     );
   shows(saidBy('diff', 'config/policy.yaml', edited));
   const curl = 'curl -s http://127.0.0.1:8080/v2/models/digits/infer -d @config/data/digits.json -H'.split(' ');
-  const explained = saidBy('explain', ...curl, 'x-user-id: ada');
+  const explained = saidBy('explain', ...curl, 'x-user-id: alice');
   const step = explained.findIndex((line) => line.includes('slot')); // before it stands what repeats the request
   assert.ok(step >= 0);
   shows(explained.slice(step, step + 3));
@@ -57,6 +57,6 @@ function saidBy(...args: readonly string[]): string[] {
 }
 
 test('the users that the README names get what it says', () => {
-  assert.ok(slotOf('digits.canary', 'ada') < 100_000);
-  assert.ok(slotOf('digits.canary', 'alan') >= 250_000);
+  assert.ok(slotOf('digits.canary.digits-v2', 'alice') < 100_000);
+  assert.ok(slotOf('digits.canary.digits-v2', 'bob') >= 250_000);
 });

@@ -59,7 +59,7 @@ function versionTree(model: ServedModel, version: Version, written: WrittenServe
 }
 
 function rolloutTree({ candidate, live, steps, buckets }: Rollout, written: WrittenRollout | undefined): Tree {
-  const { rollback, holdback, max_duration } = written ?? {};
+  const { rollback, holdback, warm_up, min_requests, max_duration, max_disagreement, guard_time } = written ?? {};
   return {
     candidate: candidate.label,
     share: shareText(shareOf(live)),
@@ -67,7 +67,8 @@ function rolloutTree({ candidate, live, steps, buckets }: Rollout, written: Writ
     ...(live.from > 0 ? { from: shareText(shareOf({ from: 0, to: live.from })) } : {}),
     unit: unitText(buckets.unit),
     without_unit: withoutUnitText(buckets.withoutUnit),
-    ...treeOf({ rollback, holdback, max_duration }),
+    salt: buckets.salt,
+    ...treeOf({ rollback, holdback, warm_up, min_requests, max_duration, max_disagreement, guard_time }),
   };
 }
 
@@ -113,8 +114,10 @@ function named<K extends string, T extends { readonly [key in K]: string }>(
   return Object.fromEntries([...items].map((item) => [item[key], tree(item)]));
 }
 
-const DURATIONS = new Set(['age', 'max_duration', 'latency_p99']);
-const SHARES = new Set(['sample', 'error_rate', 'disagreement', 'false_alarm', 'holdback']);
+const DURATIONS = new Set(['age', 'max_duration', 'latency_p99', 'guard_time']);
+const SHARES = new Set(['sample', 'error_rate', 'disagreement', 'false_alarm', 'holdback', 'max_disagreement']);
+/** Those of versus_baseline. */
+const RATIOS = new Set(['errors', 'latency']);
 
 /** Values as written: the file's own names, units put back. */
 function treeOf(values: object): Tree {
@@ -122,6 +125,7 @@ function treeOf(values: object): Tree {
     Object.entries(values).map(([name, value]) => {
       if (typeof value === 'number' && DURATIONS.has(name)) return [name, durationText(value)];
       if (typeof value === 'number' && SHARES.has(name)) return [name, shareText(value)];
+      if (typeof value === 'number' && RATIOS.has(name)) return [name, `${value}x`];
       if (Array.isArray(value)) return [name, value.join(', ')];
       return [name, typeof value === 'object' && value !== null ? treeOf(value) : value?.toString()];
     }),

@@ -98,7 +98,7 @@ function curlLine({ gateway, policy }: LocalSetup, samples: string): string {
   for (const model of policy?.policy.models.keys() ?? []) {
     const sample = resolve(join(samples, `${model}.json`));
     if (existsSync(sample))
-      return `\nTry it:\n  curl -si ${gateway?.url}/v2/models/${model}/infer -H 'x-user-id: ada' -d @'${sample}'\n`;
+      return `\nTry it:\n  curl -si ${gateway?.url}/v2/models/${model}/infer -H 'x-user-id: alice' -d @'${sample}'\n`;
   }
   return '';
 }

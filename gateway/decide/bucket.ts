@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { Block, Buckets } from '../policy/policy.ts';
+import { prefixOf } from '../policy/salt.ts';
 import { valueAt } from './inside.ts';
 import type { View } from './view.ts';
 
@@ -12,13 +13,31 @@ export const SLOTS = 1_000_000;
  * The product stays below 2^53, so it is exact. A salt never holds a ":", so the text is unambiguous.
  */
 export function slotOf(salt: string, unit: string): number {
-  return slotUnder(`v1:${salt}:`, unit);
+  return slotUnder(prefixOf(salt), unit);
 }
 
 /** The same with the text before the unit made beforehand. */
 export function slotUnder(prefix: string, unit: string): number {
-  const digest = hash('sha256', prefix + unit, 'hex');
-  return Math.floor((Number.parseInt(digest.slice(0, 8), 16) * SLOTS) / 2 ** 32);
+  return slotIn(digestOf(prefix, unit));
+}
+
+/** SHA-256 of a unit, one character a byte: the fastest form to get and to read. */
+export function digestOf(prefix: string, unit: string): string {
+  return hash('sha256', prefix + unit, 'binary');
+}
+
+/** The slot in a digest: its first 32 bits. */
+export function slotIn(digest: string): number {
+  return Math.floor(((bits24(digest, 0) * 2 ** 8 + digest.charCodeAt(3)) * SLOTS) / 2 ** 32);
+}
+
+/** The unit's id in a digest, an integer in [0, 2^48): the next 48 bits, so it says nothing about the slot. */
+export function unitIdIn(digest: string): number {
+  return bits24(digest, 4) * 2 ** 24 + bits24(digest, 7);
+}
+
+function bits24(digest: string, at: number): number {
+  return (digest.charCodeAt(at) << 16) | (digest.charCodeAt(at + 1) << 8) | digest.charCodeAt(at + 2);
 }
 
 /** Whether a slot lies in a block. */

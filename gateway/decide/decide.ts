@@ -1,4 +1,4 @@
-import type { Decision, Exposure, Facts } from '../flow.ts';
+import type { Decision, Exposure, Facts, Sorted } from '../flow.ts';
 import type { Experiment, Model, ServedModel, TieredModel, Version } from '../policy/policy.ts';
 import { unitOf } from './bucket.ts';
 import { canary } from './canary.ts';
@@ -77,28 +77,22 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
   }
   const placed = canary(model, view, random, trace);
   if (placed === 'no_unit') return refuse('no_unit', `rollout ${model.rollouts[0]?.id}`);
-  const { rollout, unit } = placed === 'none' ? NOT_SORTED : placed;
+  const { rollout, unit, unitId } = placed === 'none' ? NOT_SORTED : placed;
   if (rollout !== undefined) {
     const { label, why, id } = rollout;
     const reason = reasonAgainst(rollout.candidate, away);
     if (reason !== undefined) return serveInstead(model, label, why, reason, trace);
-    return sortedBy(model.name, label, why, id, unit);
+    return sortedBy(model, label, why, { rollout: id, unit, unitId, view: model.stamp });
   }
   trace?.('baseline', `version ${model.baselineLabel}`);
-  const { name, baselineLabel, baselineWhy } = model;
+  const { baselineLabel, baselineWhy } = model;
   return placed === 'none'
     ? serve(model, baselineLabel, baselineWhy)
-    : sortedBy(name, baselineLabel, baselineWhy, undefined, unit);
+    : sortedBy(model, baselineLabel, baselineWhy, { rollout: undefined, unit, unitId, view: model.stamp });
 }
 
-function sortedBy(
-  model: string,
-  version: string,
-  why: string,
-  rollout: string | undefined,
-  unit: string | undefined,
-): Decision {
-  return { kind: 'serve', model, version, why, sorted: { rollout, unit } };
+function sortedBy({ name }: ServedModel, version: string, why: string, sorted: Sorted): Decision {
+  return { kind: 'serve', model: name, version, why, sorted };
 }
 
 const HOLDOUT = 'holdout';
@@ -107,7 +101,7 @@ function exposureOf({ id, buckets }: Experiment, arm: string, view: View): Expos
   return { experiment: id, arm, unit: unitOf(buckets, view) };
 }
 
-const NOT_SORTED = { rollout: undefined, unit: undefined };
+const NOT_SORTED = { rollout: undefined, unit: undefined, unitId: undefined };
 
 function reasonAgainst(version: Version, { withheld, outOfService }: Away): string | undefined {
   if (outOfService.size === 0 && withheld.size === 0) return undefined;

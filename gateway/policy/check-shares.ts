@@ -22,6 +22,7 @@ export function checkRollouts(path: Path, model: WrittenServed, labels: readonly
     ...checkOnce(at(i, 'candidate'), rollouts, i),
     ...checkSteps(at(i, 'steps'), rollout),
     ...(isList ? checkBlocks(at(i), rollouts, i) : checkAlone(at(i, 'from'), rollout)),
+    ...checkSalt(at(i), rollouts, i),
   ]);
 }
 
@@ -69,6 +70,14 @@ function checkBlocks(path: Path, rollouts: readonly WrittenRollout[], i: number)
       ? [{ path: [...path, 'from'], message: `its block of callers overlaps that of rollout "${other.id}"` }]
       : [];
   });
+}
+
+/** The rollouts of a list share one bucket space, and so one salt. */
+function checkSalt(path: Path, rollouts: readonly WrittenRollout[], i: number): Mistake[] {
+  const [own, first] = [rollouts[i]?.salt, rollouts[0]?.salt];
+  if (own === first) return [];
+  const message = 'the rollouts of one model are sorted under one salt: give each the same, or none of them one';
+  return [{ path: own === undefined ? path : [...path, 'salt'], message }];
 }
 
 function endOf({ from = 0, steps }: WrittenRollout): number {

@@ -19,6 +19,7 @@ import {
   type Unit,
   type Version,
 } from './policy.ts';
+import { prefixOf } from './salt.ts';
 import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from './schema/model.ts';
 import type { WrittenShadow } from './schema/shadow.ts';
 import type { PolicyFile } from './schema.ts';
@@ -27,8 +28,6 @@ import { endSharing, shared } from './shared.ts';
 /** Slots of a bucket space: 0.0001 % each. */
 const SLOTS = 1_000_000;
 const DEFAULT_IDLE_MS = 30_000;
-/** Behind a model's name it is the salt of its rollouts. */
-const CANARY = '.canary';
 const NO_ROLLOUTS: readonly Rollout[] = [];
 const NO_SHADOWS: readonly Shadow[] = [];
 /** Whoever serves the policy reads them. */
@@ -91,12 +90,16 @@ function compileServed(name: string, model: WrittenServed): ServedModel {
     version === undefined ? [] : [[version, find(versions, label)] as const],
   );
   const { rollout } = model;
+  const salt = saltOf(name, rollout);
   const list = rollout === undefined ? [] : Array.isArray(rollout) ? rollout : [rollout];
-  const rollouts = list.map((each) => compileRollout(name, each, versions));
+  const rollouts = list.map((each) => compileRollout(salt, each, versions));
   return {
     kind: 'served',
     name,
     sorting: sortingOf(rollouts),
+    sortingPrefix: rollouts[0]?.buckets.prefix ?? '',
+    sortingSalt: salt,
+    stamp: 0,
     end: Math.max(0, ...rollouts.map(({ live }) => live.to)),
     rollout: rollouts[0],
     experiment: model.experiment && compileExperiment(name, model.experiment, versions),
@@ -141,20 +144,30 @@ function upstreamOf(model: string, version: string | undefined): string {
   return `models/${encodeURIComponent(model)}${version === undefined ? '' : `/versions/${version}`}`;
 }
 
-function compileRollout(model: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
+/** The salt of a model's rollouts: a single one draws its callers anew, those of a list share one bucket space. */
+function saltOf(model: string, rollout: WrittenServed['rollout']): string {
+  if (rollout === undefined) return '';
+  if (Array.isArray(rollout)) return rollout[0]?.salt ?? `${model}.canary`;
+  return rollout.salt ?? `${model}.canary.${rollout.id}`;
+}
+
+function compileRollout(salt: string, rollout: WrittenRollout, versions: ReadonlyMap<string, Version>): Rollout {
   const from = rollout.from ?? 0;
   const most = 1 - (rollout.holdback ?? 0);
+  const candidate = find(versions, rollout.candidate);
   const blocks = shared(rollout.steps.map(({ share }) => block(from, Math.min(share, most))));
   return {
     live: blocks[0] ?? block(from, 0),
     id: rollout.id,
     label: rollout.candidate,
     why: `rollout ${rollout.id}`,
-    candidate: find(versions, rollout.candidate),
-    buckets: buckets(model + CANARY, rollout),
+    candidate,
+    buckets: buckets(salt, rollout),
     steps: shared(rollout.steps),
     blocks,
     guards: rollout.rollback && compileGuards(rollout.rollback),
+    // A copy asks a server for the same thing twice.
+    warmUp: candidate.resending.isIdempotent ? rollout.warm_up : 0,
     minRequests: rollout.min_requests,
     maxDurationMs: rollout.max_duration,
     maxDisagreement: rollout.max_disagreement,
@@ -166,7 +179,8 @@ function compileGuards(written: NonNullable<WrittenRollout['rollback']>): Guards
   return {
     errorRate: written.error_rate,
     latencyP99Ms: written.latency_p99,
-    versusBaseline: written.versus_baseline,
+    versusBaseline: written.versus_baseline.errors,
+    versusBaselineLatency: written.versus_baseline.latency,
     consecutiveFailures: written.consecutive_failures,
     disagreement: written.disagreement,
     falseAlarm: written.false_alarm,
@@ -178,7 +192,7 @@ function sortingOf(rollouts: readonly Rollout[]): Sorting | undefined {
   const [first] = rollouts;
   if (first === undefined) return undefined;
   const { unit, withoutUnit } = first.buckets;
-  return shared({ unit, withoutUnit, purpose: CANARY });
+  return shared({ unit, withoutUnit });
 }
 
 function compileShadow(owner: string, { name, version, model, ...written }: WrittenShadow): Shadow {
@@ -250,7 +264,7 @@ function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMa
 }
 
 function buckets(salt: string, written: Pick<WrittenRollout, 'unit' | 'without_unit'>): Buckets {
-  return { salt, prefix: `v1:${salt}:`, unit: compileUnit(written.unit), withoutUnit: written.without_unit };
+  return { salt, prefix: prefixOf(salt), unit: compileUnit(written.unit), withoutUnit: written.without_unit };
 }
 
 function compileUnit(text: string): Unit {

@@ -49,8 +49,14 @@ export function isOnTrial({ rollouts, experiment, shadows }: ServedModel): boole
 export type ServedModel = {
   readonly kind: 'served';
   readonly name: string;
-  /** How the rollouts sort callers, all in one bucket space; undefined without a rollout. */
+  /** What the rollouts sort callers by, all in one bucket space; undefined without a rollout. */
   readonly sorting: Sorting | undefined;
+  /** What is hashed before the unit; empty without a rollout. */
+  readonly sortingPrefix: string;
+  /** The salt in that prefix, for people. */
+  readonly sortingSalt: string;
+  /** Which state of its rollouts this model shows: 0 as compiled. A decision carries it to where its answer is counted. */
+  readonly stamp: number;
   /** No rollout's block reaches beyond this slot. */
   readonly end: number;
   /** The first of the rollouts, which most models have alone. */
@@ -69,11 +75,8 @@ export type ServedModel = {
   readonly shadows: readonly Shadow[];
 };
 
-/**
- * What callers of a model with rollouts are sorted by: one object for all models that sort alike, so the salt is told as
- * what stands in it behind the model's name.
- */
-export type Sorting = Pick<Buckets, 'unit' | 'withoutUnit'> & { readonly purpose: string };
+/** What callers of a model with rollouts are sorted by: one object for all models that sort alike. */
+export type Sorting = Pick<Buckets, 'unit' | 'withoutUnit'>;
 
 export type Version = {
   readonly model: string;
@@ -137,6 +140,8 @@ export type Rollout = {
   readonly blocks: readonly Block[];
   /** Undefined when nothing judges the candidate. */
   readonly guards: Guards | undefined;
+  /** Answers that each server of the candidate gives to copies of real requests before the first callers; 0 for none. */
+  readonly warmUp: number;
   /** Requests that the candidate answers in each step before the next one may follow. */
   readonly minRequests: number;
   readonly maxDurationMs: number | undefined;
@@ -146,17 +151,19 @@ export type Rollout = {
   readonly guardTimeMs: number;
 };
 
-/** What takes a candidate out of service. Rates are parts of 1; undefined is no such guard. */
+/** What suspends a candidate, and ends its rollout when it recurs. Rates are parts of 1; undefined is no such guard. */
 export type Guards = {
   readonly errorRate: number | undefined;
   readonly latencyP99Ms: number | undefined;
-  /** How many times the errors and slow answers of the baseline are tolerated: above 1. */
+  /** How many times as often as the baseline it may fail: above 1. */
   readonly versusBaseline: number;
+  /** How many times as slow as the baseline it may be: above 1. */
+  readonly versusBaselineLatency: number;
   readonly consecutiveFailures: number;
   readonly disagreement: number | undefined;
-  /** The probability that a good candidate is ever thrown out, all guards together. */
+  /** The probability that a good candidate is ever ended, all guards together. */
   readonly falseAlarm: number;
-  /** What a raised guard does: end the rollout, hold it, or only say so. */
+  /** What a guard does: suspend the candidate and end it when that recurs, hold the rollout, or only report. */
   readonly action: 'rollback' | 'freeze' | 'dry_run';
 };
 

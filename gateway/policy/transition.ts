@@ -45,12 +45,22 @@ function isServed(model: Model): model is ServedModel {
 function changedRollout(was: Rollout, is: Rollout, path: PropertyKey[]): Mistake[] {
   const what: string[] = [];
   if (was.candidate.label !== is.candidate.label || was.candidate.model !== is.candidate.model) what.push('candidate');
-  if (JSON.stringify(was.buckets) !== JSON.stringify(is.buckets)) what.push('unit');
+  if (sortedBy(was) !== sortedBy(is)) what.push('unit');
   if (was.live.from !== is.live.from) what.push('from');
-  return what.map((key) => ({
-    path,
-    message: `rollout "${is.id}" is running with another ${key}; a change of ${key} needs a new id`,
-  }));
+  return what
+    .map((key) => `rollout "${is.id}" is running with another ${key}; a change of ${key} needs a new id`)
+    .concat(changedSalt(was, is))
+    .map((message) => ({ path, message }));
+}
+
+/** Both ways out: a rollout that joins a list can keep its callers. */
+function changedSalt({ id, buckets: { salt } }: Rollout, is: Rollout): string[] {
+  if (salt === is.buckets.salt) return [];
+  return [`rollout "${id}" is running under salt ${salt}; write "salt: ${salt}" to keep its callers, or take a new id`];
+}
+
+function sortedBy({ buckets: { unit, withoutUnit } }: Rollout): string {
+  return JSON.stringify([unit, withoutUnit]);
 }
 
 function changedExperiment(was: Experiment, is: Experiment, path: PropertyKey[]): Mistake[] {

@@ -61,9 +61,9 @@ async function ask(url: string, user: string, body = DIGIT): Promise<Answer> {
 
 test('a real digit is read through the gateway by the version that its user belongs to, every time', async (t) => {
   const { url } = await setup(t);
-  // Slots of the published vectors: user-7 is in the first 10 %, user-1 is not.
+  // Under digits.canary.digits-v2 user-12 is in slot 81,050, so in the first 10 %, and user-1 in slot 630,780.
   for (const [user, version] of [
-    ['user-7', 'v2'],
+    ['user-12', 'v2'],
     ['user-1', 'v1'],
   ] as const) {
     const answers = await Promise.all(Array.from({ length: 100 }, () => ask(url, user)));
@@ -232,12 +232,12 @@ test('sluice start prints a curl line that works, and its end is the end of its 
       output += chunk;
     });
     await until(() => output.includes('Ctrl-C'), 'the announcement');
-    const curl = /curl -si (\S+) -H 'x-user-id: ada' -d @'(.+)'/.exec(output);
+    const curl = /curl -si (\S+) -H 'x-user-id: alice' -d @'(.+)'/.exec(output);
     assert.ok(curl, output);
     const response = await fetch(curl[1] ?? '', {
       method: 'POST',
       body: readFileSync(curl[2] ?? ''),
-      headers: { 'x-user-id': 'ada' },
+      headers: { 'x-user-id': 'alice' },
     });
     assert.equal(response.status, 200);
     const pids = treeOf(start.process.pid ?? 0);
@@ -285,7 +285,7 @@ test('sluice start with a file that went bad serves the last good copy, at its a
   const { start, output } = await run();
   assert.match(output, /last good copy is served:\n\S+:\d+:\d+ models\.digits\.baseline: no version "v7"/);
   const url = /gateway +(http\S+)/.exec(output)?.[1] ?? '';
-  assert.equal((await ask(url, 'ada')).status, 200);
+  assert.equal((await ask(url, 'alice')).status, 200);
   assert.equal(await start.stop(), 0);
 });
 

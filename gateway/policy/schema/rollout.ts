@@ -24,37 +24,78 @@ export const step = z
 
 const someoneLeft = percentage.refine((share) => share < 1, 'expected less than 100%, which leaves no one');
 
+/** What is tolerated beside the baseline where the policy does not say. */
+const TOLERATED = { errors: 1.5, latency: 1.2 };
+
+const versusBaseline = z
+  .union(
+    [
+      ratio,
+      z
+        .strictObject({
+          errors: ratio
+            .optional()
+            .describe(`How many times as often as the baseline it may fail; ${TOLERATED.errors}x when left out.`),
+          latency: ratio
+            .optional()
+            .describe(`How many times as slow as the baseline it may be; ${TOLERATED.latency}x when left out.`),
+        })
+        .refine(
+          ({ errors, latency }) => errors !== undefined || latency !== undefined,
+          'expected errors, latency or both',
+        ),
+    ],
+    'expected a ratio such as 1.5x, or { errors: 1.5x, latency: 1.2x }',
+  )
+  .prefault(`${TOLERATED.errors}x`)
+  .transform((written) => {
+    const { errors, latency } = typeof written === 'number' ? { errors: written } : written;
+    return { errors: errors ?? TOLERATED.errors, latency: latency ?? TOLERATED.latency };
+  })
+  .describe(
+    'What is tolerated beside the baseline in the same time: how many times as often it may fail, and how many times as slow it may be. A ratio alone, such as `2x`, is that of the errors.',
+  );
+
 const rollback = z
   .strictObject({
     error_rate: percentage
       .refine((rate) => rate > 0 && rate <= 0.9, 'expected more than 0% and at most 90%')
       .optional()
-      .describe("Ceiling of the candidate's error rate."),
-    latency_p99: duration.optional().describe("Ceiling of the candidate's 99th percentile of latency."),
-    versus_baseline: ratio
-      .prefault('1.5x')
-      .describe('How many times the errors and slow answers of the baseline are tolerated.'),
+      .describe("Ceiling of the candidate's error rate: above it the candidate is suspended."),
+    latency_p99: duration
+      .optional()
+      .describe("Ceiling of the candidate's 99th percentile of latency: above it the candidate is suspended."),
+    versus_baseline: versusBaseline,
     consecutive_failures: z
       .int()
       .min(2)
       .max(1000)
       .default(10)
-      .describe('Failures in a row, each of another caller, that end the rollout at once.'),
+      .describe('Requests in a row that fail, over two seconds or more, which suspend the candidate at once.'),
     disagreement: percentage
       .optional()
       .describe('Ceiling of the disagreement in shadow comparisons above the noise floor.'),
     false_alarm: percentage
       .refine((share) => share > 0, 'expected more than 0%; with no risk at all nothing can ever be judged')
       .prefault('1%')
-      .describe('Chance of rolling a good candidate back over the whole rollout, all guards together.'),
+      .describe(
+        'Chance that a good candidate is ever ended, over the whole rollout and all guards together. A suspension is not an end, and may be more frequent.',
+      ),
     action: z
       .enum(['rollback', 'freeze', 'dry_run'])
       .default('rollback')
       .describe(
-        'What a raised guard does: end the rollout, hold it where it is, or only say so; in a dry run no step follows by itself either.',
+        'What a guard does. `rollback` suspends the candidate, and ends the rollout when the evidence recurs; `freeze` holds the rollout where it is and suspends nobody; `dry_run` only reports, and no step follows by itself either.',
       ),
   })
-  .describe('What takes the candidate out of service without anyone asking.');
+  .describe(
+    'What takes the candidate out of service without anyone asking. A guard first suspends the candidate: its callers go back to the baseline at once. After a pause a probe asks again with other callers; only when the evidence recurs does the rollout end, and for ever.',
+  );
+
+const salt = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,128}$/, 'expected at most 128 letters, digits, ".", "_" and "-"')
+  .optional();
 
 export const rollout = z
   .strictObject({
@@ -64,9 +105,20 @@ export const rollout = z
     candidate: name.describe('The version that receives the share.'),
     unit,
     without_unit: withoutUnit,
+    salt: salt.describe(
+      'What callers are hashed with, which decides who is among the first. Left out, a single rollout takes `<model>.canary.<id>`, so that each rollout starts with other callers, and those of a list take `<model>.canary`. In a list all name the same salt, or none does.',
+    ),
     from: percentage
       .optional()
       .describe('Where its block of callers starts. Only in a list of rollouts, where each has a block of its own.'),
+    warm_up: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .default(20)
+      .describe(
+        'What happens before the first callers: how many copies of real requests each server of the candidate answers first, so that it is warm when callers come. Nobody sees these answers. 0 turns it off; models that are not idempotent have none.',
+      ),
     steps: z.array(step).min(1).max(100).describe("The candidate's share of callers, step by step, never falling."),
     holdback: someoneLeft.optional().describe('Callers kept on the baseline even at 100 %, as a control.'),
     max_duration: duration.optional().describe('After this time without a verdict the rollout holds and says so.'),
@@ -104,11 +156,7 @@ export const experiment = z
     id: name.describe('Names the experiment and salts its buckets.'),
     unit,
     without_unit: withoutUnit,
-    salt: z
-      .string()
-      .regex(/^[A-Za-z0-9._-]{1,128}$/, 'expected at most 128 letters, digits, ".", "_" and "-"')
-      .optional()
-      .describe('What the buckets are salted with; `<id>.ab` when left out. Changing it moves everyone.'),
+    salt: salt.describe('What the buckets are salted with; `<id>.ab` when left out. Changing it moves everyone.'),
     holdout: someoneLeft.optional().describe('Callers kept out of the experiment, on the baseline.'),
     arms: z
       .record(name, arm)

@@ -79,6 +79,33 @@ test('a rollout that is sorted by another unit sorts everyone anew', () => {
   assert.ok(Math.abs((movement?.changed ?? 0) / CALLERS - 0.18) < 0.007, `${movement?.changed}`);
 });
 
+test('a rollout with another id draws its callers anew', () => {
+  const by = (id: string) => digits(`rollout: { id: ${id}, candidate: v2, unit: header x-user-id, steps: [10%] }`);
+  const { refused, movements } = difference(by('r2'), by('r3'), CALLERS);
+  assert.deepEqual(refused, []);
+  assert.ok(Math.abs((movements[0]?.changed ?? 0) / CALLERS - 0.18) < 0.007, `${movements[0]?.changed}`);
+});
+
+test('a rollout that joins a list keeps its callers where the list names its salt, and is refused where not', () => {
+  const single = digits('rollout: { id: r2, candidate: v2, unit: header x-user-id, steps: [10%] }');
+  const list = (salt: string) =>
+    digits(`rollout:
+      - { id: r2, candidate: v2, unit: header x-user-id, from: 0%, steps: [10%]${salt} }
+      - { id: r3, candidate: v3, unit: header x-user-id, from: 50%, steps: [10%]${salt} }`);
+  const { changes, refused, movements } = difference(single, list(''), CALLERS);
+  assert.ok(changes.map(changeText).includes('~ models.digits.rollout.r2.salt: digits.canary.r2 -> digits.canary'));
+  assert.deepEqual(refused, [
+    {
+      path: 'models.digits.rollout.0',
+      message:
+        'rollout "r2" is running under salt digits.canary.r2; write "salt: digits.canary.r2" to keep its callers, or take a new id',
+    },
+  ]);
+  assert.ok((movements[0]?.back ?? 0) > 0);
+  const kept = difference(single, list(', salt: digits.canary.r2'), CALLERS);
+  assert.deepEqual([kept.refused, kept.movements[0]?.back, kept.movements[0]?.across], [[], 0, 0]);
+});
+
 test('callers are sorted by a unit of the body, and by chance with the same draw', () => {
   const by = (unit: string, share: string) =>
     digits(`rollout: { id: r2, candidate: v2, unit: ${unit}, steps: [${share}] }`);
@@ -135,6 +162,22 @@ for (const [from, to, line] of CHANGES)
   test(`a change is one line: ${line}`, () => {
     const old = digits('pins: any\n    shadow: [{ version: v3, sample: 20% }]', LADDER);
     assert.deepEqual(changes(old, old.replace(from, to)), [line]);
+  });
+
+/** A key of a rollout or its guards before and after, and the line that tells the change. */
+const OF_ROLLOUTS: readonly (readonly [string, string, string])[] = [
+  ['warm_up: 20', 'warm_up: 0', 'warm_up: 20 -> 0'],
+  ['min_requests: 100', 'min_requests: 7', 'min_requests: 100 -> 7'],
+  ['guard_time: 1h', 'guard_time: 2h', 'guard_time: 1h -> 2h'],
+  ['rollback: {}', 'rollback: { versus_baseline: 2x }', 'rollback.versus_baseline.errors: 1.5x -> 2x'],
+  ['rollback: {}', 'rollback: { versus_baseline: { latency: 3x } }', 'rollback.versus_baseline.latency: 1.2x -> 3x'],
+];
+
+for (const [from, to, line] of OF_ROLLOUTS)
+  test(`a change of a rollout is one line: ${line}`, () => {
+    assert.deepEqual(changes(digits(rollout('5%', `, ${from}`)), digits(rollout('5%', `, ${to}`))), [
+      `~ models.digits.rollout.r2.${line}`,
+    ]);
   });
 
 test('what comes and goes is one line', () => {

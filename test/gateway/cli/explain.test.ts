@@ -178,18 +178,18 @@ test('what a protocol does not have is answered as the gateway does, and below a
 
 test('a pasted curl line is understood', async () => {
   const url = 'http://127.0.0.1:8080/v2/models/digits/infer';
-  const pasted = ['curl', '-si', url, '-H', 'x-user-id: ada', '--compressed', '-d', '@config/data/digits.json'];
+  const pasted = ['curl', '-si', url, '-H', 'x-user-id: alice', '--compressed', '-d', '@config/data/digits.json'];
   const { code, stdout, stderr } = await sluice(['explain', ...pasted]);
   assert.deepEqual([code, stderr], [0, '']);
-  assert.match(stdout, /caller +header x-user-id: ada/);
-  assert.match(stdout, /1 {2}rollout digits-v2 {2}slot \d+ of "ada" under salt digits\.canary; inside/);
+  assert.match(stdout, /caller +header x-user-id: alice/);
+  assert.match(stdout, /1 {2}rollout digits-v2 {2}slot 75548 of "alice" under salt digits\.canary\.digits-v2; inside/);
   assert.match(stdout, /decision {2}version v2 of model digits\n {2}why +rollout digits-v2/);
 });
 
 test('a request may come from a file or its body from standard input', async (t) => {
   const request = fileWith(
     t,
-    JSON.stringify({ path: '/v2/models/digits/infer', headers: { 'x-user-id': 'alan' }, body: {} }),
+    JSON.stringify({ path: '/v2/models/digits/infer', headers: { 'x-user-id': 'bob' }, body: {} }),
   );
   const { stdout } = await sluice(['explain', '--file', request, '--json']);
   const { decision, steps, request: shown } = JSON.parse(stdout);

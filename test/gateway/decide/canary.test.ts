@@ -50,7 +50,15 @@ test('a request without the unit is drawn once, into one block or none', () => {
 });
 
 /** The purposes of one model; their salts must not be told apart from unrelated ones. */
-const SALTS = ['digits.canary', 'digits.shadow', 'exp-7.ab', 'digits.holdout', 'spam.canary'];
+const SALTS = [
+  'digits.canary',
+  'digits.canary.digits-v2',
+  'digits.canary.digits-v3',
+  'digits.shadow',
+  'exp-7.ab',
+  'digits.holdout',
+  'spam.canary',
+];
 
 for (const [i, a] of SALTS.entries())
   for (const b of SALTS.slice(i + 1)) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { digestOf, unitIdIn } from '../../../gateway/decide/bucket.ts';
 import { decide } from '../../../gateway/decide/decide.ts';
 import type { Call, Facts } from '../../../gateway/flow.ts';
 import { modelOf, request, versionIn } from './setup.ts';
@@ -59,8 +60,8 @@ const WITHOUT_UNIT: readonly (readonly [string, string | undefined, number, stri
   [', without_unit: random', '', 0.0999, 'v2'],
   [', without_unit: reject', undefined, 0, 'no_unit'],
   [', without_unit: reject', '', 0, 'no_unit'],
-  [', without_unit: { key: user-7 }', undefined, 0.9, 'v2'], // slot 44,444 of the published vectors
-  [', without_unit: { key: user-1 }', undefined, 0, 'v1'], // slot 610,575
+  [', salt: digits.canary, without_unit: { key: user-7 }', undefined, 0.9, 'v2'], // slot 44,444 of the published vectors
+  [', salt: digits.canary, without_unit: { key: user-1 }', undefined, 0, 'v1'], // slot 610,575
 ];
 
 test('a request without the unit is handled as the policy says', () => {
@@ -97,20 +98,42 @@ test('a look at the model is answered by the baseline, so that it never changes 
     assert.equal(versionIn(decide(model(rollout('100%')), facts('u', { call }), 0)), 'v1');
 });
 
+/** The id of the unit `u` under digits.canary.digits-v2. */
+const U = unitIdIn(digestOf('v1:digits.canary.digits-v2:', 'u'));
+
+test('a request without a unit has no id, and one that a key stands in for has the id of the key', () => {
+  const sorted = (more: string) => {
+    const decision = decide(model(rollout('0%', more)), facts(undefined), 0);
+    return decision.kind === 'serve' && decision.sorted;
+  };
+  const none = { rollout: undefined, unit: undefined, unitId: undefined, view: 0 };
+  assert.deepEqual(sorted(''), none);
+  assert.deepEqual(sorted(', without_unit: { key: u }'), { ...none, unit: 'u', unitId: U });
+});
+
+test('a decision names the state of the rollouts that it was made by', () => {
+  const compiled = model(rollout('10%'));
+  assert.ok(compiled.kind === 'served');
+  for (const user of ['user-1', 'user-12']) {
+    const decision = decide({ ...compiled, stamp: 7 }, facts(user), 0);
+    assert.equal(decision.kind === 'serve' && decision.sorted?.view, 7);
+  }
+});
+
 test('why a version was chosen is told', () => {
   assert.deepEqual(decide(model(rollout('100%')), facts('u'), 0), {
     kind: 'serve',
     model: 'digits',
     version: 'v2',
     why: 'rollout digits-v2',
-    sorted: { rollout: 'digits-v2', unit: 'u' },
+    sorted: { rollout: 'digits-v2', unit: 'u', unitId: U, view: 0 },
   });
   assert.deepEqual(decide(model(rollout('0%')), facts('u'), 0), {
     kind: 'serve',
     model: 'digits',
     version: 'v1',
     why: 'baseline',
-    sorted: { rollout: undefined, unit: 'u' },
+    sorted: { rollout: undefined, unit: 'u', unitId: U, view: 0 },
   });
 });
 

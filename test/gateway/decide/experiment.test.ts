@@ -237,7 +237,7 @@ const BODIES: readonly (readonly [string, unknown, string])[] = [
 test('a unit in the body sorts by the text or number that stands there', () => {
   for (const [unit, body, expected] of BODIES) {
     const model = digits(
-      `rollout: { id: digits-v3, candidate: v3, unit: ${unit}, without_unit: reject, steps: [10%] }`,
+      `rollout: { id: digits-v3, candidate: v3, unit: ${unit}, salt: digits.canary, without_unit: reject, steps: [10%] }`,
     );
     assert.equal(versionIn(decide(model, request({}, body), 0)), expected, `${unit} in ${JSON.stringify(body)}`);
   }

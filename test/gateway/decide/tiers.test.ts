@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { digestOf, unitIdIn } from '../../../gateway/decide/bucket.ts';
 import { decide } from '../../../gateway/decide/decide.ts';
 import type { Facts } from '../../../gateway/flow.ts';
 import type { Model } from '../../../gateway/policy/policy.ts';
@@ -155,7 +156,7 @@ test("a tier's own rollout and experiment take part, and a request they turn awa
     version: 'v2',
     tier: 'only',
     why: 'rule 1: tier only; rollout r',
-    sorted: { rollout: 'r', unit: 'x' },
+    sorted: { rollout: 'r', unit: 'x', unitId: unitIdIn(digestOf('v1:a.canary.r:', 'x')), view: 0 },
   });
   assert.deepEqual(decide(model, request({}), 0), { kind: 'refuse', refusal: 'no_unit', why: 'rollout r' });
 });

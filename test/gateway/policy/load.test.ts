@@ -233,8 +233,8 @@ test('a good policy is compiled: units, upstream paths, slots and salt', () => {
   const [rollout] = digits.rollouts;
   assert.deepEqual(rollout?.live, { from: 0, to: 125_000 });
   assert.deepEqual(rollout?.buckets, {
-    salt: 'digits.canary',
-    prefix: 'v1:digits.canary:',
+    salt: 'digits.canary.digits-v2',
+    prefix: 'v1:digits.canary.digits-v2:',
     unit: { from: 'header', name: 'x-user-id' },
     withoutUnit: 'random',
   });

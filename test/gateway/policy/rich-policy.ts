@@ -34,10 +34,12 @@ models:
         candidate: v2
         unit: header x-user-id
         without_unit: { key: nobody }
+        salt: digits-spring
         from: 0%
         steps: [1% for 10m, 5% until approved, 25%]
         holdback: 1%
         max_duration: 7d
+        warm_up: 50
         rollback:
           error_rate: 2%
           latency_p99: 250ms
@@ -45,7 +47,7 @@ models:
           consecutive_failures: 5
           disagreement: 3%
           false_alarm: 1%
-      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze } }
+      - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze, versus_baseline: { errors: 2x, latency: 1.3x } }, salt: digits-spring }
     shadow:
       - version: v2
         sample: 20%
