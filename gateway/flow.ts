@@ -88,6 +88,10 @@ export type Answer = {
   readonly class: OutcomeClass;
   /** The class of the first attempt's result: a retry that went well does not make it undone. */
   readonly firstClass: OutcomeClass;
+  readonly firstFault: Fault | undefined;
+  readonly firstServer: string | undefined;
+  readonly firstServerClass: 'cpu' | 'gpu' | undefined;
+  readonly isWarm: boolean;
   readonly attempts: number;
   /** Milliseconds from the decision to the last byte, on a monotonic clock. */
   readonly latencyMs: number;

@@ -45,7 +45,7 @@ export function openJudge(
   );
   const deps = {
     metrics: addRolloutMetrics(metrics.registry, () =>
-      rollouts.current.map(({ rollout, state }) => readingOf(rollout, state)),
+      rollouts.current.map(({ rollout, state }) => readingOf(rollout, state, rollouts.besides(rollout))),
     ),
     log,
     notifier,
@@ -55,11 +55,8 @@ export function openJudge(
     store: store.rollouts,
     replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now) : undefined,
     withheld: () => admission.withheld,
-    capacityOf: ({ candidate }) => {
-      const model = rollouts.models.get(candidate.model);
-      if (model?.kind !== 'served') return 1;
-      return capacityOf(fleet.placementOf(candidate), fleet.placementOf(model.baseline), performance.now());
-    },
+    serversOf: (rollout) => serversOf(rollout, rollouts, fleet, warmUp),
+    warmUp: (versions) => warmUp.want(versions),
     progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
     tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),

@@ -15,7 +15,7 @@ export type PerRequestDeps = ChoiceDeps & {
   readonly fleet: Fleet;
   readonly record: (outcome: Outcome) => void;
   /** Tells the judge of an answer that the rollouts' rule led to. */
-  readonly count: (model: string, sorted: Sorted, id: string, answer: Answer) => void;
+  readonly count: (model: string, sorted: Sorted, facts: Facts, answer: Answer) => void;
   /** Remembers which arm of an experiment a request saw, and how it fared. */
   readonly expose: (exposure: Exposure, answer: Answer) => void;
   /** The model's shadows: what keeps a streamed request for them, and the offer of copies once it is answered. */
@@ -84,7 +84,7 @@ export async function perStream(
 function observe(deps: PerRequestDeps, facts: Facts, decision: Served, answer: Answer): void {
   deps.record(outcomeOf(facts, decision, answer));
   if (decision.exposed !== undefined) deps.expose(decision.exposed, answer);
-  if (decision.sorted !== undefined) deps.count(decision.model, decision.sorted, facts.id, answer);
+  if (decision.sorted !== undefined) deps.count(decision.model, decision.sorted, facts, answer);
 }
 
 function modelOf({ models }: PerRequestDeps, name: string): Model {

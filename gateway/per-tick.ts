@@ -1,8 +1,9 @@
 // The conductor of the judge: every second what was counted is judged, and what follows is made to last and told. Orders of
 // people and alerts go the same way. It decides nothing itself.
-import { type Alert, heed } from './judge/alert.ts';
+import { type Alert, heed, type Ignored } from './judge/alert.ts';
+import { documentOf, type Read, readDocument, type StateDocument } from './judge/document.ts';
 import { rolledBackIds } from './judge/ledger.ts';
-import { type Action, phaseText } from './judge/move.ts';
+import { type Action, type Advance, phaseText } from './judge/move.ts';
 import { type Order, obey } from './judge/order.ts';
 import { advance, type Moment } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
@@ -10,7 +11,7 @@ import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
 import type { Replicas } from './replicas.ts';
-import type { Rollouts, Seen } from './rollouts.ts';
+import type { Held, Rollouts, Seen } from './rollouts.ts';
 
 const TICK_MS = 1000;
 /** As much of a step's time and evidence a crash may cost. */
@@ -22,18 +23,22 @@ export type PerTickDeps = {
   /** What other gateways count; undefined where there is none. */
   readonly replicas: Replicas | undefined;
   readonly withheld: () => ReadonlyMap<Version, string>;
-  /** The part of the traffic that the candidate's servers are enough for. */
-  readonly capacityOf: (rollout: Rollout) => number;
+  /** The parts of the traffic that the candidate's servers, and the baseline's, are enough for; and whether the former are warm. */
+  readonly serversOf: (rollout: Rollout) => { readonly capacity: number; readonly room: number; readonly isWarm: boolean };
+  /** Candidates that are to be warmed up with copies of real requests. */
+  readonly warmUp: (versions: readonly Version[]) => void;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
   readonly progress: {
-    readonly load: () => Promise<readonly RolloutState[]>;
-    readonly save: (states: readonly RolloutState[]) => Promise<void>;
+    readonly load: () => Promise<readonly unknown[]>;
+    readonly save: (documents: readonly StateDocument[]) => Promise<void>;
   };
   /** Whether the judge may move rollouts; false is the kill switch. */
   readonly isAutomatic: boolean;
   /** Hears of every move, after it is in effect; resolves when it is on record. */
   readonly tell: (action: Action, state: RolloutState) => Promise<void>;
   readonly onTrouble: (error: unknown) => void;
+  /** Hears of rollouts that are held on their baselines because no one can judge them, and when that is over. */
+  readonly onHeld: (held: Held, isOver: boolean) => void;
 };
 
 /** What became of an order. */
@@ -53,6 +58,8 @@ export class PerTick {
   #savedAt = 0;
   #hasResumed = false;
   #isClosed = false;
+  #held: ReadonlyMap<string, Held> = new Map();
+  readonly #readDocuments = new WeakMap<object, Read>();
 
   constructor(deps: PerTickDeps) {
     this.#deps = deps;
@@ -88,10 +95,10 @@ export class PerTick {
     return this.#inTurn(() => this.#obey(id, order));
   }
 
-  /** Carries out what follows from an alert; undefined when nothing does. */
-  async heed(alert: Alert): Promise<Ordered | undefined> {
+  /** Carries out what follows from an alert; where nothing does, says why. */
+  async heed(alert: Alert): Promise<Ordered | { readonly kind: 'ignored'; readonly why: Ignored }> {
     const heeded = heed(alert, this.#deps.rollouts.ledger);
-    return 'ignored' in heeded ? undefined : this.order(heeded.id, heeded.order);
+    return 'ignored' in heeded ? { kind: 'ignored', why: heeded.ignored } : this.order(heeded.id, heeded.order);
   }
 
   /** Stops; a move that is on its way is finished. */
@@ -126,9 +133,30 @@ export class PerTick {
 
   #learn({ documents, rolledBack, wasRead }: KnownRollouts): void {
     const { rollouts } = this.#deps;
-    const states = [...documents.values()].filter(isState);
-    rollouts.learn(states, rolledBack, new Date().toISOString());
+    const read = [...documents.values()].map((document) => this.#read(document));
+    const states = read.flatMap((each) => ('state' in each ? [each.state] : []));
+    const unreadable = read.flatMap((each) => ('state' in each || rolledBack.has(each.id) ? [] : [heldBy(each)]));
+    rollouts.learn(states, rolledBack, new Date().toISOString(), unreadable);
     if (wasRead) rollouts.trust();
+    this.#reportHeld();
+  }
+
+  /** The store is read every second; a document that has not changed is not checked again. */
+  #read(document: object): Read {
+    const known = this.#readDocuments.get(document);
+    if (known !== undefined) return known;
+    const read = readDocument(document);
+    this.#readDocuments.set(document, read);
+    return read;
+  }
+
+  /** Rollouts that no one can judge are reported once, and once more when that is over. */
+  #reportHeld(): void {
+    const { rollouts, onHeld } = this.#deps;
+    const now = new Map(rollouts.held.map((held) => [held.id, held]));
+    for (const [id, held] of now) if (this.#held.get(id)?.sentence !== held.sentence) onHeld(held, false);
+    for (const [id, held] of this.#held) if (!now.has(id)) onHeld(held, true);
+    this.#held = now;
   }
 
   async #judgeAll(): Promise<void> {
@@ -137,20 +165,23 @@ export class PerTick {
     await this.#keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
-    for (const seen of rollouts.take(now)) {
+    const judged = rollouts.take(now, this.#deps.withheld());
+    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout.candidate));
+    for (const seen of judged) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on
     }
+    this.#reportHeld();
     this.#deps.replicas?.keep(new Set([...rollouts.ledger.values()].map(sharedId)));
     rollouts.followStates();
     if (now - this.#savedAt >= SAVE_MS) await this.#save();
   }
 
   /** Goes on where this gateway was in a step; a move that happened since makes what it knew worthless. */
-  #resume(saved: readonly RolloutState[]): void {
+  #resume(saved: readonly unknown[]): void {
     this.#hasResumed = true;
     const { rollouts } = this.#deps;
-    for (const state of saved.filter(isState)) {
+    for (const state of saved.map(readDocument).flatMap((read) => ('state' in read ? [read.state] : []))) {
       const now = rollouts.ledger.get(state.id);
       if (now?.epoch === state.epoch && now.phase.name === state.phase.name && now.model === state.model)
         rollouts.set(state);
@@ -162,7 +193,7 @@ export class PerTick {
     const { rollouts, progress, onTrouble } = this.#deps;
     this.#savedAt = performance.now();
     const states = rollouts.current.map(({ state }) => state).filter(({ phase }) => phase.name !== 'rolled_back');
-    await progress.save(states).catch(onTrouble);
+    await progress.save(states.map(documentOf)).catch(onTrouble);
   }
 
   /** A rollback that the disk refused is effective already; it is tried again until it lasts. */
@@ -179,26 +210,36 @@ export class PerTick {
     for (const state of rollouts.ledger.values()) {
       const epoch = documents.get(state.id)?.epoch ?? 0;
       const isKept = state.phase.name !== 'promoted' || !state.phase.isNamed || state.epoch <= epoch;
-      if (!isKept) await store.advance(state, epoch);
+      if (!isKept) await store.advance(documentOf(state), epoch);
     }
   }
 
-  async #judge({ rollout, traffic: own, comparisons, recent }: Seen, moment: Moment): Promise<void> {
-    const { rollouts, replicas, withheld, capacityOf } = this.#deps;
+  async #judge({ rollout, traffic: own, comparisons, recent, observe }: Seen, moment: Moment): Promise<void> {
+    const { rollouts, replicas, withheld, serversOf } = this.#deps;
     const state = rollouts.ledger.get(rollout.id);
-    if (state === undefined) return;
-    const isReady = !withheld().has(rollout.candidate);
+    if (state === undefined || rollouts.isUnreadable(state.id)) return;
     const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
-    const observation = { traffic, comparisons, recent, isReady, capacity: capacityOf(rollout) };
-    const { state: next, actions } = advance(state, observation, rollout, moment);
+    const isReady = !withheld().has(rollout.candidate);
+    let judge: (moment: Moment) => Advance;
+    let advanced: Advance;
+    try {
+      const observation = { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
+      judge = (at) => advance(state, observation, rollout, at);
+      advanced = judge(moment);
+    } catch (error) {
+      rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
+      throw error;
+    }
+    rollouts.noteFailed(state.id, undefined);
+    const { state: next, actions } = advanced;
     if (next.epoch === state.epoch) {
       rollouts.set(next);
       return this.#tell(actions, next);
     }
     const ordered = await this.#move(state, next, actions);
     // Without agreement nothing moves, but what was seen is kept.
-    if (ordered.kind === 'unavailable' && next.phase.name !== 'rolled_back')
-      rollouts.set(advance(state, observation, rollout, { ...moment, isAutomatic: false }).state);
+    if (ordered.kind === 'unavailable' && rollouts.ledger.get(state.id) === state)
+      rollouts.set(judge({ ...moment, isAutomatic: false }).state);
   }
 
   async #obey(id: string, order: Order): Promise<Ordered> {
@@ -212,27 +253,36 @@ export class PerTick {
     return ordered;
   }
 
-  /** Makes a move last and effective: a rollback is effective at once, all else only when everyone agrees on it. */
+  /** Makes a move last and effective: what takes callers away is effective at once, all else only when everyone agrees on it. */
   async #move(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
     if (next.phase.name === 'rolled_back') return this.#leave(before, next, actions);
     const { rollouts, store } = this.#deps;
-    const kept = await store.advance(next, before.epoch).catch(diskFailed);
-    if (kept.kind === 'unavailable') return { kind: 'unavailable', sentence: kept.reason };
+    const isAway = next.phase.name === 'suspended';
+    if (isAway) rollouts.set(next);
+    const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
     if (kept.kind === 'conflict') {
       this.#learn(store.known());
       const now = rollouts.ledger.get(next.id) ?? before;
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
     }
+    if (kept.kind === 'unavailable' && !isAway) return { kind: 'unavailable', sentence: kept.reason };
+    if (kept.kind === 'unavailable') await this.#keepHere(next);
     rollouts.set(next);
     await this.#tell(actions, next);
     return { kind: 'done', state: next };
+  }
+
+  /** The store is away: a suspension holds at this gateway, also after a restart, and is shared when the store is back. */
+  async #keepHere(next: RolloutState): Promise<void> {
+    const { store, onTrouble } = this.#deps;
+    await store.keep(documentOf(next)).catch(onTrouble);
   }
 
   async #leave(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
     const { rollouts, store, onTrouble } = this.#deps;
     rollouts.set(next);
     // The reason goes first, because nothing more is taken of an id that is latched; it is not waited for.
-    if (before.phase.name !== 'rolled_back') store.advance(next, before.epoch).catch(onTrouble);
+    if (before.phase.name !== 'rolled_back') store.advance(documentOf(next), before.epoch).catch(onTrouble);
     try {
       await store.rollBack(next.id);
     } catch (error) {
@@ -256,10 +306,13 @@ function diskFailed(error: unknown) {
 /** The course of a rollout that the policy no longer has: it may still be rolled back, after a promotion say. */
 const GONE: Pick<Rollout, 'steps' | 'guardTimeMs'> = { steps: [], guardTimeMs: 0 };
 
-/** What another version of Sluice, or someone by hand, wrote wrongly is no state. */
-function isState(document: unknown): document is RolloutState {
-  const { model, candidate, phase, evidence } = document as Partial<RolloutState>;
-  return [model, candidate, phase?.name].every((text) => typeof text === 'string') && typeof evidence === 'object';
+function heldBy({ id, epoch, unreadable }: Extract<Read, { unreadable: string }>): Held & { readonly epoch: number } {
+  return { id, epoch, sentence: `its stored state cannot be read: ${unreadable}` };
+}
+
+/** Whether the candidate's servers are to answer copies now: before its first callers, and before callers ask it again. */
+function wantsWarmth({ phase }: RolloutState): boolean {
+  return phase.name === 'pending' || (phase.name === 'suspended' && !phase.isHeld);
 }
 
 /** What is counted before a move says nothing of what comes after it. */

@@ -1,16 +1,13 @@
 // What other gateways count for the same rollouts. Each tells its own counts by second and reads the sums; what is its own it
 // knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
-import { addCounts, type Counts, countsOf, tallyOf, without } from './judge/shared-tally.ts';
-import { addTallies } from './judge/tally.ts';
-import type { Traffic } from './judge/weigh.ts';
+import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from './judge/shared-tally.ts';
+import { addTallies, type Traffic } from './judge/tally.ts';
 import type { OutcomeWindows, VersionCounts } from './observe/store/store.ts';
 
 /** A second is read this much later: by then every gateway has told it. */
 const LATE_S = 2;
 /** Seconds that were missed while the store was away are read when it is back, up to here. */
 const MOST_S = 60;
-
-type Both = { readonly candidate: Counts; readonly baseline: Counts };
 
 /** One rollout between two of its moves. */
 type Shared = {
@@ -38,18 +35,17 @@ export class Replicas {
   addOthers(id: string, own: Traffic): Traffic {
     const second = Math.floor(this.#now() / 1000);
     const shared = this.#sharedOf(id, second);
-    const told = addBoth(shared.own.get(second) ?? NOTHING, {
-      candidate: countsOf(own.candidate),
-      baseline: countsOf(own.baseline),
-    });
+    const told = addBoth(shared.own.get(second) ?? NOTHING, countsOf(own));
     shared.own.set(second, told);
     this.#outcomes.put(id, second, told satisfies VersionCounts);
     const { others } = shared;
     shared.others = NOTHING;
     void this.#read(id, shared, second - LATE_S);
+    if (others === NOTHING) return own;
     return {
-      candidate: addTallies(own.candidate, tallyOf(others.candidate, own.candidate)),
-      baseline: addTallies(own.baseline, tallyOf(others.baseline, own.baseline)),
+      candidate: addTallies(own.candidate, tallyOf(others.candidate)),
+      baseline: addTallies(own.baseline, tallyOf(others.baseline)),
+      coin: own.coin,
     };
   }
 

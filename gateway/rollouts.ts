@@ -99,6 +99,11 @@ export class Rollouts {
     return [...this.#failed, ...this.#unreadable].map(([id, sentence]) => ({ id, sentence }));
   }
 
+  /** Whether the stored state of a rollout cannot be read. */
+  isUnreadable(id: string): boolean {
+    return this.#unreadable.has(id);
+  }
+
   /** Whether a rollout is held on its baseline because no one can judge it. */
   isHeld(id: string): boolean {
     return this.#unreadable.has(id) || this.#failed.has(id);
@@ -209,7 +214,7 @@ export class Rollouts {
 
   /**
    * What every rollout of the policy showed since the last call; `nowMs` is on a monotonic clock. A candidate that is
-   * `withheld` gives its callers to the baseline without a coin, so what was counted meanwhile compares nothing.
+   * `withheld` gives its callers to the baseline, so what was counted meanwhile compares nothing.
    */
   take(nowMs: number, withheld: ReadonlyMap<Version, string> = new Map()): Seen[] {
     return [...this.#watched.values()].flat().flatMap((watched) => {
@@ -217,9 +222,10 @@ export class Rollouts {
       if (state === undefined) return [];
       const elapsedMs = nowMs - (watched.takenAt || nowMs);
       watched.takenAt = nowMs;
-      const traffic = watched.arms?.take(withheld.has(watched.rollout.candidate) ? 0 : watched.coin) ?? QUIET;
+      const counted = watched.arms?.take(watched.coin) ?? QUIET;
+      const traffic = withheld.has(watched.rollout.candidate) ? QUIET : counted;
       if (watched.arms !== undefined)
-        watched.window = addTick(watched.window, nowMs, traffic.baseline.histograms, RECENT_MS);
+        watched.window = addTick(watched.window, nowMs, counted.baseline.histograms, RECENT_MS);
       const { rollout, comparisons, window, memory } = watched;
       watched.comparisons = NO_COMPARISONS;
       const observe = (all: Traffic) => memory.observe(all, state, rollout, elapsedMs);
@@ -297,7 +303,7 @@ export class Rollouts {
 }
 
 const NO_STATES: readonly RolloutState[] = [];
-const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally() };
+const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally(), coin: 0 };
 
 function watch(model: string, rollout: Rollout, before: Watched | undefined): Watched {
   if (before === undefined || before.model !== model || before.rollout.candidate.label !== rollout.candidate.label)

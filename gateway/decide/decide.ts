@@ -69,7 +69,7 @@ function decideServed(model: ServedModel, view: View, random: number, trace: Tra
       };
     if (arm !== 'none') {
       const { label } = arm.version;
-      const reason = reasonAgainst(arm.version, away);
+      const reason = arm.isSuspended ? 'its rollout is suspended' : reasonAgainst(arm.version, away);
       // A baseline in the place of an arm shows nothing of the arm.
       if (reason !== undefined) return serveInstead(model, label, arm.why, reason, trace);
       return { ...serve(model, label, arm.why), exposed: exposureOf(model.experiment, label, view) };

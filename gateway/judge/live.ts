@@ -1,5 +1,6 @@
 // What the rollouts mean for requests, worked out when a state changes and not per request.
-import type { Block, Rollout, ServedModel, Version } from '../policy/policy.ts';
+import type { Block, Experiment, Rollout, ServedModel, Version } from '../policy/policy.ts';
+import { withSalt } from '../policy/salt.ts';
 import { baselineOf } from './ledger.ts';
 import { probeBlock } from './probe.ts';
 import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
@@ -46,23 +47,53 @@ function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block
   return servedPhaseOf(state)?.name === 'promoted' ? EVERYONE : (blocks[step] ?? NO_ONE);
 }
 
-/** A model as it is served now, by the states of its rollouts. A decision costs what it costs without them. */
+/**
+ * A model as it is served now, by the states of its rollouts; `stamp` tells this view from earlier ones. A decision costs what
+ * it costs without them.
+ */
 export function viewOf(model: ServedModel, states: readonly RolloutState[], stamp = 0): RolloutView {
   if (states.length === 0 && model.rollouts.length === 0) return { model, outOfService: NO_VERSION };
+  const salted = withSalt(model, saltOf(model, states));
   const baseline = model.versions.get(baselineOf(states, model)) ?? model.baseline;
-  const rollouts = model.rollouts.map((rollout) => ({ ...rollout, live: blockOf(states, rollout, baseline, model.rollouts) }));
+  const rollouts = salted.rollouts.map((rollout) => ({
+    ...rollout,
+    live: blockOf(states, rollout, baseline, model.rollouts),
+  }));
   const end = Math.max(0, ...rollouts.map(({ live }) => live.to));
   const baselineWhy = baseline === model.baseline ? model.baselineWhy : promotedWhy(baseline, states);
   const served = {
-    ...model,
+    ...salted,
+    stamp,
     rollout: rollouts[0],
     rollouts,
     end,
+    experiment: model.experiment && withoutArms(model.experiment, suspendedIn(states)),
     baseline,
     baselineLabel: baseline.label,
     baselineWhy,
   };
   return { model: served, outOfService: outOf(model, states) };
+}
+
+/** Callers stay where they are: a rollout under way keeps the salt that it began with. */
+function saltOf({ rollouts, sortingSalt }: ServedModel, states: readonly RolloutState[]): string {
+  const isOwn = ({ id, candidate }: RolloutState) =>
+    rollouts.some((rollout) => rollout.id === id && rollout.candidate.label === candidate);
+  const underWay = states.find((state) => servedPhaseOf(state) !== undefined && isOwn(state));
+  return underWay?.salt ?? sortingSalt;
+}
+
+/** Candidates whose callers are with the baseline for now. */
+function suspendedIn(states: readonly RolloutState[]): ReadonlySet<string> {
+  const away = states.filter(({ phase }) => phase.name === 'suspended' || phase.name === 'probing');
+  return new Set(away.map(({ candidate }) => candidate));
+}
+
+/** An experiment in which the baseline answers in the place of suspended arms. */
+function withoutArms(experiment: Experiment, suspended: ReadonlySet<string>): Experiment {
+  if (!experiment.arms.some(({ version }) => suspended.has(version.label))) return experiment;
+  const arms = experiment.arms.map((arm) => ({ ...arm, isSuspended: suspended.has(arm.version.label) }));
+  return { ...experiment, arms };
 }
 
 function blockOf(

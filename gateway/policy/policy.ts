@@ -225,6 +225,8 @@ export type Arm = {
   readonly why: string;
   readonly live: Block;
   readonly reserved: Block;
+  /** Whether its version is suspended by a rollout: the baseline answers its callers for now. */
+  readonly isSuspended?: boolean;
 };
 
 export type TieredModel = {

@@ -45,6 +45,10 @@ export class LocalRollouts implements RolloutStates {
     });
   }
 
+  keep(document: RolloutDocument): Promise<void> {
+    return this.adopt([], [document]);
+  }
+
   async rollBack(id: string): Promise<{ readonly shared: boolean }> {
     await this.adopt([id], []);
     return { shared: true };

@@ -113,7 +113,12 @@ export type RolloutStates = {
   /** Writes a state if the one there has this epoch (0 for none) and the new one a higher epoch. */
   readonly advance: (document: RolloutDocument, expectedEpoch: number) => Promise<Advance>;
   /**
-   * Ends a rollout for ever. Durable on this machine when it resolves, whatever else is down; `shared` tells whether the
+   * Keeps a state of a higher epoch on this machine alone, because the shared store is away; it is shared when that is back, unless
+   * another replica moved the rollout meanwhile. Durable here when it resolves; rejects when the disk fails.
+   */
+  readonly keep: (document: RolloutDocument) => Promise<void>;
+  /**
+   * Ends a rollout permanently. Durable on this machine when it resolves, whatever else is down; `shared` tells whether the
    * other replicas can see it by now, else it is told to them as soon as the store is back. Rejects only when the disk fails.
    */
   readonly rollBack: (id: string) => Promise<{ readonly shared: boolean }>;

@@ -92,6 +92,10 @@ export class SharedRollouts implements RolloutStates {
     }
   }
 
+  keep(document: RolloutDocument): Promise<void> {
+    return this.#options.local.keep(document);
+  }
+
   async rollBack(id: string): Promise<{ readonly shared: boolean }> {
     const { connections, keys, local } = this.#options;
     await local.rollBack(id);
