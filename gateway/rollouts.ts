@@ -125,6 +125,11 @@ export class Rollouts {
     });
   }
 
+  /** All rollouts of the model that a rollout belongs to, itself among them. */
+  besides({ candidate }: Rollout): readonly Rollout[] {
+    return (this.#watched.get(candidate.model) ?? []).map(({ rollout }) => rollout);
+  }
+
   /** Takes over another policy. What is known of a rollout that it still has stays known. */
   follow(policy: Policy): void {
     this.#policy = policy;

@@ -22,8 +22,8 @@ export type BreakerInput = {
 
 /** All requests fail for at least so many seconds. */
 const SECONDS = 2;
-/** Else: of the groups that asked in the last half minute this part failed, and so many in all. */
-const OFTEN = 0.15;
+/** Else: of the requests of the last half minute this part failed, and of the groups that asked; and so many groups in all. */
+const OFTEN = 0.12;
 const ENOUGH = 6;
 /** How many times as often as the baseline. */
 const TIMES = 4;
@@ -55,8 +55,17 @@ function isFailing({ recent, consecutiveFailures, failingUnits, excusedUnits }: 
   const { allFailed, candidate, baseline } = recent;
   if (allFailed.seconds >= SECONDS && allFailed.requests >= consecutiveFailures) return true;
   const { slow } = candidate;
-  const floor = isLive(recent) ? (baseline.slow.failing + 0.5) / (baseline.slow.active + 1) : 0;
-  return slow.failing >= ENOUGH && failingPart(slow) >= Math.max(OFTEN, TIMES * floor);
+  const floor = isLive(recent) ? oftenFailing(baseline.slow, 1) : 0;
+  return slow.failing >= ENOUGH && oftenFailing(slow, 0) >= Math.max(OFTEN, TIMES * floor);
+}
+
+/**
+ * How often requests fail, by request and by group and second, whichever is less: a caller who asks a hundred times a second
+ * fails in most seconds, and one who retries in most requests. `spare` is added, for an arm that has seen little.
+ */
+function oftenFailing({ active, failing, requests, failed }: Recent['candidate']['slow'], spare: number): number {
+  const part = (hits: number, trials: number) => (hits + spare / 2) / Math.max(1, trials + spare);
+  return Math.min(part(failing, active), part(failed, requests));
 }
 
 /** Whether the baseline shows the same trouble at the same time. */

@@ -35,8 +35,8 @@ export function riskOf(guard: WeighedGuard, guards: Guards): number {
   return (guards.falseAlarm * PARTS[guard]) / total;
 }
 
-/** Evidence at which a guard suspends: at most one good candidate in a hundred, by each guard. */
-const SUSPENDS = 100;
+/** Evidence at which a guard suspends. It may be weak, for a suspension is undone when a probe finds nothing. */
+const SUSPENDS = 25;
 
 /** Evidence that a suspension needs after so many that turned out to be nothing: they too share one risk. */
 export function neededToSuspend(acquittals: number): number {

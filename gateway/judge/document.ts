@@ -156,6 +156,7 @@ const suspension = z.object({
   units: count,
   failedProbes: z.int().min(0),
   crashes: z.int().min(0),
+  isNobodyElse: z.boolean(),
 });
 
 const phase = z.discriminatedUnion('name', [

@@ -135,7 +135,9 @@ function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event }:
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { suspension } = phase;
   if (target === 'held') return { name: 'suspended', suspension, isHeld: true };
-  if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: event === 'widen' };
+  if (target === 'probing' && event === 'widen')
+    return { name: 'probing', suspension: { ...suspension, isNobodyElse: true }, isOwnBlock: true };
+  if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: suspension.isNobodyElse };
   return suspension.from;
 }
 
@@ -157,6 +159,7 @@ function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): S
     units: evidence.failingUnits,
     failedProbes: 0,
     crashes: 0,
+    isNobodyElse: false,
   };
 }
 

@@ -13,18 +13,19 @@ export const MOST_PROBES = 4;
 export const MOST_CRASHES = 3;
 
 /** Of a step's callers, the part that asks again; between the two bounds of all callers. */
-const PART = 0.3;
+const PART = 0.5;
 const SMALLEST = SLOTS / 100;
 const LARGEST = SLOTS / 10;
 
 const SHORTEST_MS = 15_000;
-const LONGEST_MS = { least: 3 * 60_000, most: 3_600_000, times: 4 } as const;
+const LONGEST_MS = { least: 5 * 60_000, most: 3_600_000, times: 4 } as const;
 /** Failures that the probe would show, did the candidate fail as it did before, until their absence means something. */
 const EXPECTED = 8;
 /** Of the expected ones so many may be seen in a candidate that has nothing. */
 const FEW = 1 / 3;
-/** Requests without which a probe has seen nothing at all. */
+/** Requests without which a probe has seen nothing at all, and how long it waits for them. */
 const FEWEST = 10;
+const NOBODY_MS = 45_000;
 
 /** How long the candidate's callers stay with the baseline before the next probe, in milliseconds. */
 export function pauseOf({ failedProbes }: Suspension): number {
@@ -43,9 +44,9 @@ export function isEnough({ rate, grewMs }: Suspension, { ms, judged }: Seen): 'p
   return ms >= longest ? 'over' : 'not yet';
 }
 
-/** Whether so few requests came that the probe has seen nothing. */
-export function isUnanswered({ judged }: Seen): boolean {
-  return judged.trials < FEWEST;
+/** Whether so few requests came, in time enough for some, that the probe sees nothing. */
+export function isUnanswered({ ms, judged }: Seen): boolean {
+  return ms >= NOBODY_MS && judged.trials < FEWEST;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Guards } from '../policy/policy.ts';
 import { isNoWorse } from './promotion.ts';
 import type { Hits } from './tally.ts';
 import type { Question, Reading } from './verdict.ts';
-import { type Evidence, errorEvidence } from './weigh.ts';
+import { type Evidence, isByRates } from './weigh.ts';
 
 type Asked = Pick<Question, 'candidate' | 'baseline' | 'guards' | 'probe'>;
 
@@ -37,8 +37,8 @@ export function readingText(reading: Reading, asked: Asked, evidence: Evidence):
 
 /** Errors, by whichever way of looking is the stronger: first failures of callers, or callers by their own rates. */
 function failedText({ candidate: mine, baseline: theirs }: Reading, { candidate, baseline }: Asked, evidence: Evidence): string {
-  const { strongest, value } = evidence.looks;
-  if (strongest !== undefined && value / 2 >= errorEvidence(evidence))
+  const { strongest } = evidence.looks;
+  if (strongest !== undefined && isByRates(evidence))
     return `the callers of ${candidate} see ${percent(strongest.candidate)} of their requests fail on average, those of ${baseline} ${percent(strongest.baseline)}`;
   return `${candidate} failed ${rate(mine)}, ${baseline} ${rate(theirs)}, each caller once a minute`;
 }

@@ -42,6 +42,8 @@ export type Suspension = {
   /** Probes that found the same since its callers were given back; and of those the last in a row at which its servers failed. */
   readonly failedProbes: number;
   readonly crashes: number;
+  /** Whether the callers of an earlier probe asked nothing, so that the candidate's own are to ask again. */
+  readonly isNobodyElse: boolean;
 };
 
 /** Why a candidate left. */

@@ -4,8 +4,10 @@ import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf } from './pr
 import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
 import { durationText, rate } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
-import { plainVerdict, type Verdict } from './verdict.ts';
+import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
+/** After so long the failures of fewer than three callers are all that a probe will show. */
+const HOPELESS_MS = 30_000;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
@@ -50,14 +52,19 @@ function whenProbing(
   const { verdict, inPhase, evidence, candidate } = state;
   if (verdict?.kind === 'fail') return because('fail', `again, in a probe: ${verdict.sentence}`);
   if (haveServersFailed(state)) return whenCrashed(state, suspension, because);
-  const isSuspicious = verdict?.kind === 'error' || evidence.breaker === 'open' || loudest(verdict) >= SUSPICIOUS;
-  const enough = isEnough(suspension, inPhase);
-  if (enough === 'not yet') return undefined;
   if (isUnanswered(inPhase) && !isOwnBlock)
     return because('widen', `nobody else asked ${candidate}: its own callers are to ask again`);
+  const isOpen = evidence.breaker === 'open';
+  const enough = isOpen && isHopeless(state) ? 'over' : isEnough(suspension, inPhase);
+  if (enough === 'not yet') return undefined;
   const seen = rate(inPhase.judged);
-  if (isSuspicious) return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, { guard: suspension.guard });
+  if (isOpen || verdict?.kind === 'error' || loudest(verdict) >= SUSPICIOUS) return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, { guard: suspension.guard });
   return because('passed', `a probe found nothing: ${candidate} failed ${seen}`);
+}
+
+/** Callers so few that however often they fail, it proves nothing of others. */
+function isHopeless({ inPhase: { ms }, evidence: { failingUnits } }: RolloutState): boolean {
+  return ms >= HOPELESS_MS && failingUnits < OCCASIONS;
 }
 
 function haveServersFailed({ inPhase: { serverFaults, judged } }: RolloutState): boolean {

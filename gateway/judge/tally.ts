@@ -64,6 +64,9 @@ export const EXAMPLES = 5;
 
 export const NOTHING: Hits = { trials: 0, hits: 0 };
 
+/** A histogram of nothing, shared by all tallies that have none of their own: never written to. */
+export const NO_LATENCIES: Histogram = emptyHistogram();
+
 export function emptyTally(): Tally {
   return {
     outcomes: { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
@@ -72,7 +75,7 @@ export function emptyTally(): Tally {
     timed: { cpu: 0, gpu: 0 },
     groups: { requests: [], failed: [] },
     hits: [],
-    histograms: { cpu: emptyHistogram(), gpu: emptyHistogram() },
+    histograms: { cpu: NO_LATENCIES, gpu: NO_LATENCIES },
     examples: { errors: [], slow: [] },
   };
 }
@@ -132,6 +135,7 @@ export function addLists(a: readonly number[], b: readonly number[]): readonly n
 }
 
 function addedHistograms(a: Histogram, b: Histogram): Histogram {
+  if (b === NO_LATENCIES) return a;
   const sum = a.slice();
   addHistogram(sum, b);
   return sum;

@@ -58,10 +58,10 @@ export type Question = {
   readonly maxDisagreement: number | undefined;
 };
 
-/** Evidence of this much against a candidate holds it where it is: odds of 20 to 1. */
-const DOUBT = 20;
+/** Evidence of this much against a candidate keeps it from its next step. */
+const DOUBT = 10;
 /** A rollout ends by failures on so many occasions at least: one pause of one server is one of them. */
-const OCCASIONS = 3;
+export const OCCASIONS = 3;
 
 /** The verdict on the evidence as it stands. */
 export function verdictOf(evidence: Evidence, question: Question): Verdict {

@@ -134,9 +134,16 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
   return atClock(next, clock);
 }
 
-/** Evidence of the errors: by first failures or by callers' rates, whichever is stronger; halved, for it may be either. */
+/** Evidence of the errors is by first failures or by callers' rates, whichever is stronger; each has its part of the risk. */
+const PARTS = { first: 0.8, rates: 0.2 } as const;
+
 export function errorEvidence({ errors, looks }: Evidence): number {
-  return Math.max(errors.value, looks.value) / 2;
+  return Math.max(PARTS.first * errors.value, PARTS.rates * looks.value);
+}
+
+/** Whether callers' rates say more about the errors than first failures do. */
+export function isByRates({ errors, looks }: Evidence): boolean {
+  return PARTS.rates * looks.value > PARTS.first * errors.value;
 }
 
 function atClock(evidence: Evidence, clock: Clock): Evidence {

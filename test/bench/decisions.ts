@@ -5,7 +5,7 @@ import { parsePolicy } from '../../gateway/policy/load.ts';
 import { pack, Unpacker } from '../../gateway/policy/parcel.ts';
 import type { Policy } from '../../gateway/policy/policy.ts';
 import { benchLargePolicy } from './large-policy.ts';
-import { randomFrom } from './simulate.ts';
+import { randomFrom } from './judge/random.ts';
 import { median } from './statistics.ts';
 
 const [FEW, MANY] = [10, 10_000];

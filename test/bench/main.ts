@@ -3,7 +3,7 @@
 import { parseArgs } from 'node:util';
 import { benchDecisions } from './decisions.ts';
 import { benchForwarding } from './forwarding.ts';
-import { benchJudge } from './judge.ts';
+import { benchJudge } from './judge/bench.ts';
 import { benchModelServer } from './model-server.ts';
 import { TARGETS } from './targets.ts';
 
@@ -12,7 +12,7 @@ const HELP = `Usage: npm run bench -- [part ...] [options]
 Parts, all of them when none is named:
   decisions    what a decision costs with 10 and with 10,000 models, and what loading a large policy costs beside it
   forwarding   CPU time, throughput, added latency and memory of Sluice and of other proxies before the same backend
-  judge        false rollbacks and time to rollback, by simulation with fixed seeds
+  judge        good candidates that are suspended or ended, and how soon bad ones are, by simulation with fixed seeds
   model-server batching, the overhead over onnxruntime-node alone, and health beside heavy runs
 
 Options of forwarding:
@@ -50,7 +50,7 @@ else {
     const [rounds, requests] = [count('rounds'), count('requests')];
     console.log(`${await benchForwarding({ rounds, requests, only: values.only })}\n`);
   }
-  if (isWanted('judge')) console.log(`${benchJudge()}\n`);
+  if (isWanted('judge')) console.log(`${await benchJudge((text) => process.stderr.write(`\r${text}`))}\n`);
   if (isWanted('model-server')) console.log(await benchModelServer());
 }
 
