@@ -244,6 +244,7 @@ function createApps(
     stream: (facts, path, streams, onLeave) => perStream(deps(), facts, path, streams, onLeave),
     prefixes: () => inForce.policy.prefixes,
     bodyLimit: settings.limits.bodyLimit,
+    answerTimeoutMs: settings.limits.answerTimeoutMs,
     overload,
     isDraining,
     version: VERSION,

@@ -131,13 +131,12 @@ export class Rollouts {
 
   /** Takes in an answer that the rollouts' rule led to. */
   count(model: string, { rollout, unit }: Sorted, id: string, answer: Answer): void {
-    const { firstClass, attempts, fault, latencyMs, serverClass = 'cpu' } = answer;
-    // A later attempt's fault says nothing of the first, which alone is judged.
+    const { firstClass, firstFault, latencyMs, serverClass = 'cpu' } = answer;
     const heard = {
       id,
       unit,
       class: firstClass,
-      fault: attempts > 1 ? undefined : fault,
+      fault: firstFault,
       latencyMs,
       attempt: 1,
       serverClass,

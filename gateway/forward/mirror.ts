@@ -201,7 +201,7 @@ function wholeOf(original: Original): Original | undefined {
   const whole = { ...original, facts: { ...facts, body: recorded.request } };
   if (!answer.isDelivered) return whole; // the gateway's own words are in the answer
   const headers = responseHeaders(recorded.headers, 'inference');
-  return { ...whole, answer: { ...answer, headers, body: recorded.response } };
+  return { ...whole, answer: { ...answer, headers, body: recorded.response, latencyMs: recorded.tookMs } };
 }
 
 /** The request as servers in shadow see it: the body itself, and of the headers what belongs to it and what the policy names. */

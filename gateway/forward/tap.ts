@@ -8,8 +8,13 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** What all taps of a gateway hold at one time, in bytes. */
 export type TapRoom = { bytes: number; readonly most: number };
 
-/** A request as it came and its answer as it went, whole. */
-export type Recorded = { readonly request: Buffer; readonly response: Buffer; readonly headers: ResponseHeaders };
+/** A request as it came and its answer as it went, whole, with the milliseconds that the server took up to its last byte. */
+export type Recorded = {
+  readonly request: Buffer;
+  readonly response: Buffer;
+  readonly headers: ResponseHeaders;
+  readonly tookMs: number;
+};
 
 export class Tap {
   readonly #room: TapRoom;
@@ -17,6 +22,7 @@ export class Tap {
   readonly #response: Buffer[] = [];
   #headers: ResponseHeaders = {};
   #bytes = 0;
+  #tookMs = 0;
   #isWhole = true;
 
   constructor(room: TapRoom) {
@@ -37,10 +43,20 @@ export class Tap {
     this.#keep(this.#response, chunk);
   }
 
+  /** The request is over; the server has taken so long for it. */
+  took(ms: number): void {
+    this.#tookMs = ms;
+  }
+
   /** Ends it: all that passed, or undefined when that was too much. */
   end(): Recorded | undefined {
     const recorded = this.#isWhole
-      ? { request: Buffer.concat(this.#request), response: Buffer.concat(this.#response), headers: this.#headers }
+      ? {
+          request: Buffer.concat(this.#request),
+          response: Buffer.concat(this.#response),
+          headers: this.#headers,
+          tookMs: this.#tookMs,
+        }
       : undefined;
     this.#letGo();
     return recorded;

@@ -23,6 +23,7 @@ export function countOutcome({ class: kind, fault, latencyMs }: Judged, attempt:
     case 'ok':
       return { isError: false, latencyMs, isCensored: false };
     case 'model_fault':
+    case 'server_fault':
       return fault === 'deadline'
         ? { isError: true, latencyMs, isCensored: true }
         : { isError: true, latencyMs: undefined, isCensored: false };

@@ -45,7 +45,7 @@ export const SILENCE: Signal = { unit: NOTHING, request: NOTHING, counted: NOTHI
 
 export function emptyTally(): Tally {
   return {
-    outcomes: { ok: 0, model_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
+    outcomes: { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
     repeats: 0,
     errors: SILENCE,
     over: SILENCE,
@@ -66,6 +66,7 @@ export function addTallies(own: Tally, other: Tally): Tally {
     outcomes: {
       ok: own.outcomes.ok + other.outcomes.ok,
       model_fault: own.outcomes.model_fault + other.outcomes.model_fault,
+      server_fault: own.outcomes.server_fault + other.outcomes.server_fault,
       client_fault: own.outcomes.client_fault + other.outcomes.client_fault,
       shed: own.outcomes.shed + other.outcomes.shed,
       client_left: own.outcomes.client_left + other.outcomes.client_left,

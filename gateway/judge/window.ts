@@ -30,7 +30,7 @@ export function addTick(
 
 /** Everything in the window together. */
 export function sumOf(slots: readonly Pick<Tally, 'outcomes' | 'histograms'>[]): Omit<Slot, 'index'> {
-  const outcomes = { ok: 0, model_fault: 0, client_fault: 0, shed: 0, client_left: 0 };
+  const outcomes = { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, shed: 0, client_left: 0 };
   const histograms = { cpu: emptyHistogram(), gpu: emptyHistogram() };
   for (const slot of slots) {
     for (const kind of Object.keys(outcomes) as (keyof typeof outcomes)[]) outcomes[kind] += slot.outcomes[kind];
