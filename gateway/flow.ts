@@ -96,7 +96,7 @@ export type Answer = {
   readonly firstClass: OutcomeClass;
   /** Why the first attempt brought no answer of a server, or was not made; undefined when it brought one. */
   readonly firstFault: Fault | undefined;
-  /** The server that was asked first; undefined when none was. */
+  /** The server of the first attempt; undefined when there was none. Where a hedge outran that attempt, it is the hedge's. */
   readonly firstServer: string | undefined;
   readonly firstServerClass: 'cpu' | 'gpu' | undefined;
   /** Whether the server that was asked first had answered enough requests of this version before not to be cold. */

@@ -26,6 +26,8 @@ export type SendOptions = {
   readonly timeoutMs?: number;
   /** Of a request of protocol http; else POST for a prediction and GET for a look. */
   readonly method?: Dispatcher.HttpMethod;
+  /** The only server to ask, once, and for as long as `timeoutMs` says: of a copy that no caller waits for. */
+  readonly seat?: Seat;
 };
 
 /** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
@@ -52,6 +54,7 @@ class Sending {
   readonly #headers: string[];
   readonly #timeoutMs: number;
   readonly #method: Dispatcher.HttpMethod;
+  readonly #only: Seat | undefined;
   readonly #tried: Seat[] = [];
   readonly #open = new Set<Exchange>();
   #deadline: NodeJS.Timeout | undefined;
@@ -64,7 +67,7 @@ class Sending {
     placement: Placement,
     path: string,
     facts: Facts,
-    { marks, timeoutMs, method }: SendOptions,
+    { marks, timeoutMs, method, seat }: SendOptions,
     settle: (answer: Answer) => void,
   ) {
     this.#placement = placement;
@@ -76,24 +79,30 @@ class Sending {
     this.#headers.push(DEADLINE_HEADER, '');
     this.#method = method ?? (facts.call === 'infer' || facts.call === 'predict' ? 'POST' : 'GET');
     const longest = placement.version.timeoutMs;
-    this.#timeoutMs = timeoutMs === undefined ? longest : Math.min(timeoutMs, longest);
+    this.#only = seat;
+    this.#timeoutMs = Math.min(timeoutMs ?? longest, seat === undefined ? longest : Number.POSITIVE_INFINITY);
   }
 
   start(onLeave: OnLeave): void {
     const { version, budget } = this.#placement;
-    const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
+    const seat = this.#only ?? this.#chosen();
     if (seat === undefined) {
       this.#first = { class: 'shed', fault: 'shed' };
       return void this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
     }
-    budget.deposit();
+    if (this.#only === undefined) budget.deposit();
     this.#placement.inFlight++;
     this.#deadline = setTimeout(() => this.#give('deadline'), this.#timeoutMs);
     onLeave(() => this.#give('client_left'));
     const { hedgeAfterMs } = version.resending;
-    if (hedgeAfterMs !== undefined) this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
+    if (hedgeAfterMs !== undefined && this.#only === undefined)
+      this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
     this.#isWarm = seat.isWarm;
     this.#ask(seat);
+  }
+
+  #chosen(): Seat | undefined {
+    return this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
   }
 
   #ask(seat: Seat): void {
@@ -118,7 +127,7 @@ class Sending {
   #heard(exchange: Exchange, seat: Seat, result: Result, since: number): void {
     this.#open.delete(exchange);
     seat.server.inFlight--;
-    noteHealth(seat, result, { call: this.#facts.call, since, timeoutMs: this.#timeoutMs });
+    noteHealth(seat, result, { call: this.#facts.call, since, timeoutMs: this.#usualMs });
     if (seat === this.#tried[0]) this.#first ??= this.#firstOf(result, seat); // a hedge may be heard of before it
     if (this.#isSettled || result.kind === 'dropped') return;
     const isWanting = this.#isUnanswered(result, seat);
@@ -129,6 +138,11 @@ class Sending {
     this.#next = setTimeout(() => this.#ask(again), Math.random() * JITTER_MS);
   }
 
+  /** What a failure counts as at least: a copy that may take longer than requests do makes a server no slower. */
+  get #usualMs(): number {
+    return Math.min(this.#timeoutMs, this.#placement.version.timeoutMs);
+  }
+
   /** Whether the server did not do the work, or did not get to tell what came of it. */
   #isUnanswered(result: Settled, seat: Seat): boolean {
     if (result.kind === 'fault') return true;
@@ -137,7 +151,7 @@ class Sending {
 
   /** Whether one more attempt can do no harm. */
   #mayRepeat(result: Settled): boolean {
-    if (this.#tried.length >= MOST_ATTEMPTS) return false;
+    if (this.#only !== undefined || this.#tried.length >= MOST_ATTEMPTS) return false;
     if (result.kind === 'response' || result.fault === 'unreachable') return true; // nothing was done
     return !result.isStarted && this.#placement.version.resending.isIdempotent;
   }
@@ -191,7 +205,7 @@ class Sending {
 
   #answerTo(result: Settled, seat: Seat | undefined): Answer {
     const outcome = seat === undefined ? 'shed' : this.#classOf(result, seat);
-    const first = this.#tried[0]?.server;
+    const first = (this.#first === undefined ? seat : this.#tried[0])?.server; // a hedge that outran it stands for it
     const common = {
       server: seat?.server.name,
       serverClass: seat?.server.spec.class,
