@@ -14,6 +14,7 @@ import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
 import type { Tap } from './tap.ts';
 import { Turns } from './turns.ts';
+import { hasBody, passOn } from './upload.ts';
 
 /** What a streamed request is made of, beside its facts. */
 export type Streams = {
@@ -113,7 +114,7 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#controller = controller;
     this.#isSent = true;
     if (this.#isSettled) controller.abort(new Error('abandoned'));
-    else if (this.#upload !== undefined) this.#send(this.#upload);
+    else if (this.#upload !== undefined && this.#turns !== undefined) this.#send(this.#upload, this.#turns);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
@@ -139,7 +140,6 @@ class Streaming implements Dispatcher.DispatchHandler {
     });
     response.flushHeaders();
     response.on('drain', () => {
-      if (this.#isSettled) return;
       this.#turns?.untaken(false);
       controller.resume();
     });
@@ -198,10 +198,9 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#askedMs = this.#serverMs;
     seat.server.inFlight++;
     const { request } = this.#streams;
-    const { 'content-length': length, 'transfer-encoding': encoding, connection } = request.headers;
-    const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
+    const { 'content-length': length, connection } = request.headers;
     // A stream of its own, for undici destroys what it sends from and that must not be the caller's socket.
-    this.#upload = hasBody ? new PassThrough() : undefined;
+    this.#upload = hasBody(request) ? new PassThrough() : undefined;
     const headers = requestHeaders(this.#facts.rawHeaders, connection, this.#facts.id, 'http');
     if (length !== undefined) headers.push('content-length', length);
     headers.push(DEADLINE_HEADER, String(Math.max(1, Math.ceil(this.#timeoutMs - this.#serverMs))));
@@ -210,27 +209,12 @@ class Streaming implements Dispatcher.DispatchHandler {
   }
 
   /** Passes the body on as it comes in, once there is a connection. */
-  #send(upload: PassThrough): void {
+  #send(upload: PassThrough, turns: Turns): void {
     const { request, bodyLimit, askForBody, whenLate, tap } = this.#streams;
-    this.#watchUpload(upload);
-    whenLate(() => this.#give(this.#turns?.isCallers ? 'too_slow' : 'deadline'));
+    whenLate(() => this.#give(turns.isCallers ? 'too_slow' : 'deadline'));
     askForBody();
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      tap?.sent(chunk);
-      if (bytes > bodyLimit) this.#give('too_large');
-    });
-    request.pipe(upload).on('error', () => {}); // what it means is told by onResponseError
-    request.on('data', () => this.#turns?.heldUp(upload.writableNeedDrain)); // after the pipe has written it
-  }
-
-  /** Tells whose turn it is while the body is on its way. */
-  #watchUpload(upload: PassThrough): void {
-    const turns = this.#turns;
-    turns?.arriving(true);
-    upload.on('drain', () => this.#isSettled || turns?.heldUp(false));
-    this.#streams.request.on('end', () => this.#isSettled || turns?.arriving(false));
+    const onTooLarge = () => this.#give('too_large');
+    passOn(request, upload, { limit: bodyLimit, onTooLarge, onPiece: (chunk) => tap?.sent(chunk), turns });
   }
 
   /** Ends it early: as an error when nothing has been answered yet, by cutting the caller off otherwise. */

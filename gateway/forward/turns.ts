@@ -27,6 +27,7 @@ export class Turns {
   #isHeldUp = false;
   #isUntaken = false;
   #isAnswering = false;
+  #hasEnded = false;
   #silence: NodeJS.Timeout | undefined;
   /** Since when it is the caller's turn. */
   #callerSince: number | undefined;
@@ -82,14 +83,16 @@ export class Turns {
     }
   }
 
-  /** Ends all limits. */
+  /** Ends all limits; whatever is said of turns afterwards changes nothing. */
   end(): void {
+    this.#hasEnded = true;
     this.#server.stop();
     this.#taking.stop();
     this.#quieten();
   }
 
   #turn(): void {
+    if (this.#hasEnded) return;
     this.#quieten();
     if (this.#isUntaken) this.#taking.start();
     else this.#taking.stop();

@@ -12,7 +12,9 @@ test('a tap keeps both directions whole, and gives the room back at its end', ()
   tap.received(Buffer.from('bc'));
   tap.sent(Buffer.from('d'));
   assert.equal(room.bytes, 4);
-  const { request, response, headers } = tap.end() ?? {};
+  tap.took(12);
+  const { request, response, headers, tookMs } = tap.end() ?? {};
+  assert.equal(tookMs, 12);
   assert.deepEqual(
     [request?.toString(), response?.toString(), headers],
     ['ad', 'bc', { 'content-type': 'text/plain' }],
