@@ -61,7 +61,7 @@ export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' |
 export type Fault =
   | 'unreachable' // no connection, so the request was never sent
   | 'broken' // reset, cut short, or not HTTP
-  | 'deadline' // no whole answer within the model's timeout
+  | 'deadline' // no whole answer within the model's timeout, or a streamed one paused for longer than it may
   | 'too_large' // a streamed body went over the limit
   | 'too_slow' // the caller sent a streamed body, or took a streamed answer, too slowly
   | 'shed' // every server of the version is at its in-flight cap

@@ -152,7 +152,7 @@ export class Mirror {
     if (original.answer.class === 'shed') return 'shed'; // there is nothing to compare with, and enough to do
     if (target === undefined) return 'no_version';
     if (pathAt(target, original) === undefined) return 'no_path';
-    if (whole === undefined) return 'too_large';
+    if (whole === undefined) return original.streamed?.tap.isComplete ? 'too_large' : 'incomplete';
     return this.#deps.isBusy() ? 'overload' : undefined;
   }
 

@@ -3,15 +3,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { errorBody } from '../errors.ts';
 import type { Answer, Facts, Fault, OnLeave } from '../flow.ts';
-import { classOfFault, readAnswer } from './dialect.ts';
 import { type ResponseHeaders, whyUnusable } from './exchange.ts';
-import { FAULTS } from './faults.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
+import { answerOf, outside, readHead } from './streamed.ts';
 import type { Tap } from './tap.ts';
 import { Turns } from './turns.ts';
 import { hasBody, passOn } from './upload.ts';
@@ -54,8 +52,6 @@ export function stream(
   return new Promise((settle) => new Streaming(placement, facts, streams, settle).start(path, onLeave));
 }
 
-const NO_BODY = Buffer.alloc(0);
-
 class Streaming implements Dispatcher.DispatchHandler {
   readonly #placement: Placement;
   readonly #facts: Facts;
@@ -72,8 +68,6 @@ class Streaming implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #isSent = false;
   #isWarm = false;
-  /** Whether the first server could not be reached, so that another was asked. */
-  #isPassedOver = false;
   #status = 0;
   #fault: Fault | undefined;
   #isSettled = false;
@@ -131,7 +125,8 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#noteHead(status);
     this.#isEvents = String(headers['content-type'] ?? '').startsWith('text/event-stream');
     const { location } = headers;
-    const moved = typeof location === 'string' ? { location: this.#outside(location, prefix) } : {};
+    const moved =
+      typeof location === 'string' ? { location: outside(location, this.#seat?.server.spec.origin ?? '', prefix) } : {};
     response.writeHead(status, {
       ...responseHeaders(headers, 'http'),
       ...moved,
@@ -171,7 +166,6 @@ class Streaming implements Dispatcher.DispatchHandler {
     if (seat === undefined || again === undefined || !this.#placement.budget.withdraw())
       return void this.#give('unreachable');
     seat.server.inFlight--;
-    this.#isPassedOver = true;
     this.#noteFault(seat, 'unreachable');
     this.#ask(again);
   }
@@ -232,17 +226,12 @@ class Streaming implements Dispatcher.DispatchHandler {
   #finish(): void {
     this.#isSettled = true;
     this.#turns?.end();
-    this.#streams.tap?.took(this.#serverMs);
+    const { request, tap } = this.#streams;
+    const isWhole = this.#upload === undefined || request.readableEnded;
+    tap?.ended(isWhole, this.#serverMs);
     if (this.#seat !== undefined) this.#seat.server.inFlight--;
     this.#placement.inFlight--;
     this.#settle(this.#answer(this.#fault));
-  }
-
-  /** A redirect as callers can follow it: the server's own address is none of theirs. */
-  #outside(location: string, prefix: string): string {
-    const origin = this.#seat?.server.spec.origin ?? '';
-    const path = location.startsWith(`${origin}/`) ? location.slice(origin.length) : location;
-    return path.startsWith('/') && !path.startsWith('//') ? `${prefix}${path}` : path;
   }
 
   #noteFault(seat: Seat, fault: Fault): void {
@@ -255,38 +244,14 @@ class Streaming implements Dispatcher.DispatchHandler {
     const seat = this.#seat as Seat;
     if (status === 503 && seat.server.health.standing(now) !== 'healthy') seat.server.health.failed(now);
     else seat.server.health.succeeded(now);
-    const outcome = this.#read().class;
+    const outcome = readHead(seat, status).class;
     if (outcome === 'ok' || outcome === 'model_fault') seat.ran();
     if (status < 500) seat.took(this.#serverMs - this.#askedMs, now);
   }
 
-  #read(): ReturnType<typeof readAnswer> {
-    return readAnswer(this.#seat?.server.spec.kind ?? 'sluice', 'opaque', this.#status, NO_BODY);
-  }
-
   #answer(fault: Fault | undefined): Answer {
-    const server = this.#seat?.server;
-    const first = this.#tried[0]?.server;
-    const outcome = fault === undefined ? this.#read().class : classOfFault(fault);
-    const firstFault = this.#isPassedOver ? 'unreachable' : fault;
-    const told = fault === undefined ? undefined : FAULTS[fault];
-    return {
-      status: this.#status || (told?.status ?? 502),
-      headers: told?.headers ?? {},
-      body: told === undefined ? NO_BODY : errorBody(told.error),
-      isDelivered: this.#status !== 0,
-      server: server?.name,
-      serverClass: server?.spec.class,
-      fault,
-      class: outcome,
-      firstClass: firstFault === undefined ? outcome : classOfFault(firstFault),
-      firstFault,
-      firstServer: first?.name,
-      firstServerClass: first?.spec.class,
-      isWarm: this.#isWarm,
-      attempts: this.#tried.length,
-      latencyMs: this.#latencyMs(fault),
-    };
+    const latencyMs = this.#latencyMs(fault);
+    return answerOf({ tried: this.#tried, status: this.#status, fault, isWarm: this.#isWarm, latencyMs });
   }
 
   #latencyMs(fault: Fault | undefined): number {

@@ -17,6 +17,8 @@ export type Recorded = {
 };
 
 export class Tap {
+  /** Whether the request came whole: one whose caller or server broke it off is no request to be copied. */
+  isComplete = true;
   readonly #room: TapRoom;
   readonly #request: Buffer[] = [];
   readonly #response: Buffer[] = [];
@@ -43,12 +45,14 @@ export class Tap {
     this.#keep(this.#response, chunk);
   }
 
-  /** The request is over; the server has taken so long for it. */
-  took(ms: number): void {
-    this.#tookMs = ms;
+  /** The request is over. Whether all of its body has passed, and the milliseconds that the server took. */
+  ended(isComplete: boolean, tookMs: number): void {
+    this.isComplete = isComplete;
+    this.#tookMs = tookMs;
+    if (!isComplete) this.#letGo();
   }
 
-  /** Ends it: all that passed, or undefined when that was too much. */
+  /** Gives up all that passed; undefined when that was too much, or not all of the request. */
   end(): Recorded | undefined {
     const recorded = this.#isWhole
       ? {
