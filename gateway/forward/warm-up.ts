@@ -27,7 +27,7 @@ export class WarmUp {
   #wanted: ReadonlyMap<string, readonly Placement[]> = new Map();
   /** Seats with a copy in flight, by placement. */
   readonly #busy = new Map<Placement, Set<Seat>>();
-  /** Copies that were sent to a seat since it was last warm. */
+  /** Copies that were sent to a seat since it was last warm, or away. */
   readonly #sent = new WeakMap<Seat, number>();
   /** The copies in flight, and how to give each up. */
   readonly #copies = new Map<Promise<void>, AbortController>();
@@ -86,31 +86,22 @@ export class WarmUp {
     if (call !== 'infer' && call !== 'predict') return;
     const path = pathOf(placement.version, call);
     if (path === undefined || !placement.hasRoom()) return;
-    const busy = this.#busyAt(placement);
+    const busy = this.#busy.get(placement) ?? new Set();
     const seat = busy.size < MOST_AT_ONCE ? this.#coldIn(placement, busy, call) : undefined;
     if (seat !== undefined) this.#send(placement, busy, seat, path, facts);
   }
 
-  #busyAt(placement: Placement): Set<Seat> {
-    const busy = this.#busy.get(placement) ?? new Set();
-    this.#busy.set(placement, busy);
-    return busy;
-  }
-
   #coldIn({ seats }: Placement, busy: ReadonlySet<Seat>, call: Call): Seat | undefined {
     const now = performance.now();
-    return seats.find(
-      (seat) =>
-        !busy.has(seat) &&
-        this.#isCold(seat) &&
-        seat.isWell(now) &&
-        seat.hasRoom() &&
-        speaks(seat.server.spec.kind, call),
-    );
+    const isFree = (seat: Seat) =>
+      !busy.has(seat) && this.#isCold(seat) && seat.hasRoom() && speaks(seat.server.spec.kind, call);
+    // Without callers nothing else finds out whether a server that was ejected is back.
+    const isUp = (seat: Seat) => seat.isWell(now) || (seat.isReady && seat.isDueForProbe(now));
+    return seats.find((seat) => isFree(seat) && isUp(seat));
   }
 
   #send(placement: Placement, busy: Set<Seat>, seat: Seat, path: string, facts: Facts): void {
-    busy.add(seat);
+    this.#busy.set(placement, busy.add(seat));
     this.#sent.set(seat, (this.#sent.get(seat) ?? 0) + 1);
     const giveUp = new AbortController();
     const copy: Promise<void> = sendLater(placement, seat, path, facts, giveUp.signal).then(() =>
@@ -123,7 +114,7 @@ export class WarmUp {
     this.#copies.delete(copy);
     busy.delete(seat);
     if (busy.size === 0) this.#busy.delete(placement);
-    if (seat.isWarm) this.#sent.delete(seat);
+    if (seat.isWarm || !seat.isWell(performance.now())) this.#sent.delete(seat);
   }
 }
 

@@ -4,13 +4,14 @@ import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WARM_AFTER } from '../../../gateway/forward/seat.ts';
 import { WarmUp } from '../../../gateway/forward/warm-up.ts';
-import { answering, type FakeServer, silent } from '../../support/fake-server.ts';
+import { answering, type FakeServer, fakeServer, silent } from '../../support/fake-server.ts';
+import { freePorts } from '../../support/free-ports.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';
 import { FACTS, placed } from './setup.ts';
 
 /** A version and what warms it up. */
-async function setup(t: TestContext, scripts: readonly RequestListener[], more: Parameters<typeof placed>[2] = {}) {
+async function setup(t: TestContext, scripts: Parameters<typeof placed>[1], more: Parameters<typeof placed>[2] = {}) {
   const at = await placed(t, scripts, more);
   const warmUp = new WarmUp(at.fleet);
   undo(t, () => warmUp.close());
@@ -135,6 +136,18 @@ test('a server that answers no copy well gets a hundred of them and is waited fo
   warmUp.answered(FACTS, v1, { class: 'ok' });
   await sleep(50);
   assert.equal(servers[0]?.seen.length, 100);
+});
+
+test('a server that is not there yet is tried again, and warmed once it is', async (t) => {
+  const [port] = await freePorts(1);
+  const { v2, warmUp, placement, answerUntil } = await setup(t, [`http://127.0.0.1:${port}`]);
+  const [seat] = placement.seats;
+  warmUp.want([v2]);
+  await answerUntil(() => seat?.server.health.standing(performance.now()) === 'ejected', 'three failures');
+  assert.equal(warmUp.isWarm(v2), false);
+  const { seen } = await fakeServer(t, answering({}), undefined, { host: '127.0.0.1', port: Number(port) });
+  await answerUntil(() => warmUp.isWarm(v2), 'a warm version');
+  assert.equal(seen.length, 20);
 });
 
 test('a server that was away is warmed again', async (t) => {
