@@ -1,5 +1,5 @@
 // The story of a request, as values: receive makes Facts, decide a Decision, forward an Answer, observe an Outcome.
-// Everything here is plain, readonly data; this file imports nothing of ours, and every folder may import it.
+// Everything here is plain, readonly data, or a word on it; this file imports nothing of ours, and every folder may import it.
 
 /** What a caller asks for: a prediction by Open Inference Protocol v2 or by v1, a look at the model, or any HTTP at all. */
 export type Call = 'infer' | 'predict' | 'metadata' | 'ready' | 'opaque';
@@ -65,13 +65,23 @@ export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' |
 export type Fault =
   | 'unreachable' // no connection, so the request was never sent
   | 'broken' // reset, cut short, or not HTTP
-  | 'deadline' // no whole answer within the model's timeout
+  | 'deadline' // no whole answer within the model's timeout, or a streamed one paused for longer than it may
   | 'too_large' // a streamed body went over the limit
+  | 'too_slow' // the caller sent a streamed body, or took a streamed answer, too slowly
   | 'shed' // every server of the version is at its in-flight cap
   | 'client_left'; // the caller hung up before it had the whole answer
 
-/** Whose doing a result was. Only `model_fault` speaks against a version. */
-export type OutcomeClass = 'ok' | 'model_fault' | 'server_fault' | 'client_fault' | 'shed' | 'client_left';
+/**
+ * Whose doing a result was. Only `model_fault` speaks against a version. `server_fault` is the servers' trouble: no
+ * connection, a connection that broke, or a server that does not have the version ready.
+ */
+export const OUTCOME_CLASSES = ['ok', 'model_fault', 'server_fault', 'client_fault', 'shed', 'client_left'] as const;
+export type OutcomeClass = (typeof OUTCOME_CLASSES)[number];
+
+/** Whether a caller should have had an answer and got none, whatever the reason: what people call an error. */
+export function isFailure(outcome: OutcomeClass): boolean {
+  return outcome === 'model_fault' || outcome === 'server_fault';
+}
 
 /** What goes back to the caller. */
 export type Answer = {
@@ -88,12 +98,18 @@ export type Answer = {
   readonly class: OutcomeClass;
   /** The class of the first attempt's result: a retry that went well does not make it undone. */
   readonly firstClass: OutcomeClass;
+  /** Why the first attempt brought no answer of a server, or was not made; undefined when it brought one. */
   readonly firstFault: Fault | undefined;
+  /** The server of the first attempt; undefined when there was none. Where a hedge outran that attempt, it is the hedge's. */
   readonly firstServer: string | undefined;
   readonly firstServerClass: 'cpu' | 'gpu' | undefined;
+  /** Whether the server that was asked first had answered enough requests of this version before not to be cold. */
   readonly isWarm: boolean;
   readonly attempts: number;
-  /** Milliseconds from the decision to the last byte, on a monotonic clock. */
+  /**
+   * Milliseconds on a monotonic clock. Of a whole answer: from the decision to the last byte. Of a streamed one: the
+   * server's part of it, without the time in which the caller was waited for (`forward/turns.ts`).
+   */
   readonly latencyMs: number;
 };
 

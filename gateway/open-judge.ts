@@ -3,23 +3,26 @@ import type { GatewaySettings } from './env.ts';
 import type { Admission } from './forward/admission.ts';
 import { capacityOf } from './forward/capacity.ts';
 import type { Fleet } from './forward/fleet.ts';
+import { WarmUp } from './forward/warm-up.ts';
 import { readingOf, transitionOf } from './judge/told.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
-import { createNotifier } from './observe/notify.ts';
+import { createNotifier, type Notifier } from './observe/notify.ts';
 import { addRolloutMetrics } from './observe/rollout-metrics.ts';
 import { progressFile } from './observe/store/progress-file.ts';
 import type { Store } from './observe/store/store.ts';
 import { recordTransition } from './observe/transition.ts';
 import { PerTick } from './per-tick.ts';
-import type { Policy } from './policy/policy.ts';
+import type { Policy, Rollout } from './policy/policy.ts';
 import { Replicas } from './replicas.ts';
-import { Rollouts } from './rollouts.ts';
+import { type Held, Rollouts } from './rollouts.ts';
 
 /** The judge of a running gateway. */
 export type Judge = {
   readonly rollouts: Rollouts;
   readonly perTick: PerTick;
+  /** Hears of every answer, for copies to candidates that are soon to have callers. */
+  readonly warmUp: WarmUp;
   readonly start: () => Promise<void>;
   readonly update: (policy: Policy) => void;
   readonly close: () => Promise<void>;
@@ -40,6 +43,7 @@ export function openJudge(
   { admission, fleet, store, metrics, log }: Parts,
 ): Judge {
   const rollouts = new Rollouts(policy);
+  const warmUp = new WarmUp(fleet);
   const notifier = createNotifier(settings.notifyUrl, (notice, reason) =>
     log.error({ notice, reason }, 'a notification could not be delivered'),
   );
@@ -56,15 +60,17 @@ export function openJudge(
     replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now) : undefined,
     withheld: () => admission.withheld,
     serversOf: (rollout) => serversOf(rollout, rollouts, fleet, warmUp),
-    warmUp: (versions) => warmUp.want(versions),
+    warmUp: (wanted) => warmUp.want(wanted.map(({ candidate, warmUp: answers }) => ({ version: candidate, answers }))),
     progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
     tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
     onTrouble: (error) => log.error({ err: error }, 'the judge'),
+    onHeld: (held, isOver) => reportHeld(held, isOver, log, notifier),
   });
   return {
     rollouts,
     perTick,
+    warmUp,
     start: () => perTick.start(),
     update: (next) => {
       rollouts.follow(next);
@@ -74,7 +80,30 @@ export function openJudge(
     },
     close: async () => {
       await perTick.close();
+      await warmUp.close();
       notifier.close();
     },
   };
+}
+
+/** How much of the traffic the servers of both versions are enough for, and whether the candidate's are warm. */
+function serversOf(rollout: Rollout, rollouts: Rollouts, fleet: Fleet, warmUp: WarmUp) {
+  const { candidate, warmUp: answers } = rollout;
+  const model = rollouts.models.get(candidate.model);
+  const isWarm = warmUp.isWarm({ version: candidate, answers });
+  const own = rollouts.baselineFor(rollout);
+  if (model?.kind !== 'served' || own === undefined) return { capacity: 1, room: 1, isWarm };
+  const [mine, theirs] = [fleet.placementOf(candidate), fleet.placementOf(own)];
+  const now = performance.now();
+  return { capacity: capacityOf(mine, theirs, now), room: capacityOf(theirs, mine, now), isWarm };
+}
+
+/** A rollout that no one can judge is for a person to look at. */
+function reportHeld({ id, sentence }: Held, isOver: boolean, log: Logger, notifier: Notifier): void {
+  const text = isOver
+    ? `rollout ${id} can be judged again`
+    : `rollout ${id} is held on its baseline: ${sentence}; roll it back, or mend what is stored`;
+  if (isOver) log.info({ rollout: id }, text);
+  else log.error({ rollout: id }, text);
+  notifier.send({ text, rollout: id, kind: 'held', isUrgent: !isOver });
 }

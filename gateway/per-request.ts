@@ -20,6 +20,8 @@ export type PerRequestDeps = ChoiceDeps & {
   readonly expose: (exposure: Exposure, answer: Answer) => void;
   /** The model's shadows: what keeps a streamed request for them, and the offer of copies once it is answered. */
   readonly shadows: Pick<Shadows, 'tapFor' | 'answered'>;
+  /** Hears of predictions that were answered: candidates that are soon to have callers get copies. */
+  readonly warmUp: { readonly answered: (facts: Facts, version: Version, answer: Answer) => void };
   /** What the ladders of tiers have spent, and how they do. */
   readonly tiering: Tiering;
   /** The SHA-256 of a version's model file, as far as it is known. */
@@ -54,6 +56,7 @@ async function ask(
   if (isPrediction(facts)) {
     observe(deps, facts, decision, answer);
     deps.shadows.answered(facts, decision, version, answer);
+    deps.warmUp.answered(facts, version, answer);
   }
   return answer;
 }

@@ -26,7 +26,7 @@ export type PerTickDeps = {
   /** The parts of the traffic that the candidate's servers, and the baseline's, are enough for; and whether the former are warm. */
   readonly serversOf: (rollout: Rollout) => { readonly capacity: number; readonly room: number; readonly isWarm: boolean };
   /** Candidates that are to be warmed up with copies of real requests. */
-  readonly warmUp: (versions: readonly Version[]) => void;
+  readonly warmUp: (rollouts: readonly Rollout[]) => void;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
   readonly progress: {
     readonly load: () => Promise<readonly unknown[]>;
@@ -166,7 +166,7 @@ export class PerTick {
     const { wasRead } = store.known();
     const now = performance.now();
     const judged = rollouts.take(now, this.#deps.withheld());
-    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout.candidate));
+    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout));
     for (const seen of judged) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on

@@ -130,6 +130,13 @@ export class Rollouts {
     return (this.#watched.get(candidate.model) ?? []).map(({ rollout }) => rollout);
   }
 
+  /** The version that the candidate's callers go back to; undefined when the policy has lost it. */
+  baselineFor({ id, candidate }: Rollout): Version | undefined {
+    const model = this.#policy.models.get(candidate.model);
+    const label = this.#ledger.get(id)?.baseline;
+    return model?.kind === 'served' && label !== undefined ? model.versions.get(label) : undefined;
+  }
+
   /** Takes over another policy. What is known of a rollout that it still has stays known. */
   follow(policy: Policy): void {
     this.#policy = policy;

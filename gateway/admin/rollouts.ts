@@ -2,7 +2,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
-import type { Alert } from '../judge/alert.ts';
+import type { Alert, Ignored } from '../judge/alert.ts';
 import type { Order } from '../judge/order.ts';
 import type { RolloutState } from '../judge/state.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
@@ -18,7 +18,7 @@ export type RolloutRoutesDeps = {
   /** States of the rollouts that the policy has. */
   readonly statesOf: (model: string) => readonly RolloutState[];
   readonly order: (id: string, order: Order) => Promise<Ordered>;
-  readonly heed: (alert: Alert) => Promise<Ordered | undefined>;
+  readonly heed: (alert: Alert) => Promise<Ordered | { readonly kind: 'ignored'; readonly why: Ignored }>;
   readonly audit: AuditTrail;
 };
 
@@ -98,12 +98,14 @@ async function takeAlerts(deps: RolloutRoutesDeps, request: FastifyRequest) {
   const told = bodyOf(ALERTS, request);
   const alerts = [...told.alerts, ...cutOff(told)];
   const rolledBack: string[] = [];
+  const ignored: { fingerprint: string; why: Ignored }[] = [];
   for (const alert of alerts) {
     const ordered = await deps.heed(alert);
-    if (ordered?.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
-    if (ordered?.kind === 'done') rolledBack.push(ordered.state.id);
+    if (ordered.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
+    if (ordered.kind === 'done') rolledBack.push(ordered.state.id);
+    if (ordered.kind === 'ignored') ignored.push({ fingerprint: alert.fingerprint, why: ordered.why });
   }
-  return { alerts: told.alerts.length, rolled_back: [...new Set(rolledBack)] };
+  return { alerts: told.alerts.length, rolled_back: [...new Set(rolledBack)], ignored };
 }
 
 /** What was cut off is about what all alerts of the group have in common, and fires as the group does. */

@@ -22,6 +22,8 @@ export type StatusInput = {
   readonly ladderOf: (model: string) => LadderStatus | undefined;
   /** Rollouts of the policy that may not start. */
   readonly refusals: readonly Refusal[];
+  /** Rollouts that are held on their baselines because no one can judge them. */
+  readonly held: readonly { readonly id: string; readonly sentence: string }[];
   readonly store: StoreHealth;
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;

@@ -1,5 +1,5 @@
 // What follows from the answer of a tier: it goes to the caller, or the next tier is asked. Pure.
-import type { OutcomeClass } from '../flow.ts';
+import { isFailure, type OutcomeClass } from '../flow.ts';
 import type { TieredModel } from '../policy/policy.ts';
 
 /** Why a request is passed on: the answer is not sure, does not say how sure it is, or there is none. */
@@ -46,7 +46,7 @@ export function nextStep(model: TieredModel, answer: TierAnswer, asked: number |
   const tiers = [...ladder.keys()];
   const next = tiers[tiers.indexOf(answer.tier) + 1];
   if (escalation === undefined || next === undefined) return DONE;
-  if (answer.class === 'model_fault' || answer.class === 'shed')
+  if (isFailure(answer.class) || answer.class === 'shed')
     return means.leftMs > means.nextP95Ms ? { kind: 'up', tier: next, reason: 'outage', isPaid: false } : DONE;
   if (answer.class !== 'ok') return DONE; // the caller's own mistake, or it has left
   const threshold = thresholdOf(escalation.below.get(answer.tier), asked);

@@ -1,7 +1,7 @@
 // Whose doing a server's answer is. Status codes alone do not tell: MLServer says 400 when the model raised, Triton may.
 // Sources: kserve/kserve, triton-inference-server (server, core, python_backend), SeldonIO/MLServer mlserver/errors.py,
 // tensorflow/serving util/net_http and the status map of its REST API.
-import type { Fault, OutcomeClass } from '../flow.ts';
+import type { Call, Fault, OutcomeClass } from '../flow.ts';
 import type { ServerKind } from '../policy/policy.ts';
 
 /** Of an error's text only the beginning is read. */
@@ -13,28 +13,45 @@ type Reading = {
   readonly isNotReady: boolean;
 };
 
-/** What an answer with this status and body means on this kind of server. */
-export function readAnswer(kind: ServerKind, status: number, body: Buffer): Reading {
+/** What an answer to this call with this status and body means on this kind of server. */
+export function readAnswer(kind: ServerKind, call: Call, status: number, body: Buffer): Reading {
   if (status < 400) return OK;
-  if (status === 503) return NOT_READY;
-  if (status === 404) return NOT_READY; // the path is the policy's, so no caller can have got it wrong
   if (status === 429) return { class: 'shed', isNotReady: false };
   if (status === 499) return { class: 'client_left', isNotReady: false }; // TensorFlow Serving's CANCELLED
   if (status === 501) return CLIENT_FAULT; // an extension that it does not have
+  if (status === 503 && call !== 'opaque') return NOT_READY; // an app behind a prefix says it of itself, not of a model
   if (status >= 500) return MODEL_FAULT;
+  // The caller's own path, or one that this kind of server does not have: who asked for it asked for what is not there.
+  if (call === 'opaque' || !speaks(kind, call)) return CLIENT_FAULT;
+  if (status === 404) return NOT_READY; // the path is the policy's, so no caller can have got it wrong
   return status === 400 ? read400(kind, body) : CLIENT_FAULT;
+}
+
+/** Whether servers of this kind have this call: v1's `:predict` came with TensorFlow Serving, which has no v2. */
+export function speaks(kind: ServerKind, call: Call): boolean {
+  if (call === 'predict') return kind !== 'triton' && kind !== 'mlserver';
+  return kind !== 'tensorflow-serving' || (call !== 'infer' && call !== 'metadata');
 }
 
 /** The class of an answer that the gateway had to write itself. */
 export function classOfFault(fault: Fault): OutcomeClass {
-  if (fault === 'too_large') return 'client_fault';
-  return fault === 'shed' || fault === 'client_left' ? fault : 'model_fault';
+  return CLASSES[fault];
 }
+
+const CLASSES: Readonly<Record<Fault, OutcomeClass>> = {
+  unreachable: 'server_fault',
+  broken: 'server_fault',
+  deadline: 'model_fault',
+  too_large: 'client_fault',
+  too_slow: 'client_fault',
+  shed: 'shed',
+  client_left: 'client_left',
+};
 
 const OK: Reading = { class: 'ok', isNotReady: false };
 const MODEL_FAULT: Reading = { class: 'model_fault', isNotReady: false };
 const CLIENT_FAULT: Reading = { class: 'client_fault', isNotReady: false };
-const NOT_READY: Reading = { class: 'model_fault', isNotReady: true };
+const NOT_READY: Reading = { class: 'server_fault', isNotReady: true };
 
 function read400(kind: ServerKind, body: Buffer): Reading {
   if (kind !== 'triton' && kind !== 'mlserver') return CLIENT_FAULT;

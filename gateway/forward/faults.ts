@@ -15,6 +15,7 @@ export const FAULTS: Record<
     error: 'every server of this version is at its limit of requests',
     headers: { ...JSON_TYPE, 'retry-after': '1' },
   },
+  too_slow: { status: 408, error: 'the request did not arrive in time', headers: JSON_TYPE },
   too_large: { status: 413, error: 'the request body is larger than this gateway accepts', headers: JSON_TYPE },
   client_left: { status: 499, error: 'the caller left', headers: JSON_TYPE },
 };

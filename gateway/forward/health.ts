@@ -26,6 +26,8 @@ type Window = { since: number; answered: number; failed: number };
 export class Health {
   #failuresInARow = 0;
   #ejections = 0;
+  /** The same, but never forgiven. */
+  #timesOut = 0;
   #ejectedUntil = 0;
   #isOut = false;
   #backSince: number;
@@ -39,6 +41,11 @@ export class Health {
 
   get failuresInARow(): number {
     return this.#failuresInARow;
+  }
+
+  /** How often the server was ejected since this gateway knows it: what was learnt of it before may be outdated. */
+  get timesOut(): number {
+    return this.#timesOut;
   }
 
   /** The server answered. */
@@ -74,6 +81,7 @@ export class Health {
     if (!this.#isOut && now - this.#ejectedUntil > FORGIVEN_AFTER_MS) this.#ejections = 0;
     this.#ejectedUntil = now + Math.min(FIRST_EJECTION_MS * 2 ** this.#ejections, LONGEST_EJECTION_MS);
     this.#ejections++;
+    this.#timesOut++;
     this.#isOut = true;
     this.#now = { since: now, answered: 0, failed: 0 };
     this.#before = { ...this.#now };

@@ -7,6 +7,7 @@ export const DROPS = [
   'shed',
   'overload',
   'too_large',
+  'incomplete',
   'paused',
   'bytes',
   'age',

@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../policy/policy.ts';
+import { copyOf, SHADOW_HEADER } from './copy.ts';
 import { Fleet } from './fleet.ts';
 import { responseHeaders } from './headers.ts';
 import { type Drop, type Ending, type Job, type LaneCounts, MirrorLane } from './mirror-lane.ts';
@@ -15,15 +16,6 @@ const SWEEP_MS = 250;
 const LAST_ANSWERS_MS = 1000;
 /** Bytes of streamed requests and answers that are kept at one time until their callers have been served. */
 const MOST_TAPPED_BYTES = 64 * 1024 * 1024;
-/** Tells a server that nobody waits for the answer, and for which shadow it is. */
-const SHADOW_HEADER = 'x-sluice-shadow';
-/** Of the caller's headers these are always copied: without them the body cannot be read. */
-const OF_THE_BODY: ReadonlySet<string> = new Set([
-  'content-type',
-  'content-encoding',
-  'inference-header-content-length',
-  'accept',
-]);
 
 /** A request that was answered and is to be copied. */
 export type Original = {
@@ -160,7 +152,7 @@ export class Mirror {
     if (original.answer.class === 'shed') return 'shed'; // there is nothing to compare with, and enough to do
     if (target === undefined) return 'no_version';
     if (pathAt(target, original) === undefined) return 'no_path';
-    if (whole === undefined) return 'too_large';
+    if (whole === undefined) return original.streamed?.tap.isComplete ? 'too_large' : 'incomplete';
     return this.#deps.isBusy() ? 'overload' : undefined;
   }
 
@@ -201,20 +193,8 @@ function wholeOf(original: Original): Original | undefined {
   const whole = { ...original, facts: { ...facts, body: recorded.request } };
   if (!answer.isDelivered) return whole; // the gateway's own words are in the answer
   const headers = responseHeaders(recorded.headers, 'inference');
-  return { ...whole, answer: { ...answer, headers, body: recorded.response } };
+  return { ...whole, answer: { ...answer, headers, body: recorded.response, latencyMs: recorded.tookMs } };
 }
-
-/** The request as servers in shadow see it: the body itself, and of the headers what belongs to it and what the policy names. */
-function copyOf({ id, model, call, pin, rawHeaders, body }: Facts, named: readonly string[]): Facts {
-  const copied: string[] = [];
-  for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
-    const name = (rawHeaders[i] as string).toLowerCase();
-    if (OF_THE_BODY.has(name) || named.includes(name)) copied.push(name, rawHeaders[i + 1] as string);
-  }
-  return { id, model, call, pin, headers: NO_HEADERS, rawHeaders: copied, body };
-}
-
-const NO_HEADERS: Facts['headers'] = {};
 
 function pairOf(
   { facts, version, unit, tier }: Original,

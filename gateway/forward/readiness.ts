@@ -1,6 +1,7 @@
 // Asks the servers which versions they have ready: per version, for a server that is up may still be loading one.
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Version } from '../policy/policy.ts';
+import { speaks } from './dialect.ts';
 import type { Fleet } from './fleet.ts';
 import { look, type Seen } from './look.ts';
 import type { Placement } from './placement.ts';
@@ -64,7 +65,10 @@ export class ReadinessProbes {
   }
 
   async #probe(placement: Placement, seat: Seat): Promise<void> {
-    const ready = pathOf(placement.version, 'ready');
+    const { version } = placement;
+    // Where a server has no v2 its v1 tells, whatever callers of the version are to speak.
+    const hasV2 = speaks(seat.server.spec.kind, 'infer');
+    const ready = pathOf(hasV2 || version.protocol === 'http' ? version : { ...version, protocol: 'v1' }, 'ready');
     if (ready === undefined) return;
     seat.readyAt = performance.now(); // or a slow answer would be asked for again and again
     const said = readinessIn(await look(seat.server, ready));

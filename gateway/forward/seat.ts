@@ -4,7 +4,10 @@ import type { Server } from './server.ts';
 /** What a seat without any answer yet counts as once something is on its way to it, in milliseconds. */
 const PENALTY_MS = 60_000;
 
-/** One version at one server: how fast it answers there, and whether it is loaded. */
+/** So many answers of a version until a server has filled its caches, compiled its kernels and grown its pools. */
+export const WARM_AFTER = 20;
+
+/** One version at one server: how fast it answers there, and whether it is loaded and warm. */
 export class Seat {
   readonly server: Server;
   /** Whether the server last said that it has this version ready; true until it says otherwise. */
@@ -12,6 +15,9 @@ export class Seat {
   /** When that was last asked or learnt. */
   readyAt = Number.NEGATIVE_INFINITY;
   #latency: Ewma = UNKNOWN;
+  #answered = 0;
+  /** How often the server had been ejected when the first of them was counted. */
+  #timesOut = 0;
 
   constructor(server: Server) {
     this.server = server;
@@ -22,7 +28,31 @@ export class Seat {
     this.#latency = observe(this.#latency, latencyMs, now);
   }
 
+  /**
+   * Requests that the model here has run for, well or not, since the server was last away: ejected, not ready or without a
+   * connection. It may have been restarted then.
+   */
+  get answered(): number {
+    return this.#timesOut === this.server.health.timesOut ? this.#answered : 0;
+  }
+
+  get isWarm(): boolean {
+    return this.answered >= WARM_AFTER;
+  }
+
+  /** The model has run here for one more request. */
+  ran(): void {
+    this.#answered = this.answered + 1;
+    this.#timesOut = this.server.health.timesOut;
+  }
+
+  /** What was in the server's memory may be gone. */
+  cooled(): void {
+    this.#answered = 0;
+  }
+
   noteReady(isReady: boolean, now: number): void {
+    if (!isReady) this.cooled();
     this.isReady = isReady;
     this.readyAt = now;
   }

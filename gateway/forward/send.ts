@@ -2,7 +2,7 @@
 // again only to the same version, only while no byte of an answer has come, and only as far as the retry budget goes.
 import type { Dispatcher } from 'undici';
 import { errorBody } from '../errors.ts';
-import type { Answer, Facts, OnLeave, OutcomeClass } from '../flow.ts';
+import type { Answer, Facts, Fault, OnLeave, OutcomeClass } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import { Exchange, type Result } from './exchange.ts';
 import { FAULTS, statusForCaller } from './faults.ts';
@@ -26,6 +26,8 @@ export type SendOptions = {
   readonly timeoutMs?: number;
   /** Of a request of protocol http; else POST for a prediction and GET for a look. */
   readonly method?: Dispatcher.HttpMethod;
+  /** The only server to ask, once, and for as long as `timeoutMs` says: of a copy that no caller waits for. */
+  readonly seat?: Seat;
 };
 
 /** Sends a request to a server of this version; its timeout counts from now to the last byte of the answer. */
@@ -40,6 +42,8 @@ export function send(
 }
 
 type Settled = Exclude<Result, { kind: 'dropped' }>;
+/** What came of the first attempt. */
+type First = { readonly class: OutcomeClass; readonly fault: Fault | undefined };
 
 class Sending {
   readonly #placement: Placement;
@@ -50,18 +54,20 @@ class Sending {
   readonly #headers: string[];
   readonly #timeoutMs: number;
   readonly #method: Dispatcher.HttpMethod;
+  readonly #only: Seat | undefined;
   readonly #tried: Seat[] = [];
   readonly #open = new Set<Exchange>();
   #deadline: NodeJS.Timeout | undefined;
   #next: NodeJS.Timeout | undefined;
-  #firstClass: OutcomeClass | undefined;
+  #first: First | undefined;
+  #isWarm = false;
   #isSettled = false;
 
   constructor(
     placement: Placement,
     path: string,
     facts: Facts,
-    { marks, timeoutMs, method }: SendOptions,
+    { marks, timeoutMs, method, seat }: SendOptions,
     settle: (answer: Answer) => void,
   ) {
     this.#placement = placement;
@@ -73,21 +79,30 @@ class Sending {
     this.#headers.push(DEADLINE_HEADER, '');
     this.#method = method ?? (facts.call === 'infer' || facts.call === 'predict' ? 'POST' : 'GET');
     const longest = placement.version.timeoutMs;
-    this.#timeoutMs = timeoutMs === undefined ? longest : Math.min(timeoutMs, longest);
+    this.#only = seat;
+    this.#timeoutMs = Math.min(timeoutMs ?? longest, seat === undefined ? longest : Number.POSITIVE_INFINITY);
   }
 
   start(onLeave: OnLeave): void {
     const { version, budget } = this.#placement;
-    const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
-    if (seat === undefined)
+    const seat = this.#only ?? this.#chosen();
+    if (seat === undefined) {
+      this.#first = { class: 'shed', fault: 'shed' };
       return void this.#settle(this.#answerTo({ kind: 'fault', fault: 'shed', isStarted: false }, undefined));
-    budget.deposit();
+    }
+    if (this.#only === undefined) budget.deposit();
     this.#placement.inFlight++;
     this.#deadline = setTimeout(() => this.#give('deadline'), this.#timeoutMs);
     onLeave(() => this.#give('client_left'));
     const { hedgeAfterMs } = version.resending;
-    if (hedgeAfterMs !== undefined) this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
+    if (hedgeAfterMs !== undefined && this.#only === undefined)
+      this.#next = setTimeout(() => this.#hedge(), hedgeAfterMs);
+    this.#isWarm = seat.isWarm;
     this.#ask(seat);
+  }
+
+  #chosen(): Seat | undefined {
+    return this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
   }
 
   #ask(seat: Seat): void {
@@ -112,8 +127,8 @@ class Sending {
   #heard(exchange: Exchange, seat: Seat, result: Result, since: number): void {
     this.#open.delete(exchange);
     seat.server.inFlight--;
-    noteHealth(seat, result, since, this.#timeoutMs);
-    this.#firstClass ??= this.#classOf(result, seat);
+    noteHealth(seat, result, { call: this.#facts.call, since, timeoutMs: this.#usualMs });
+    if (seat === this.#tried[0]) this.#first ??= this.#firstOf(result, seat); // a hedge may be heard of before it
     if (this.#isSettled || result.kind === 'dropped') return;
     const isWanting = this.#isUnanswered(result, seat);
     if (isWanting && this.#open.size > 0) return; // the other one may still answer
@@ -123,15 +138,20 @@ class Sending {
     this.#next = setTimeout(() => this.#ask(again), Math.random() * JITTER_MS);
   }
 
+  /** What a failure counts as at least: a copy that may take longer than requests do makes a server no slower. */
+  get #usualMs(): number {
+    return Math.min(this.#timeoutMs, this.#placement.version.timeoutMs);
+  }
+
   /** Whether the server did not do the work, or did not get to tell what came of it. */
   #isUnanswered(result: Settled, seat: Seat): boolean {
     if (result.kind === 'fault') return true;
-    return result.status === 429 || readAnswer(seat.server.spec.kind, result.status, result.body).isNotReady;
+    return result.status === 429 || this.#read(result, seat).isNotReady;
   }
 
   /** Whether one more attempt can do no harm. */
   #mayRepeat(result: Settled): boolean {
-    if (this.#tried.length >= MOST_ATTEMPTS) return false;
+    if (this.#only !== undefined || this.#tried.length >= MOST_ATTEMPTS) return false;
     if (result.kind === 'response' || result.fault === 'unreachable') return true; // nothing was done
     return !result.isStarted && this.#placement.version.resending.isIdempotent;
   }
@@ -156,7 +176,7 @@ class Sending {
     if (this.#isSettled) return;
     const seat = this.#tried.at(-1);
     const open = [...this.#open];
-    this.#firstClass ??= classOfFault(fault);
+    this.#first ??= { class: classOfFault(fault), fault };
     this.#finish({ kind: 'fault', fault, isStarted: false }, seat);
     for (const exchange of open) exchange.abandon(fault);
   }
@@ -170,19 +190,31 @@ class Sending {
     this.#settle(this.#answerTo(result, seat));
   }
 
-  #classOf(result: Result, seat: Seat): OutcomeClass | undefined {
+  #firstOf(result: Result, seat: Seat): First | undefined {
     if (result.kind === 'dropped') return undefined;
-    if (result.kind === 'fault') return classOfFault(result.fault);
-    return readAnswer(seat.server.spec.kind, result.status, result.body).class;
+    return { class: this.#classOf(result, seat), fault: result.kind === 'fault' ? result.fault : undefined };
+  }
+
+  #classOf(result: Settled, seat: Seat): OutcomeClass {
+    return result.kind === 'fault' ? classOfFault(result.fault) : this.#read(result, seat).class;
+  }
+
+  #read({ status, body }: Extract<Result, { kind: 'response' }>, seat: Seat): ReturnType<typeof readAnswer> {
+    return readAnswer(seat.server.spec.kind, this.#facts.call, status, body);
   }
 
   #answerTo(result: Settled, seat: Seat | undefined): Answer {
-    const outcome = seat === undefined ? 'shed' : (this.#classOf(result, seat) ?? 'client_left');
+    const outcome = seat === undefined ? 'shed' : this.#classOf(result, seat);
+    const first = (this.#first === undefined ? seat : this.#tried[0])?.server; // a hedge that outran it stands for it
     const common = {
       server: seat?.server.name,
       serverClass: seat?.server.spec.class,
       class: outcome,
-      firstClass: this.#firstClass ?? outcome,
+      firstClass: this.#first?.class ?? outcome,
+      firstFault: this.#first?.fault,
+      firstServer: first?.name,
+      firstServerClass: first?.spec.class,
+      isWarm: this.#isWarm,
       attempts: this.#tried.length,
       latencyMs: performance.now() - this.#start,
       isDelivered: false,

@@ -3,16 +3,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import { errorBody } from '../errors.ts';
 import type { Answer, Facts, Fault, OnLeave } from '../flow.ts';
-import { classOfFault, readAnswer } from './dialect.ts';
 import { type ResponseHeaders, whyUnusable } from './exchange.ts';
-import { FAULTS } from './faults.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
+import { answerOf, outside, readHead } from './streamed.ts';
 import type { Tap } from './tap.ts';
+import { Turns } from './turns.ts';
+import { hasBody, passOn } from './upload.ts';
 
 /** What a streamed request is made of, beside its facts. */
 export type Streams = {
@@ -24,13 +24,24 @@ export type Streams = {
   readonly prefix: string;
   /** Bytes of a request body; beyond it the caller is refused. */
   readonly bodyLimit: number;
+  /** Milliseconds, added up, that the answer may wait for the caller, where that is more than the version's timeout. */
+  readonly answerTimeoutMs: number;
   /** Called before the body is read: a caller may wait to be asked for it. */
   readonly askForBody: () => void;
+  /** Takes what to do when the rest of the body has not arrived in the time that callers have for a request. */
+  readonly whenLate: (end: () => void) => void;
   /** Hears of every piece, where a copy is to follow. */
   readonly tap?: Tap | undefined;
 };
 
-/** Streams a request to a server of this version and its answer to the caller. Settles when that has ended. */
+/**
+ * Streams a request to a server of this version and its answer to the caller. Settles when that has ended.
+ *
+ * The version's timeout and `latencyMs` count the server's time alone (`turns.ts`): a caller that sends or reads slowly is
+ * bounded by the limits of the listener and never speaks against the version or its server. `latencyMs` of an event stream
+ * (`text/event-stream`) ends with the first piece of the answer, for how long it goes on is what the caller asked for; of any
+ * other answer it ends with the last piece, since many servers send their head before they have done any work.
+ */
 export function stream(
   placement: Placement,
   path: string,
@@ -46,14 +57,17 @@ class Streaming implements Dispatcher.DispatchHandler {
   readonly #facts: Facts;
   readonly #streams: Streams;
   readonly #settle: (answer: Answer) => void;
-  readonly #start = performance.now();
+  #turns: Turns | undefined;
+  /** What the server had taken when the last attempt began, in milliseconds. */
+  #askedMs = 0;
+  #firstPieceMs: number | undefined;
+  #isEvents = false;
   #path = '';
   readonly #tried: Seat[] = [];
   #upload: PassThrough | undefined;
   #controller: Dispatcher.DispatchController | undefined;
-  #deadline: NodeJS.Timeout | undefined;
-  #idle: NodeJS.Timeout | undefined;
   #isSent = false;
+  #isWarm = false;
   #status = 0;
   #fault: Fault | undefined;
   #isSettled = false;
@@ -66,21 +80,35 @@ class Streaming implements Dispatcher.DispatchHandler {
   }
 
   start(path: string, onLeave: OnLeave): void {
-    const seat = this.#placement.hasRoom() ? this.#placement.choose(this.#start, Math.random, []) : undefined;
+    const now = performance.now();
+    const seat = this.#placement.hasRoom() ? this.#placement.choose(now, Math.random, []) : undefined;
     if (seat === undefined) return void this.#settle(this.#answer('shed'));
     this.#placement.budget.deposit();
     this.#placement.inFlight++;
-    this.#deadline = setTimeout(() => this.#give('deadline'), this.#placement.version.timeoutMs);
+    this.#turns = this.#newTurns();
     onLeave(() => this.#give('client_left'));
     this.#path = path;
+    this.#isWarm = seat.isWarm;
     this.#ask(seat);
+  }
+
+  #newTurns(): Turns {
+    const { timeoutMs, idleTimeoutMs } = this.#placement.version;
+    return new Turns({
+      serverMs: timeoutMs,
+      onServerLate: () => this.#give('deadline'),
+      takingMs: Math.max(timeoutMs, this.#streams.answerTimeoutMs),
+      onTakenLate: () => this.#give('too_slow'),
+      silenceMs: idleTimeoutMs,
+      onSilence: () => this.#give('deadline'),
+    });
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
     this.#isSent = true;
     if (this.#isSettled) controller.abort(new Error('abandoned'));
-    else if (this.#upload !== undefined) this.#send(this.#upload);
+    else if (this.#upload !== undefined && this.#turns !== undefined) this.#send(this.#upload, this.#turns);
   }
 
   onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: ResponseHeaders): void {
@@ -95,8 +123,10 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#status = status;
     tap?.answered(headers);
     this.#noteHead(status);
+    this.#isEvents = String(headers['content-type'] ?? '').startsWith('text/event-stream');
     const { location } = headers;
-    const moved = typeof location === 'string' ? { location: this.#outside(location, prefix) } : {};
+    const moved =
+      typeof location === 'string' ? { location: outside(location, this.#seat?.server.spec.origin ?? '', prefix) } : {};
     response.writeHead(status, {
       ...responseHeaders(headers, 'http'),
       ...moved,
@@ -105,17 +135,20 @@ class Streaming implements Dispatcher.DispatchHandler {
     });
     response.flushHeaders();
     response.on('drain', () => {
-      this.#idle?.refresh();
+      this.#turns?.untaken(false);
       controller.resume();
     });
-    this.#idle = setTimeout(() => this.#give('broken'), this.#placement.version.idleTimeoutMs);
+    this.#turns?.heard();
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
-    this.#idle?.refresh();
+    this.#firstPieceMs ??= this.#serverMs;
+    this.#turns?.heard();
     this.#streams.tap?.received(chunk);
-    if (!this.#streams.response.write(chunk)) controller.pause(); // the caller reads slower than the server writes
+    if (this.#streams.response.write(chunk)) return;
+    controller.pause(); // the caller reads slower than the server writes
+    this.#turns?.untaken(true);
   }
 
   onResponseEnd(): void {
@@ -126,15 +159,20 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   onResponseError(): void {
     if (this.#isSettled) return;
-    if (this.#isSent) return void this.#give('broken');
+    if (this.#isSent) return void this.#give(this.#isCallersDoing() ? 'too_slow' : 'broken');
     // Nothing of the request has left: another server may have it, body and all.
     const seat = this.#seat;
     const again = this.#placement.choose(performance.now(), Math.random, this.#tried);
     if (seat === undefined || again === undefined || !this.#placement.budget.withdraw())
       return void this.#give('unreachable');
     seat.server.inFlight--;
-    noteHealth(seat, { kind: 'fault', fault: 'unreachable', isStarted: false }, this.#start, this.#timeoutMs);
+    this.#noteFault(seat, 'unreachable');
     this.#ask(again);
+  }
+
+  /** A server too loses patience with a caller that lets it wait for longer than the server itself may take. */
+  #isCallersDoing(): boolean {
+    return this.#turns !== undefined && this.#turns.callerMs > this.#timeoutMs;
   }
 
   get #seat(): Seat | undefined {
@@ -145,32 +183,32 @@ class Streaming implements Dispatcher.DispatchHandler {
     return this.#placement.version.timeoutMs;
   }
 
+  get #serverMs(): number {
+    return this.#turns?.serverMs ?? 0;
+  }
+
   #ask(seat: Seat): void {
     this.#tried.push(seat);
+    this.#askedMs = this.#serverMs;
     seat.server.inFlight++;
     const { request } = this.#streams;
-    const { 'content-length': length, 'transfer-encoding': encoding, connection } = request.headers;
-    const hasBody = (length !== undefined && length !== '0') || encoding !== undefined;
+    const { 'content-length': length, connection } = request.headers;
     // A stream of its own, for undici destroys what it sends from and that must not be the caller's socket.
-    this.#upload = hasBody ? new PassThrough() : undefined;
+    this.#upload = hasBody(request) ? new PassThrough() : undefined;
     const headers = requestHeaders(this.#facts.rawHeaders, connection, this.#facts.id, 'http');
     if (length !== undefined) headers.push('content-length', length);
-    headers.push(DEADLINE_HEADER, String(Math.max(1, Math.ceil(this.#timeoutMs - (performance.now() - this.#start)))));
+    headers.push(DEADLINE_HEADER, String(Math.max(1, Math.ceil(this.#timeoutMs - this.#serverMs))));
     const method = (request.method ?? 'GET') as Dispatcher.HttpMethod;
     seat.server.pool.dispatch({ path: this.#path, method, headers, body: this.#upload ?? null }, this);
   }
 
   /** Passes the body on as it comes in, once there is a connection. */
-  #send(upload: PassThrough): void {
-    const { request, bodyLimit, askForBody, tap } = this.#streams;
+  #send(upload: PassThrough, turns: Turns): void {
+    const { request, bodyLimit, askForBody, whenLate, tap } = this.#streams;
+    whenLate(() => this.#give(turns.isCallers ? 'too_slow' : 'deadline'));
     askForBody();
-    let bytes = 0;
-    request.on('data', (chunk: Buffer) => {
-      bytes += chunk.length;
-      tap?.sent(chunk);
-      if (bytes > bodyLimit) this.#give('too_large');
-    });
-    request.pipe(upload).on('error', () => {}); // what it means is told by onResponseError
+    const onTooLarge = () => this.#give('too_large');
+    passOn(request, upload, { limit: bodyLimit, onTooLarge, onPiece: (chunk) => tap?.sent(chunk), turns });
   }
 
   /** Ends it early: as an error when nothing has been answered yet, by cutting the caller off otherwise. */
@@ -179,7 +217,7 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#fault = fault;
     const hasBegun = this.#status !== 0;
     const seat = this.#seat;
-    if (!hasBegun && seat) noteHealth(seat, { kind: 'fault', fault, isStarted: false }, this.#start, this.#timeoutMs);
+    if (!hasBegun && seat) this.#noteFault(seat, fault);
     this.#finish();
     this.#controller?.abort(new Error(fault));
     if (hasBegun) this.#streams.response.destroy();
@@ -187,18 +225,18 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   #finish(): void {
     this.#isSettled = true;
-    clearTimeout(this.#deadline);
-    clearTimeout(this.#idle);
+    this.#turns?.end();
+    const { request, tap } = this.#streams;
+    const isWhole = this.#upload === undefined || request.readableEnded;
+    tap?.ended(isWhole, this.#serverMs);
     if (this.#seat !== undefined) this.#seat.server.inFlight--;
     this.#placement.inFlight--;
     this.#settle(this.#answer(this.#fault));
   }
 
-  /** A redirect as callers can follow it: the server's own address is none of theirs. */
-  #outside(location: string, prefix: string): string {
-    const origin = this.#seat?.server.spec.origin ?? '';
-    const path = location.startsWith(`${origin}/`) ? location.slice(origin.length) : location;
-    return path.startsWith('/') && !path.startsWith('//') ? `${prefix}${path}` : path;
+  #noteFault(seat: Seat, fault: Fault): void {
+    const since = performance.now() - (this.#serverMs - this.#askedMs);
+    noteHealth(seat, { kind: 'fault', fault, isStarted: false }, { call: 'opaque', since, timeoutMs: this.#timeoutMs });
   }
 
   #noteHead(status: number): void {
@@ -206,28 +244,18 @@ class Streaming implements Dispatcher.DispatchHandler {
     const seat = this.#seat as Seat;
     if (status === 503 && seat.server.health.standing(now) !== 'healthy') seat.server.health.failed(now);
     else seat.server.health.succeeded(now);
-    if (status < 500) seat.took(now - this.#start, now);
+    const outcome = readHead(seat, status).class;
+    if (outcome === 'ok' || outcome === 'model_fault') seat.ran();
+    if (status < 500) seat.took(this.#serverMs - this.#askedMs, now);
   }
 
   #answer(fault: Fault | undefined): Answer {
-    const server = this.#seat?.server;
-    const outcome =
-      fault === undefined
-        ? readAnswer(server?.spec.kind ?? 'sluice', this.#status, Buffer.alloc(0)).class
-        : classOfFault(fault);
-    const told = fault === undefined ? undefined : FAULTS[fault];
-    return {
-      status: this.#status || (told?.status ?? 502),
-      headers: told?.headers ?? {},
-      body: told === undefined ? Buffer.alloc(0) : errorBody(told.error),
-      isDelivered: this.#status !== 0,
-      server: server?.name,
-      serverClass: server?.spec.class,
-      fault,
-      class: outcome,
-      firstClass: outcome,
-      attempts: this.#tried.length,
-      latencyMs: performance.now() - this.#start,
-    };
+    const latencyMs = this.#latencyMs(fault);
+    return answerOf({ tried: this.#tried, status: this.#status, fault, isWarm: this.#isWarm, latencyMs });
+  }
+
+  #latencyMs(fault: Fault | undefined): number {
+    const isByFirstPiece = this.#isEvents && fault !== 'deadline';
+    return (isByFirstPiece ? this.#firstPieceMs : undefined) ?? this.#serverMs;
   }
 }

@@ -8,15 +8,23 @@ const MOST_BYTES = 4 * 1024 * 1024;
 /** What all taps of a gateway hold at one time, in bytes. */
 export type TapRoom = { bytes: number; readonly most: number };
 
-/** A request as it came and its answer as it went, whole. */
-export type Recorded = { readonly request: Buffer; readonly response: Buffer; readonly headers: ResponseHeaders };
+/** A request as it came and its answer as it went, whole, with the milliseconds that the server took up to its last byte. */
+export type Recorded = {
+  readonly request: Buffer;
+  readonly response: Buffer;
+  readonly headers: ResponseHeaders;
+  readonly tookMs: number;
+};
 
 export class Tap {
+  /** Whether the request came whole: one whose caller or server broke it off is no request to be copied. */
+  isComplete = true;
   readonly #room: TapRoom;
   readonly #request: Buffer[] = [];
   readonly #response: Buffer[] = [];
   #headers: ResponseHeaders = {};
   #bytes = 0;
+  #tookMs = 0;
   #isWhole = true;
 
   constructor(room: TapRoom) {
@@ -37,10 +45,22 @@ export class Tap {
     this.#keep(this.#response, chunk);
   }
 
-  /** Ends it: all that passed, or undefined when that was too much. */
+  /** The request is over. Whether all of its body has passed, and the milliseconds that the server took. */
+  ended(isComplete: boolean, tookMs: number): void {
+    this.isComplete = isComplete;
+    this.#tookMs = tookMs;
+    if (!isComplete) this.#letGo();
+  }
+
+  /** Gives up all that passed; undefined when that was too much, or not all of the request. */
   end(): Recorded | undefined {
     const recorded = this.#isWhole
-      ? { request: Buffer.concat(this.#request), response: Buffer.concat(this.#response), headers: this.#headers }
+      ? {
+          request: Buffer.concat(this.#request),
+          response: Buffer.concat(this.#response),
+          headers: this.#headers,
+          tookMs: this.#tookMs,
+        }
       : undefined;
     this.#letGo();
     return recorded;

@@ -1,5 +1,5 @@
 import { emptyHistogram, recordLatency } from './histogram.ts';
-import { type Heard, isFailure, isTimed } from './outcome.ts';
+import { type Heard, failsVersion, isTimed } from './outcome.ts';
 import { EXAMPLES, emptyTally, GROUPS, groupOf, type Hit, NOTHING, type ServerClass, type Tally } from './tally.ts';
 import { unitOfRequest } from './unit.ts';
 
@@ -18,7 +18,7 @@ export class Counter {
   count(heard: Heard, body: Uint8Array): void {
     const tally = this.#tally;
     tally.outcomes[heard.class]++;
-    const isError = isFailure(heard.class);
+    const isError = failsVersion(heard.class);
     const isLatency = isTimed(heard);
     if (isError !== undefined) this.#judge(heard, isError);
     if (isLatency) {

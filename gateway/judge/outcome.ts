@@ -17,7 +17,7 @@ export type Heard = {
 };
 
 /** Whether an outcome says that the version failed; undefined when it says nothing about that. */
-export function isFailure(kind: OutcomeClass): boolean | undefined {
+export function failsVersion(kind: OutcomeClass): boolean | undefined {
   // What callers do wrong, what the gateway sheds and what servers leave unanswered says nothing of the model.
   return kind === 'ok' ? false : kind === 'model_fault' ? true : undefined;
 }

@@ -1,7 +1,7 @@
 // Everything the gateway exports to Prometheus. Label values come from the policy or from tables in the code, never from
 // a request: a caller must not be able to make time series.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { Outcome } from '../flow.ts';
+import { isFailure, type Outcome } from '../flow.ts';
 
 /** Seconds; from a cached answer of a small model to the longest deadline that people set. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -41,7 +41,7 @@ export function createMetrics(
   });
   const latency = new Histogram({
     name: 'sluice_request_duration_seconds',
-    help: 'From the decision to the last byte of the answer.',
+    help: 'From the decision to the last byte of the answer; of a streamed one without the time the caller was waited for.',
     labelNames: ['model', 'version'],
     buckets: LATENCY_BUCKETS,
     registers,
@@ -72,7 +72,7 @@ export function createMetrics(
       if (attempts > 1) repeats.inc({ model, version }, attempts - 1);
       if (server === undefined) return; // shed: it took no time of any server's
       latency.observe({ model, version }, latencyMs / 1000);
-      if (fault !== undefined && fault !== 'client_left') serverFaults.inc({ server, fault });
+      if (fault !== undefined && isFailure(outcome)) serverFaults.inc({ server, fault });
     },
     refused: (reason) => refused.inc({ reason }),
     exposition: () => registry.metrics(),

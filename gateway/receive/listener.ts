@@ -6,6 +6,7 @@ import { dropClaims, type TrustedProxies } from './claims.ts';
 import { Connections, rawAnswer } from './connections.ts';
 import { holdContinue } from './expect.ts';
 import { refuseFraming } from './framing.ts';
+import { endLate } from './late.ts';
 import { inPieces } from './pieces.ts';
 import { bodyReader, hasBody } from './uploads.ts';
 
@@ -171,6 +172,7 @@ function refuseSocket(
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   // Bytes after a request that said it was the last: it is answered, they are not (RFC 9112 section 9.6).
   if (error.code === 'HPE_CLOSED_CONNECTION' || connections.isClosing(socket)) return;
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && endLate(socket)) return;
   const { reason, status } = UNREADABLE[error.code ?? ''] ?? { reason: 'bad_request', status: '400 Bad Request' };
   onRefused(reason);
   connections.refuse(socket, rawAnswer(status, `the request could not be read: ${status.slice(4).toLowerCase()}`));

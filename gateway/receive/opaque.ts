@@ -6,11 +6,14 @@ import type { Answer, Facts, OnLeave } from '../flow.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
 import { sendContinue } from './expect.ts';
 import { factsOf } from './facts.ts';
+import { whenLate } from './late.ts';
 
 export type OpaqueDeps = {
   /** Model names by prefix. */
   readonly prefixes: () => ReadonlyMap<string, string>;
   readonly bodyLimit: number;
+  /** How long bytes of an answer may wait for the caller to take them. */
+  readonly answerTimeoutMs: number;
   readonly isDraining: () => boolean;
   readonly stream: (facts: Facts, path: string, streams: OpaqueStreams, onLeave: OnLeave) => Promise<Streamed>;
 };
@@ -20,7 +23,9 @@ export type OpaqueStreams = {
   readonly response: ServerResponse;
   readonly prefix: string;
   readonly bodyLimit: number;
+  readonly answerTimeoutMs: number;
   readonly askForBody: () => void;
+  readonly whenLate: (end: () => void) => void;
 };
 
 type Streamed = { readonly answer: Answer; readonly marks: Readonly<Record<string, string>> };
@@ -90,7 +95,9 @@ async function relay(deps: OpaqueDeps, request: FastifyRequest, reply: FastifyRe
     response: reply.raw,
     prefix,
     bodyLimit: deps.bodyLimit,
+    answerTimeoutMs: deps.answerTimeoutMs,
     askForBody: () => sendContinue(request.raw),
+    whenLate: (end: () => void) => whenLate(request.raw, end),
   };
   const url = request.raw.url ?? '/';
   const rest = url.slice(prefix.length);

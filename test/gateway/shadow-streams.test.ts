@@ -9,6 +9,7 @@ import type { ShadowStatus } from '../../gateway/admin/status.ts';
 import type { Gateway } from '../../gateway/app.ts';
 import { type FakeServer, fakeServer } from '../support/fake-server.ts';
 import { gateway, type TestSettings } from '../support/gateway.ts';
+import { rawCaller } from '../support/raw-caller.ts';
 import { until } from '../support/until.ts';
 
 type Told = {
@@ -188,6 +189,16 @@ test('what is too large is passed on whole and not copied, and the next one is',
   await comparisonsAt(running, 1);
   const { offered, sent, dropped } = await countsOf(running);
   assert.deepEqual([offered, sent, dropped.too_large], [3, 1, 2]);
+});
+
+test('an upload that was broken off is not copied: half a request says nothing of the shadow', async (t) => {
+  const { running } = await setUp(t, says('yes'), says('yes'), '', { limits: { requestTimeoutMs: 500 } });
+  const caller = await rawCaller(t, running.url);
+  caller.send('POST /llm/x HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf');
+  await until(() => caller.statuses()[0] === 408, 'a refusal');
+  await until(async () => (await countsOf(running)).offered === 1, 'the offer of a copy');
+  const { sent, dropped } = await countsOf(running);
+  assert.deepEqual([sent, dropped.incomplete], [0, 1]);
 });
 
 test('callers who leave, and answers that are cut off, do no harm', async (t) => {

@@ -1,4 +1,4 @@
-import type { OutcomeClass } from '../../flow.ts';
+import { isFailure, OUTCOME_CLASSES, type OutcomeClass } from '../../flow.ts';
 import type { Sums } from '../compare/sums.ts';
 import { bucketOf, LATENCY, quantile } from '../statistics/log-buckets.ts';
 import { type Rate, rateOf } from '../statistics/proportion.ts';
@@ -18,7 +18,7 @@ export type ArmSummary = {
   readonly arm: string;
   readonly units: number;
   readonly requests: number;
-  /** Model faults among the requests that a server answered or failed to answer. */
+  /** Failures, of the model or of its servers, among the requests that a server answered or failed to answer. */
   readonly errors: Rate;
   readonly p50Ms: number | undefined;
   readonly p95Ms: number | undefined;
@@ -48,16 +48,16 @@ export function summariseExperiment(
 }
 
 function armOf(arm: string, units: number, sums: Sums): ArmSummary {
-  const [ok, fault] = [sums.get('ok') ?? 0, sums.get('model_fault') ?? 0];
-  const requests = ['ok', 'model_fault', 'client_fault', 'shed', 'client_left'];
+  const count = (classes: readonly OutcomeClass[]) => classes.reduce((sum, name) => sum + (sums.get(name) ?? 0), 0);
+  const failures = count(OUTCOME_CLASSES.filter(isFailure));
   const latency = new Map<number, number>();
   for (const [name, count] of sums)
     if (name.startsWith('latency/')) latency.set(Number(name.slice('latency/'.length)), count);
   return {
     arm,
     units,
-    requests: requests.reduce((sum, name) => sum + (sums.get(name) ?? 0), 0),
-    errors: rateOf(fault, ok + fault),
+    requests: count(OUTCOME_CLASSES),
+    errors: rateOf(failures, count(['ok']) + failures),
     p50Ms: quantile(latency, 0.5, LATENCY),
     p95Ms: quantile(latency, 0.95, LATENCY),
     p99Ms: quantile(latency, 0.99, LATENCY),

@@ -64,10 +64,14 @@ const served = z
       .refine((text) => !/^\/v[12](\/|$)/.test(text), '/v1 and /v2 belong to the inference protocols')
       .optional()
       .describe('With protocol http: the path below which every request is forwarded.'),
-    timeout: duration.describe("The caller's whole deadline, answer included."),
+    timeout: duration.describe(
+      "The caller's whole deadline, answer included; with protocol http less the time that the caller takes to send and to read.",
+    ),
     idle_timeout: duration
       .optional()
-      .describe('With protocol http: the longest pause between two pieces of a streamed answer; 30s when left out.'),
+      .describe(
+        'With protocol http: the longest pause of a server between two pieces of a streamed answer; 30s when left out.',
+      ),
     idempotent: z
       .boolean()
       .optional()

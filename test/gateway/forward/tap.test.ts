@@ -12,7 +12,9 @@ test('a tap keeps both directions whole, and gives the room back at its end', ()
   tap.received(Buffer.from('bc'));
   tap.sent(Buffer.from('d'));
   assert.equal(room.bytes, 4);
-  const { request, response, headers } = tap.end() ?? {};
+  tap.ended(true, 12);
+  const { request, response, headers, tookMs } = tap.end() ?? {};
+  assert.equal(tookMs, 12);
   assert.deepEqual(
     [request?.toString(), response?.toString(), headers],
     ['ad', 'bc', { 'content-type': 'text/plain' }],
@@ -21,6 +23,14 @@ test('a tap keeps both directions whole, and gives the room back at its end', ()
   tap.sent(Buffer.from('late'));
   assert.equal(room.bytes, 0, 'what comes afterwards is not kept');
   assert.equal(tap.end(), undefined);
+});
+
+test('a request that did not come whole is not kept', () => {
+  const room = { bytes: 0, most: 100 };
+  const tap = new Tap(room);
+  tap.sent(Buffer.from('half'));
+  tap.ended(false, 12);
+  assert.deepEqual([room.bytes, tap.isComplete, tap.end()], [0, false, undefined]);
 });
 
 test('more than four mebibytes are let go at once, and nothing further is kept', () => {

@@ -10,7 +10,11 @@ test('arms have units, requests, errors and latency, and a lopsided split is tol
   for (let i = 0; i < 2000; i++) {
     const arm = i % 2 === 0 ? 'a' : 'b';
     if (arm === 'a' || i % 10 !== 1) experiments.expose('exp', arm, `user-${i}`); // a fifth of b is lost
-    experiments.add('exp', arm, armSums(i % 40 === 0 ? 'model_fault' : 'ok', arm === 'a' ? 10 : 20));
+    experiments.add(
+      'exp',
+      arm,
+      armSums(i % 80 === 0 ? 'server_fault' : i % 40 === 0 ? 'model_fault' : 'ok', arm === 'a' ? 10 : 20),
+    );
   }
   experiments.add('exp', 'b', armSums('client_fault', 1));
   const shares = new Map([

@@ -1,0 +1,54 @@
+import { errorBody } from '../errors.ts';
+import type { Answer, Fault } from '../flow.ts';
+import { classOfFault, readAnswer } from './dialect.ts';
+import { FAULTS } from './faults.ts';
+import type { Seat } from './seat.ts';
+
+/** What is known of a streamed request that has ended. */
+export type Streamed = {
+  /** The seats that were asked, the first one first. All but the last could not be reached. */
+  readonly tried: readonly Seat[];
+  /** The server's; 0 when its answer has not begun. */
+  readonly status: number;
+  readonly fault: Fault | undefined;
+  readonly isWarm: boolean;
+  readonly latencyMs: number;
+};
+
+const NO_BODY = Buffer.alloc(0);
+
+/** The reading of an answer from its head alone: its body has passed by. */
+export function readHead(seat: Seat | undefined, status: number): ReturnType<typeof readAnswer> {
+  return readAnswer(seat?.server.spec.kind ?? 'sluice', 'opaque', status, NO_BODY);
+}
+
+/** The answer to a streamed request. Its body is the gateway's own words, where nothing has gone to the caller. */
+export function answerOf({ tried, status, fault, isWarm, latencyMs }: Streamed): Answer {
+  const [first, last] = [tried[0]?.server, tried.at(-1)?.server];
+  const firstFault = tried.length > 1 ? 'unreachable' : fault;
+  const outcome = fault === undefined ? readHead(tried.at(-1), status).class : classOfFault(fault);
+  const own = fault === undefined ? undefined : FAULTS[fault];
+  return {
+    status: status || (own?.status ?? 502),
+    headers: own?.headers ?? {},
+    body: own === undefined ? NO_BODY : errorBody(own.error),
+    isDelivered: status !== 0,
+    server: last?.name,
+    serverClass: last?.spec.class,
+    fault,
+    class: outcome,
+    firstClass: firstFault === undefined ? outcome : classOfFault(firstFault),
+    firstFault,
+    firstServer: first?.name,
+    firstServerClass: first?.spec.class,
+    isWarm,
+    attempts: tried.length,
+    latencyMs,
+  };
+}
+
+/** Where a redirect of the server at `origin` leads callers, to whom its paths appear below `prefix`. */
+export function outside(location: string, origin: string, prefix: string): string {
+  const path = location.startsWith(`${origin}/`) ? location.slice(origin.length) : location;
+  return path.startsWith('/') && !path.startsWith('//') ? `${prefix}${path}` : path;
+}

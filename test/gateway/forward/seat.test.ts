@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Result } from '../../../gateway/forward/exchange.ts';
+import { Health } from '../../../gateway/forward/health.ts';
+import { noteHealth } from '../../../gateway/forward/note-health.ts';
+import { Seat, WARM_AFTER } from '../../../gateway/forward/seat.ts';
+import type { Server } from '../../../gateway/forward/server.ts';
+
+function seated() {
+  const health = new Health(performance.now());
+  const server = { health, spec: { kind: 'sluice' }, answered() {}, brokeOff() {} } as unknown as Server;
+  const seat = new Seat(server);
+  const hear = (result: Result) =>
+    noteHealth(seat, result, { call: 'infer', since: performance.now() - 1, timeoutMs: 1000 });
+  const answer = (status: number) => hear({ kind: 'response', status, headers: {}, body: Buffer.alloc(0) });
+  const fail = (fault: 'unreachable' | 'broken' | 'too_slow') => hear({ kind: 'fault', fault, isStarted: false });
+  return { seat, health, answer, fail };
+}
+
+test('a seat is warm once the model has run there twenty times, well or not', () => {
+  const { seat, answer } = seated();
+  for (let i = 0; i < WARM_AFTER; i++) {
+    assert.equal(seat.isWarm, false);
+    answer(i % 2 === 0 ? 200 : 500);
+  }
+  assert.equal(seat.answered, 20);
+  assert.equal(seat.isWarm, true);
+});
+
+test('answers for which the model did not run warm nothing', () => {
+  const { seat, answer } = seated();
+  for (const status of [400, 413, 429, 501]) for (let i = 0; i < 30; i++) answer(status);
+  assert.equal(seat.answered, 0);
+});
+
+test('a server that was ejected, not ready or out of reach is cold again', () => {
+  for (const [what, leave] of [
+    ['not ready', ({ answer }: ReturnType<typeof seated>) => answer(503)],
+    ['out of reach', ({ fail }) => fail('unreachable')],
+    ['ejected', ({ fail }) => [fail('broken'), fail('broken'), fail('broken')]],
+  ] as const satisfies readonly (readonly [string, (seat: ReturnType<typeof seated>) => unknown])[]) {
+    const setup = seated();
+    for (let i = 0; i < 25; i++) setup.answer(200);
+    leave(setup);
+    assert.equal(setup.seat.answered, 0, what);
+    setup.answer(200);
+    assert.equal(setup.seat.answered, 1, what);
+  }
+});
+
+test('one broken connection, or a caller that is too slow, cools nothing and ejects nothing', () => {
+  const { seat, health, answer, fail } = seated();
+  for (let i = 0; i < 25; i++) answer(200);
+  fail('broken');
+  for (let i = 0; i < 10; i++) fail('too_slow');
+  assert.equal(seat.answered, 25);
+  assert.equal(health.standing(performance.now()), 'healthy');
+});
