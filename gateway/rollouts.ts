@@ -193,7 +193,12 @@ export class Rollouts {
   }
 
   /** Takes in an answer that the rollouts' rule led to. */
-  count(model: string, { rollout, unitId, view }: Sorted, { id, body }: Pick<Facts, 'id' | 'body'>, answer: Answer): void {
+  count(
+    model: string,
+    { rollout, unitId, view }: Sorted,
+    { id, body }: Pick<Facts, 'id' | 'body'>,
+    answer: Answer,
+  ): void {
     const watchedOfModel = this.#watched.get(model);
     const served = this.#models.get(model);
     // Callers were sorted anew since: who was in which arm then says nothing of the arms now.

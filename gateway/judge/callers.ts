@@ -130,7 +130,9 @@ function normalOf(t: number, freedom: number): number {
 export function upperTail(z: number): number {
   const x = Math.abs(z) / Math.SQRT2;
   const t = 1 / (1 + 0.5 * x);
-  const series = [0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368];
+  const series = [
+    0.17087277, -0.82215223, 1.48851587, -1.13520398, 0.27886807, -0.18628806, 0.09678418, 0.37409196, 1.00002368,
+  ];
   const sum = series.reduce((value, coefficient) => coefficient + t * value, 0);
   const tail = 0.5 * t * Math.exp(-x * x - 1.26551223 + t * sum);
   return z >= 0 ? tail : 1 - tail;

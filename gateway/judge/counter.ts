@@ -1,5 +1,5 @@
 import { emptyHistogram, recordLatency } from './histogram.ts';
-import { type Heard, failsVersion, isTimed } from './outcome.ts';
+import { failsVersion, type Heard, isTimed } from './outcome.ts';
 import { EXAMPLES, emptyTally, GROUPS, groupOf, type Hit, NOTHING, type ServerClass, type Tally } from './tally.ts';
 import { unitOfRequest } from './unit.ts';
 
@@ -47,7 +47,12 @@ export class Counter {
     tally.failed[group] = (tally.failed[group] ?? 0) + 1;
   }
 
-  #keep({ id, unit, latencyMs, server, serverClass }: Heard, isError: boolean, isTimed: boolean, body: Uint8Array): void {
+  #keep(
+    { id, unit, latencyMs, server, serverClass }: Heard,
+    isError: boolean,
+    isTimed: boolean,
+    body: Uint8Array,
+  ): void {
     const { hits, examples } = this.#tally;
     if (hits.length < MOST_HITS)
       hits.push({

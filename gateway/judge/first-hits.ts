@@ -133,7 +133,8 @@ export class CountedUnits {
   }
 
   #noteFailing(hits: readonly Hit[]): void {
-    for (const { unit, isError } of hits) if (isError && this.#failing.size < MOST) this.#failing.set(unit, this.#nowMs);
+    for (const { unit, isError } of hits)
+      if (isError && this.#failing.size < MOST) this.#failing.set(unit, this.#nowMs);
     for (const [unit, at] of this.#failing) if (this.#nowMs - at > RECENT_MS) this.#failing.delete(unit);
   }
 

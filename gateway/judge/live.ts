@@ -117,8 +117,7 @@ function promotedWhy({ label }: Version, states: readonly RolloutState[]): strin
 /** Versions that a rollout took out and that neither another rollout nor the policy itself has brought back. */
 function outOf(model: ServedModel, states: readonly RolloutState[]): ReadonlySet<string> {
   const brought = states.filter(
-    ({ id, phase }) =>
-      servedPhaseOf({ phase }) !== undefined && model.rollouts.some((rollout) => rollout.id === id),
+    ({ id, phase }) => servedPhaseOf({ phase }) !== undefined && model.rollouts.some((rollout) => rollout.id === id),
   );
   const back = new Set([model.baseline.label, ...brought.map(({ candidate }) => candidate)]);
   const left = states.filter(({ phase, candidate }) => phase.name === 'rolled_back' && !back.has(candidate));

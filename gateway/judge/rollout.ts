@@ -239,7 +239,9 @@ function whenRaised(
 }
 
 function shareOf(state: RolloutState, rollout: Rollout): number {
-  return servedPhaseOf(state)?.name === 'promoted' ? 1 : (rollout.steps[stepOf(state, rollout.steps.length)]?.share ?? 1);
+  return servedPhaseOf(state)?.name === 'promoted'
+    ? 1
+    : (rollout.steps[stepOf(state, rollout.steps.length)]?.share ?? 1);
 }
 
 function whenPassed(state: RolloutState, seen: Observation, rollout: Rollout, because: Because): Cause | undefined {

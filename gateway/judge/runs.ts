@@ -38,7 +38,9 @@ export function passTime({ runs, ages }: Clock, ms: number): Clock {
 
 /** The clock with new runs in every family: who was counted so far is not known, or is not to count. */
 export function beginRuns({ runs, ages }: Clock): Clock {
-  return ages.every((age) => age === 0) ? { runs, ages } : { runs: runs.map((run) => run + 1), ages: ages.map(() => 0) };
+  return ages.every((age) => age === 0)
+    ? { runs, ages }
+    : { runs: runs.map((run) => run + 1), ages: ages.map(() => 0) };
 }
 
 /** The evidence with the log ratios of one tick, by family; a family without any saw nothing. */
@@ -62,7 +64,7 @@ export function closeRuns(odds: Odds, before: Clock, after: Clock): Odds {
 }
 
 /** The evidence now: at most 1 on average, at any time, while the candidate is no worse than tolerated. */
-export function valueOf(odds: Odds, clock: Clock): number {
+export function evidenceIn(odds: Odds, clock: Clock): number {
   let value = odds.ended;
   for (let family = 0; family < FAMILIES.length; family++) value += worthOf(odds, clock, family);
   return Math.min(MOST, value);

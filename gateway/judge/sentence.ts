@@ -36,7 +36,11 @@ export function readingText(reading: Reading, asked: Asked, evidence: Evidence):
 }
 
 /** Errors, by whichever way of looking is the stronger: first failures of callers, or callers by their own rates. */
-function failedText({ candidate: mine, baseline: theirs }: Reading, { candidate, baseline }: Asked, evidence: Evidence): string {
+function failedText(
+  { candidate: mine, baseline: theirs }: Reading,
+  { candidate, baseline }: Asked,
+  evidence: Evidence,
+): string {
   const { strongest } = evidence.looks;
   if (strongest !== undefined && isByRates(evidence))
     return `the callers of ${candidate} see ${percent(strongest.candidate)} of their requests fail on average, those of ${baseline} ${percent(strongest.baseline)}`;

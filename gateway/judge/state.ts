@@ -1,5 +1,5 @@
 // What is known of a rollout. Plain data without a clock of its own: it is stored, sent and merged as JSON.
-import { NOTHING, type Hits, type ServerClass } from './tally.ts';
+import { type Hits, NOTHING, type ServerClass } from './tally.ts';
 import type { Guard, Reading, Verdict } from './verdict.ts';
 import { type Evidence, NO_EVIDENCE } from './weigh.ts';
 
@@ -95,7 +95,13 @@ export type RolloutState = {
 export const NEW_PHASE: RolloutState['inPhase'] = { ms: 0, judged: NOTHING, serverFaults: 0 };
 
 /** A rollout that no one has seen yet. */
-export function newRollout(id: string, model: string, candidate: string, baseline: string, salt?: string): RolloutState {
+export function newRollout(
+  id: string,
+  model: string,
+  candidate: string,
+  baseline: string,
+  salt?: string,
+): RolloutState {
   return {
     id,
     model,

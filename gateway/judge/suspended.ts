@@ -58,7 +58,10 @@ function whenProbing(
   const enough = isOpen && isHopeless(state) ? 'over' : isEnough(suspension, inPhase);
   if (enough === 'not yet') return undefined;
   const seen = rate(inPhase.judged);
-  if (isOpen || verdict?.kind === 'error' || loudest(verdict) >= SUSPICIOUS) return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, { guard: suspension.guard });
+  if (isOpen || verdict?.kind === 'error' || loudest(verdict) >= SUSPICIOUS)
+    return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, {
+      guard: suspension.guard,
+    });
   return because('passed', `a probe found nothing: ${candidate} failed ${seen}`);
 }
 
@@ -82,7 +85,10 @@ function loudest(verdict: Verdict | undefined): number {
   return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
 }
 
-function awayText({ phase, inPhase, candidate, baseline }: RolloutState, { isReady, capacity, isWarm }: Observation): string {
+function awayText(
+  { phase, inPhase, candidate, baseline }: RolloutState,
+  { isReady, capacity, isWarm }: Observation,
+): string {
   if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
@@ -93,5 +99,7 @@ function awayText({ phase, inPhase, candidate, baseline }: RolloutState, { isRea
   if (phase.isHeld) return `${lead}; held: a person decides (resume or rollback)`;
   if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
   const left = pauseOf(suspension) - inPhase.ms;
-  return left > 0 || isWarm ? `${lead}; a probe follows in ${durationText(left)}` : `${lead}; its servers are being warmed up`;
+  return left > 0 || isWarm
+    ? `${lead}; a probe follows in ${durationText(left)}`
+    : `${lead}; its servers are being warmed up`;
 }

@@ -2,8 +2,8 @@
 import type { Block, Rollout } from '../policy/policy.ts';
 import { liveOf } from './live.ts';
 import { type Action, phaseText } from './move.ts';
-import { type By, type Rollback, type RolloutState, type Suspension, servedPhaseOf } from './state.ts';
 import { pauseOf } from './probe.ts';
+import { type By, type Rollback, type RolloutState, type Suspension, servedPhaseOf } from './state.ts';
 import type { Reading, Verdict } from './verdict.ts';
 
 const SLOTS = 1_000_000;
@@ -18,7 +18,14 @@ export function transitionOf({ id, verdict, ...action }: Action, { model, candid
 export function readingOf(rollout: Rollout, state: RolloutState, others: readonly Rollout[]) {
   const { model, candidate, verdict, phase } = state;
   const evidence = (verdict?.readings ?? []).map(({ guard, evidence, needed }) => ({ guard, part: evidence / needed }));
-  return { model, rollout: rollout.id, candidate, phase: phase.name, share: shareNow(rollout, state, others), evidence };
+  return {
+    model,
+    rollout: rollout.id,
+    candidate,
+    phase: phase.name,
+    share: shareNow(rollout, state, others),
+    evidence,
+  };
 }
 
 /** A rollout on the status page. */
@@ -58,11 +65,7 @@ export type RolloutStanding = {
 };
 
 /** Where a rollout stands, for people. */
-export function standingOf(
-  rollout: Rollout,
-  state: RolloutState,
-  others: readonly Rollout[],
-): RolloutStanding {
+export function standingOf(rollout: Rollout, state: RolloutState, others: readonly Rollout[]): RolloutStanding {
   const { id, model, candidate, baseline, epoch, phase, startedAt, bakedMs, requests, verdict } = state;
   const served = servedPhaseOf(state);
   const until = served !== undefined && 'step' in served ? rollout.steps[served.step]?.until : undefined;

@@ -98,7 +98,7 @@ function readingsOf(evidence: Evidence, guards: Guards, question: Question): Rea
 }
 
 function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards, { probe, acquittals }: Question): Reading {
-  const { value, grown } = valueOf(guard, evidence);
+  const { value, grown } = grownOf(guard, evidence);
   const needed = probe === undefined ? neededToSuspend(acquittals) : neededToEnd(guard, guards, probe);
   const reading = {
     guard,
@@ -113,12 +113,7 @@ function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards, { pr
   return { ...reading, is: loudnessOf(reading, evidence, guards, probe !== undefined) };
 }
 
-function loudnessOf(
-  reading: Omit<Reading, 'is'>,
-  evidence: Evidence,
-  guards: Guards,
-  isProbe: boolean,
-): Reading['is'] {
+function loudnessOf(reading: Omit<Reading, 'is'>, evidence: Evidence, guards: Guards, isProbe: boolean): Reading['is'] {
   const { guard, candidate, evidence: value, needed } = reading;
   const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
   const detector = guard === 'error_rate' ? evidence.baseline.errorRate : evidence.baseline.latency;
@@ -131,7 +126,7 @@ function loudnessOf(
   return mayBeShared(candidate, reading.baseline, recent, limit) ? 'doubtful' : 'raised';
 }
 
-function valueOf(guard: WeighedGuard, evidence: Evidence): { value: number; grown: Grown } {
+function grownOf(guard: WeighedGuard, evidence: Evidence): { value: number; grown: Grown } {
   switch (guard) {
     case 'errors_versus_baseline':
       return { value: errorEvidence(evidence), grown: evidence.errors.grown };
@@ -188,4 +183,3 @@ function examplesFor(guard: Guard, { examples }: Evidence): readonly string[] {
       ? []
       : examples.errors;
 }
-

@@ -11,7 +11,18 @@ import { countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits
 import { addVectors } from './mixture.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
-import { addLogs, beginRuns, type Clock, closeRuns, FAMILIES, NEW_CLOCK, NO_ODDS, type Odds, passTime, valueOf } from './runs.ts';
+import {
+  addLogs,
+  beginRuns,
+  type Clock,
+  closeRuns,
+  FAMILIES,
+  NEW_CLOCK,
+  NO_ODDS,
+  type Odds,
+  passTime,
+  evidenceIn,
+} from './runs.ts';
 import { isBreached } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
 
@@ -172,7 +183,13 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
     promotion:
       coin === 0
         ? evidence.promotion
-        : addEvidence(evidence.promotion, { mine, theirs, coin, ratio: guards.versusBaseline, counted: countedOf(tick, 'candidate', FAILED) }),
+        : addEvidence(evidence.promotion, {
+            mine,
+            theirs,
+            coin,
+            ratio: guards.versusBaseline,
+            counted: countedOf(tick, 'candidate', FAILED),
+          }),
   };
 }
 
@@ -204,7 +221,7 @@ function weighHits(
 
 /** The mean over edges is one e-value again. */
 function meanValue(odds: readonly Odds[], clock: Clock): number {
-  return odds.reduce((sum, each) => sum + valueOf(each, clock), 0) / odds.length;
+  return odds.reduce((sum, each) => sum + evidenceIn(each, clock), 0) / odds.length;
 }
 
 /** Log ratios of the first hits of a signal in one family of runs; none where there were no hits. */
@@ -284,7 +301,10 @@ function weighCeiling(
     : { ceiling, baseline };
 }
 
-function weighDisagreement(evidence: Evidence, { comparisons: { raw, noise }, guards, step, elapsedMs, at }: Tick): Ceiling {
+function weighDisagreement(
+  evidence: Evidence,
+  { comparisons: { raw, noise }, guards, step, elapsedMs, at }: Tick,
+): Ceiling {
   const { disagreement: before, comparisons } = evidence;
   if (guards.disagreement === undefined) return before;
   const risk = riskOf('disagreement', guards) / 2;

@@ -4,8 +4,8 @@ import type { Facts } from '../../gateway/flow.ts';
 import { parsePolicy } from '../../gateway/policy/load.ts';
 import { pack, Unpacker } from '../../gateway/policy/parcel.ts';
 import type { Policy } from '../../gateway/policy/policy.ts';
-import { benchLargePolicy } from './large-policy.ts';
 import { randomFrom } from './judge/random.ts';
+import { benchLargePolicy } from './large-policy.ts';
 import { median } from './statistics.ts';
 
 const [FEW, MANY] = [10, 10_000];

@@ -27,7 +27,10 @@ export async function benchJudge(onProgress: (text: string) => void = () => {}):
   const results = await runAll(tasks, onProgress);
   return [
     `versions that are alike, ${GOOD_RUNS} runs a row; in brackets the 95 % interval (Clopper-Pearson)\n`,
-    table(['world', 'hours', 'ended', 'suspensions a run', 'faults a run', 'away', 'probing', 'holds'], goodLines(results)),
+    table(
+      ['world', 'hours', 'ended', 'suspensions a run', 'faults a run', 'away', 'probing', 'holds'],
+      goodLines(results),
+    ),
     `\nbad candidates at a share of 5 %, 100 requests a second, ${BAD_RUNS} runs a row: seconds, median (90 %)\n`,
     table(['candidate', 'suspended', 'promised', 'ended', 'promised', 'held', 'holds'], badLines(results)),
   ].join('\n');
@@ -102,7 +105,15 @@ function badLines(results: readonly TaskResult[]): string[][] {
     const holds = isInTime && (endedWithinS === undefined || quantile(ended, 0.5) <= endedWithinS);
     const promised = suspended && `${suspended.withinS} s in ${100 * suspended.part} %`;
     return [
-      [name, quantiles(first), promised ?? '', quantiles(ended), endedWithinS?.toString() ?? '', quantiles(held), holds ? 'yes' : 'NO'],
+      [
+        name,
+        quantiles(first),
+        promised ?? '',
+        quantiles(ended),
+        endedWithinS?.toString() ?? '',
+        quantiles(held),
+        holds ? 'yes' : 'NO',
+      ],
     ];
   });
 }

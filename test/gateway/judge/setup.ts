@@ -2,9 +2,11 @@ import assert from 'node:assert/strict';
 import { type Comparisons, NO_COMPARISONS } from '../../../gateway/judge/disagreement.ts';
 import { emptyHistogram } from '../../../gateway/judge/histogram.ts';
 import type { Action } from '../../../gateway/judge/move.ts';
+import { liveOf } from '../../../gateway/judge/live.ts';
 import { advance, type Moment, type Observation } from '../../../gateway/judge/rollout.ts';
+import { Memory } from '../../../gateway/judge/memory.ts';
 import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
-import { emptyTally, type Hits, type Signal, type Tally } from '../../../gateway/judge/tally.ts';
+import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
 import type { Rollout, ServedModel } from '../../../gateway/policy/policy.ts';
 
@@ -34,23 +36,34 @@ export function rolloutWith(keys: string): Rollout {
 export const GUARDED =
   'rollback: { error_rate: 2%, latency_p99: 250ms, versus_baseline: 1.5x, consecutive_failures: 10 }';
 
-/** Counts in which every request counts for itself. */
-export function signal(trials: number, hits: number): Signal {
-  const counts: Hits = { trials, hits };
-  return { unit: { trials: 0, hits: 0 }, request: counts, counted: counts };
+/** A failure of a unit that no other tick has. */
+export function failure(unit: number, more: Partial<Hit> = {}): Hit {
+  return { unit, isError: true, latencyMs: 0, serverClass: 'cpu', server: 's', ...more };
 }
 
-/** A tick in which so many requests were answered and so many of them failed. */
+/** A tick in which so many requests were answered and so many of them failed, each of another unit. */
 export function tally(requests: number, errors = 0, more: Partial<Tally> = {}): Tally {
   const empty = emptyTally();
   const outcomes = { ...empty.outcomes, ok: requests - errors, model_fault: errors };
-  return { ...empty, outcomes, errors: signal(requests, errors), ...more };
+  const spread = (count: number) => Array.from({ length: GROUPS }, (_, i) => Math.floor((count + GROUPS - 1 - i) / GROUPS));
+  return {
+    ...empty,
+    outcomes,
+    judged: { trials: requests, hits: errors },
+    timed: { cpu: requests - errors, gpu: 0 },
+    groups: requests === 0 ? empty.groups : { requests: spread(requests), failed: spread(errors) },
+    hits: Array.from({ length: errors }, () => failure(nextUnit++)),
+    ...more,
+  };
 }
 
-/** A tick of both arms; `more` overrides parts of it. */
-export function observe(candidate: Tally, baseline: Tally, more: Partial<Observation> = {}): Observation {
-  const recent = { cpu: emptyHistogram(), gpu: emptyHistogram() };
-  return { traffic: { candidate, baseline }, comparisons: NO_COMPARISONS, recent, isReady: true, capacity: 1, ...more };
+let nextUnit = 1;
+
+/** A tick of both arms; every tick has other units. `more` overrides parts of it. */
+export type Tick = { readonly candidate: Tally; readonly baseline: Tally; readonly more: Partial<Observation> };
+
+export function observe(candidate: Tally, baseline: Tally, more: Partial<Observation> = {}): Tick {
+  return { candidate, baseline, more };
 }
 
 export const HEALTHY = observe(tally(5), tally(95));
@@ -74,6 +87,7 @@ export class Driven {
   state: RolloutState = newRollout('r', 'digits', 'v2', 'v1');
   readonly actions: Action[] = [];
   readonly #rollout: Rollout;
+  readonly #memory = new Memory();
   #second = 0;
 
   constructor(rollout: Rollout) {
@@ -81,19 +95,43 @@ export class Driven {
   }
 
   /** So many seconds in which this is seen. */
-  run(seconds: number, seen: Observation, moment: Partial<Moment> = {}): this {
+  run(seconds: number, seen: Tick, moment: Partial<Moment> = {}): this {
     for (let i = 0; i < seconds; i++) {
       this.#second++;
       const now = { elapsedMs: 1000, at: at(this.#second), isAutomatic: true, ...moment };
-      const { state, actions } = advance(this.state, seen, this.#rollout, now);
+      const { state, actions } = advance(this.state, this.#observed(seen, now.elapsedMs), this.#rollout, now);
       this.state = state;
       this.actions.push(...actions);
     }
     return this;
   }
 
+  /** What the judge sees of a tick: of units that failed anew in each, and a candidate without callers while it has none. */
+  #observed({ candidate, baseline, more }: Tick, elapsedMs: number): Observation {
+    const live = liveOf(this.state, this.#rollout, [this.#rollout]);
+    const coin = live.is === 'live' ? (live.block.to - live.block.from) / 1_000_000 : 0;
+    const fresh = ({ hits, ...tally }: Tally) => ({ ...tally, hits: hits.map((hit) => ({ ...hit, unit: nextUnit++ })) });
+    const isAway = live.is === 'suspended' || live.is === 'pending';
+    const traffic = {
+      candidate: isAway ? emptyTally() : fresh(candidate),
+      baseline: fresh(baseline),
+      coin: coin === 1 ? 0 : coin,
+    };
+    return {
+      traffic,
+      ...this.#memory.observe(traffic, this.state, this.#rollout, elapsedMs),
+      comparisons: NO_COMPARISONS,
+      recent: () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() }),
+      isReady: true,
+      isWarm: true,
+      capacity: 1,
+      room: 1,
+      ...more,
+    };
+  }
+
   /** Seconds until the phase is another one. */
-  runUntilMoved(most: number, seen: Observation): number {
+  runUntilMoved(most: number, seen: Tick): number {
     const { epoch } = this.state;
     for (let i = 1; i <= most; i++) if (this.run(1, seen).state.epoch !== epoch) return i;
     return Number.POSITIVE_INFINITY;
