@@ -18,6 +18,3 @@ export function logRatios(hits: number, all: number, coin: number, tolerated: nu
     return hits * Math.log(times) - all * Math.log((1 - coin + ratio * coin) / expected);
   });
 }
-
-/** How many alternatives are considered. */
-export const ALTERNATIVES = RATIOS.length;

@@ -48,7 +48,7 @@ export class Counter {
   }
 
   #keep(
-    { id, unit, latencyMs, server, serverClass }: Heard,
+    { id, unit, latencyMs, serverClass }: Heard,
     isError: boolean,
     isTimed: boolean,
     body: Uint8Array,
@@ -59,7 +59,6 @@ export class Counter {
         unit: unit ?? unitOfRequest(id, body),
         isError,
         latencyMs: isTimed ? latencyMs : 0,
-        server,
         serverClass,
       });
     const kept = isError ? examples.errors : examples.slow;

@@ -10,7 +10,7 @@ import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 import { causeAway, verdictAway } from './suspended.ts';
 import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
 import { plainVerdict, type Verdict, verdictOf } from './verdict.ts';
-import { weigh } from './weigh.ts';
+import { overOf, slowOf, weigh } from './weigh.ts';
 
 /** What was seen since the last tick. */
 export type Observation = {
@@ -84,7 +84,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
   const timed = pass(state, elapsedMs, seen);
   if (timed.phase.name === 'pending') return timed;
   const edged = withEdges(timed, seen, elapsedMs);
-  if (timed.phase.name === 'suspended') return { ...edged, verdict: verdictAway(edged, seen) };
+  if (timed.phase.name === 'suspended') return { ...edged, verdict: verdictAway(edged, seen, rollout) };
   const { guards } = rollout;
   const evidence = guards
     ? weigh(edged.evidence, {
@@ -97,11 +97,17 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         elapsedMs,
         excusedUnits: state.excusedUnits,
         isServed: seen.capacity > 0 || !seen.isReady,
+        isBounded: isBounded(state),
         at: moment.at,
       })
     : edged.evidence;
   const weighed = { ...edged, evidence };
   return { ...weighed, verdict: verdictOn(weighed, seen, rollout) };
+}
+
+/** A first suspension may come of a burst; what follows it, and what ends a rollout, may not. */
+function isBounded({ phase, acquittals }: RolloutState): boolean {
+  return phase.name === 'probing' || acquittals > 0;
 }
 
 function pass(state: RolloutState, ms: number, seen: Observation): RolloutState {
@@ -114,6 +120,9 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
     inPhase: {
       ms: inPhase.ms + (canGoOn(state, seen) ? ms : 0),
       judged: addHits(inPhase.judged, judged),
+      slow: addHits(inPhase.slow, slowOf(seen, 'candidate')),
+      over: addHits(inPhase.over, overOf(seen, 'candidate')),
+      compared: addHits(inPhase.compared, seen.comparisons.raw),
       serverFaults: inPhase.serverFaults + outcomes.server_fault,
     },
     bakedMs: state.bakedMs + (isStep ? ms : 0),
@@ -156,7 +165,7 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
   });
   const isAlone = rollout.guards !== undefined && isWithoutControl(state, rollout) && !hasBaseline(seen);
   const notes = [
-    ...(state.phase.name === 'probing' ? [verdictAway(state, seen).sentence] : []),
+    ...(state.phase.name === 'probing' ? [verdictAway(state, seen, rollout).sentence] : []),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
   ];
@@ -201,7 +210,7 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
     ...more,
   });
   if (phase.name === 'pending') return whenPending(state, seen, because);
-  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, because);
+  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, rollout, because);
   if (verdict?.kind === 'fail') return whenRaised(state, verdict, seen, rollout, because);
   if (verdict?.kind === 'error')
     return phase.name === 'holding' ? undefined : because('trouble', verdict.sentence, { hold: 'cannot_tell' });

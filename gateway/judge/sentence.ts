@@ -19,7 +19,7 @@ export function readingText(reading: Reading, asked: Asked, evidence: Evidence):
     case 'errors_versus_baseline':
       return `${failedText(reading, asked, evidence)}${since}; ${times(guards?.versusBaseline)} is tolerated (${odds})`;
     case 'latency_versus_baseline':
-      return `${candidate} is more than ${times(guards?.versusBaselineLatency)} as slow as ${baseline}: ${mine} beyond ${times(guards?.versusBaselineLatency)} its 99th percentile, ${baseline} ${theirs} beyond that percentile${since}, each caller once a minute (${odds})`;
+      return `${candidate} is more than ${times(guards?.versusBaselineLatency)} as slow as ${baseline}: ${mine} beyond ${times(guards?.versusBaselineLatency)} its 99th percentile, ${baseline} ${theirs} beyond that percentile${since} (${odds})`;
     case 'error_rate':
       return `${candidate} failed ${mine}${since}, above the error_rate of ${percent(guards?.errorRate ?? 0)}${both} (${odds})`;
     case 'latency_p99':
@@ -44,7 +44,7 @@ function failedText(
   const { strongest } = evidence.looks;
   if (strongest !== undefined && isByRates(evidence))
     return `the callers of ${candidate} see ${percent(strongest.candidate)} of their requests fail on average, those of ${baseline} ${percent(strongest.baseline)}`;
-  return `${candidate} failed ${rate(mine)}, ${baseline} ${rate(theirs)}, each caller once a minute`;
+  return `${candidate} failed ${rate(mine)}, ${baseline} ${rate(theirs)}`;
 }
 
 /** What speaks for a candidate, or how far that is. */

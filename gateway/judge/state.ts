@@ -57,6 +57,18 @@ export type Rollback = {
   readonly examples: readonly string[];
 };
 
+/** What the candidate did since the phase began. */
+export type InPhase = {
+  /** Milliseconds in which it could go on. */
+  readonly ms: number;
+  /** Requests that failed, answers beyond the upper edge and the ceiling of latency, comparisons that differ; of all of them. */
+  readonly judged: Hits;
+  readonly slow: Hits;
+  readonly over: Hits;
+  readonly compared: Hits;
+  readonly serverFaults: number;
+};
+
 export type RolloutState = {
   readonly id: string;
   readonly model: string;
@@ -75,8 +87,7 @@ export type RolloutState = {
   readonly totalMs: number;
   /** Judged requests of the candidate in this step. */
   readonly requests: number;
-  /** Milliseconds in this phase in which it could go on, and what the candidate answered in it. */
-  readonly inPhase: { readonly ms: number; readonly judged: Hits; readonly serverFaults: number };
+  readonly inPhase: InPhase;
   /** Suspensions after which a probe found nothing, in this step; each makes the next one need more. */
   readonly acquittals: number;
   /** Failing units that were found to be no fault of the candidate. */
@@ -92,7 +103,14 @@ export type RolloutState = {
   readonly said: string | undefined;
 };
 
-export const NEW_PHASE: RolloutState['inPhase'] = { ms: 0, judged: NOTHING, serverFaults: 0 };
+export const NEW_PHASE: InPhase = {
+  ms: 0,
+  judged: NOTHING,
+  slow: NOTHING,
+  over: NOTHING,
+  compared: NOTHING,
+  serverFaults: 0,
+};
 
 /** A rollout that no one has seen yet. */
 export function newRollout(

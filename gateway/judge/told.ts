@@ -92,18 +92,18 @@ export function standingOf(rollout: Rollout, state: RolloutState, others: readon
       candidate,
       baseline,
     })),
-    suspended: suspendedOf(state),
+    suspended: suspendedOf(state, rollout),
     probes: state.probes,
     acquittals: state.acquittals,
     rolledBack: phase.name === 'rolled_back' ? phase.rollback : undefined,
   };
 }
 
-function suspendedOf({ phase, inPhase }: RolloutState): RolloutStanding['suspended'] {
+function suspendedOf({ phase, inPhase }: RolloutState, rollout: Rollout): RolloutStanding['suspended'] {
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { guard, sentence, failedProbes } = phase.suspension;
   const is = phase.name === 'probing' ? 'probing' : phase.isHeld ? 'held' : 'paused';
-  const probeInMs = is === 'paused' ? Math.max(0, pauseOf(phase.suspension) - inPhase.ms) : 0;
+  const probeInMs = is === 'paused' ? Math.max(0, pauseOf(phase.suspension, rollout) - inPhase.ms) : 0;
   return { guard, sentence, failedProbes, is, probeInMs };
 }
 

@@ -7,7 +7,7 @@ import { type Look, partOfLook } from './callers.ts';
 import { logRatios } from './coin.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
-import { countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
+import { allOf, countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
 import { addVectors } from './mixture.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
@@ -15,13 +15,14 @@ import {
   addLogs,
   beginRuns,
   type Clock,
+  closeBlock,
   closeRuns,
+  evidenceIn,
   FAMILIES,
   NEW_CLOCK,
   NO_ODDS,
   type Odds,
   passTime,
-  evidenceIn,
 } from './runs.ts';
 import { isBreached } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
@@ -31,12 +32,21 @@ export type Grown = {
   readonly since: string;
   /** Milliseconds since then. */
   readonly ms: number;
+  /** Blocks of a few seconds in which the candidate was hit: of a ceiling, and of comparisons, single hits. */
+  readonly occasions: number;
+  /** All requests, and those that were hit. */
   readonly candidate: Hits;
   readonly baseline: Hits;
 };
 
 /** Evidence by first hits. Slowness has odds for each edge, errors one. */
-export type Compared = { readonly odds: readonly Odds[]; readonly value: number; readonly grown: Grown };
+export type Compared = {
+  readonly odds: readonly Odds[];
+  readonly value: number;
+  readonly grown: Grown;
+  /** Whether the candidate was hit in the block under way. */
+  readonly isBlockHit: boolean;
+};
 
 /** A ceiling's evidence. */
 export type Ceiling = { readonly detector: Detector; readonly grown: Grown };
@@ -62,13 +72,13 @@ export type Evidence = {
   readonly comparisons: Comparisons;
 };
 
-const NOT_GROWN: Grown = { since: '', ms: 0, candidate: NOTHING, baseline: NOTHING };
+const NOT_GROWN: Grown = { since: '', ms: 0, occasions: 0, candidate: NOTHING, baseline: NOTHING };
 const NO_CEILING: Ceiling = { detector: FRESH, grown: NOT_GROWN };
 
 export const NO_EVIDENCE: Evidence = {
   clock: NEW_CLOCK,
-  errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN },
-  slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN },
+  errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN, isBlockHit: false },
+  slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN, isBlockHit: false },
   looks: { count: 0, value: 0, strongest: undefined },
   errorRate: NO_CEILING,
   latency: NO_CEILING,
@@ -90,7 +100,7 @@ export function afresh({ promotion, comparisons }: Evidence): Evidence {
 /** The evidence with new runs in every family: a share that changed, or a memory of units that was lost. */
 export function inNewRuns(evidence: Evidence): Evidence {
   const clock = beginRuns(evidence.clock);
-  return clock === evidence.clock ? evidence : atClock(evidence, clock);
+  return clock === evidence.clock ? evidence : atClock(evidence, clock, true);
 }
 
 /** As far as the baseline's evidence is followed, so that it falls again soon after a shared failure. */
@@ -111,6 +121,8 @@ export type Tick = {
   /** Failing units that were found to be no fault of the candidate. */
   readonly excusedUnits: number;
   readonly isServed: boolean;
+  /** Whether a burst may be worth little only: in a probe, and after a suspension that was nothing. */
+  readonly isBounded: boolean;
   /** Wall-clock time, for people. */
   readonly at: string;
 };
@@ -142,7 +154,7 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
       slow: latest(evidence.examples.slow, traffic.candidate.examples.slow),
     },
   };
-  return atClock(next, clock);
+  return atClock(next, clock, tick.isBounded);
 }
 
 /** Evidence of the errors is by first failures or by callers' rates, whichever is stronger; each has its part of the risk. */
@@ -157,12 +169,13 @@ export function isByRates({ errors, looks }: Evidence): boolean {
   return PARTS.rates * looks.value > PARTS.first * errors.value;
 }
 
-function atClock(evidence: Evidence, clock: Clock): Evidence {
+/** The evidence when time has gone on: blocks and runs that are over are closed. */
+function atClock(evidence: Evidence, clock: Clock, isBounded: boolean): Evidence {
   const { clock: before } = evidence;
-  if (clock.runs === before.runs) return { ...evidence, clock };
+  if (clock.runs === before.runs && clock.blockMs > before.blockMs) return { ...evidence, clock };
   const close = (compared: Compared): Compared => {
-    const odds = compared.odds.map((each) => closeRuns(each, before, clock));
-    return { ...compared, odds, value: meanValue(odds, clock) };
+    const odds = compared.odds.map((each) => closeBlock(closeRuns(each, before, clock, isBounded), isBounded));
+    return { ...compared, odds, value: meanEvidence(odds, clock, isBounded), isBlockHit: false };
   };
   return { ...evidence, clock, errors: close(evidence.errors), slow: close(evidence.slow) };
 }
@@ -171,26 +184,41 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
   const { traffic, hits, guards } = tick;
   const { candidate, baseline, coin } = traffic;
   const [mine, theirs] = [firstInRun(hits, FAILED, 0), firstInRun(hits, FAILED, 1)];
+  const counted = countedOf(tick, 'candidate', FAILED);
+  const ratio = guards.versusBaseline;
   return {
-    errors: weighHits(evidence.errors, evidence.clock, tick, [FAILED], guards.versusBaseline, {
-      candidate: { trials: candidate.judged.trials, hits: mine },
-      baseline: { trials: baseline.judged.trials, hits: theirs },
+    errors: weighHits(evidence.errors, evidence.clock, tick, [FAILED], ratio, {
+      occasions: mine,
+      candidate: candidate.judged,
+      baseline: baseline.judged,
     }),
     slow: weighHits(evidence.slow, evidence.clock, tick, SLOWNESS, 1, {
-      candidate: { trials: candidate.timed.cpu + candidate.timed.gpu, hits: firstInRun(hits, SLOW + EDGES - 1, 0) },
-      baseline: { trials: baseline.timed.cpu + baseline.timed.gpu, hits: firstInRun(hits, SLOW + EDGES - 1, 1) },
+      occasions: firstInRun(hits, SLOW, 0),
+      candidate: slowOf(tick, 'candidate'),
+      baseline: slowOf(tick, 'baseline'),
     }),
     promotion:
-      coin === 0
-        ? evidence.promotion
-        : addEvidence(evidence.promotion, {
-            mine,
-            theirs,
-            coin,
-            ratio: guards.versusBaseline,
-            counted: countedOf(tick, 'candidate', FAILED),
-          }),
+      coin === 0 ? evidence.promotion : addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
   };
+}
+
+/** Answers whose latency counts, and those of them beyond the upper edge. */
+export function slowOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
+  return timedOf({ traffic, hits }, side, SLOW + EDGES - 1);
+}
+
+/** Answers whose latency counts, and those of them beyond the policy's ceiling. */
+export function overOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
+  return timedOf({ traffic, hits }, side, OVER);
+}
+
+function timedOf(
+  { traffic, hits }: Pick<Tick, 'traffic' | 'hits'>,
+  side: 'candidate' | 'baseline',
+  signal: number,
+): Hits {
+  const { cpu, gpu } = traffic[side].timed;
+  return { trials: cpu + gpu, hits: Math.min(cpu + gpu, allOf(hits, signal, side === 'candidate' ? 0 : 1)) };
 }
 
 const SLOWNESS = Array.from({ length: EDGES }, (_, edge) => SLOW + edge);
@@ -203,12 +231,14 @@ function firstInRun(hits: FirstHits, signal: number, arm: 0 | 1): number {
 function weighHits(
   before: Compared,
   clock: Clock,
-  { traffic, hits, elapsedMs, at }: Tick,
+  { traffic, hits, elapsedMs, at, isBounded }: Tick,
   signals: readonly number[],
   tolerated: number,
-  seen: { readonly candidate: Hits; readonly baseline: Hits },
+  seen: Increase,
 ): Compared {
-  const grown = grow(before.grown, before.value < 1, seen, elapsedMs, at);
+  const isHit = seen.occasions > 0;
+  const occasions = isHit && !before.isBlockHit ? 1 : 0;
+  const grown = grow(before.grown, before.value < 1, { ...seen, occasions }, elapsedMs, at);
   if (hits.counts.length === 0 || traffic.coin === 0) return { ...before, grown };
   const odds = signals.map((signal, i) =>
     addLogs(
@@ -216,12 +246,12 @@ function weighHits(
       FAMILIES.map((_, family) => logsOf(traffic, hits, signal, family, tolerated)),
     ),
   );
-  return { odds, value: meanValue(odds, clock), grown };
+  return { odds, value: meanEvidence(odds, clock, isBounded), grown, isBlockHit: before.isBlockHit || isHit };
 }
 
 /** The mean over edges is one e-value again. */
-function meanValue(odds: readonly Odds[], clock: Clock): number {
-  return odds.reduce((sum, each) => sum + evidenceIn(each, clock), 0) / odds.length;
+function meanEvidence(odds: readonly Odds[], clock: Clock, isBounded: boolean): number {
+  return odds.reduce((sum, each) => sum + evidenceIn(each, clock, isBounded), 0) / odds.length;
 }
 
 /** Log ratios of the first hits of a signal in one family of runs; none where there were no hits. */
@@ -293,7 +323,7 @@ function weighCeiling(
   const baseline = theirs.trials === 0 ? before : detect(before, step, evidenceAbove(theirs, limit), BASELINE_MOST);
   const ceiling = {
     detector: mine.trials === 0 ? detector : detect(detector, step, evidenceAbove(mine, limit)),
-    grown: grow(grown, isNeutral(detector), { candidate: mine, baseline: theirs }, elapsedMs, at),
+    grown: grow(grown, isNeutral(detector), { occasions: mine.hits, candidate: mine, baseline: theirs }, elapsedMs, at),
   };
   // What happened during a shared failure must not be held against the candidate when the failure is over.
   return isBreached(baseline)
@@ -311,7 +341,13 @@ function weighDisagreement(
   const logs = evidenceOfExcess(raw, comparisons, guards.disagreement, risk);
   return {
     detector: logs.length === 0 ? before.detector : detect(before.detector, step, logs),
-    grown: grow(before.grown, isNeutral(before.detector), { candidate: raw, baseline: noise }, elapsedMs, at),
+    grown: grow(
+      before.grown,
+      isNeutral(before.detector),
+      { occasions: raw.hits, candidate: raw, baseline: noise },
+      elapsedMs,
+      at,
+    ),
   };
 }
 
@@ -319,18 +355,21 @@ function isNeutral(detector: Detector): boolean {
   return evidenceOf(detector) <= detector.spent;
 }
 
+type Increase = Pick<Grown, 'occasions' | 'candidate' | 'baseline'>;
+
 /** What happened is counted from where the evidence began to grow. */
 function grow(
   before: Grown,
   isNeutral: boolean,
-  { candidate, baseline }: Pick<Grown, 'candidate' | 'baseline'>,
+  { occasions, candidate, baseline }: Increase,
   ms: number,
   at: string,
 ): Grown {
-  if (isNeutral) return { since: at, ms, candidate, baseline };
+  if (isNeutral) return { since: at, ms, occasions, candidate, baseline };
   return {
     since: before.since,
     ms: before.ms + ms,
+    occasions: before.occasions + occasions,
     candidate: addHits(before.candidate, candidate),
     baseline: addHits(before.baseline, baseline),
   };
