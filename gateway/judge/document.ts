@@ -215,7 +215,7 @@ const STATE = z.object({
   bakedMs: count,
   totalMs: count,
   requests: count,
-  inPhase: z.object({ ms: count, judged: hits, slow: hits, over: hits, compared: hits, serverFaults: count }),
+  inPhase: z.object({ ms: count, waitedMs: count, judged: hits, slow: hits, over: hits, compared: hits, serverFaults: count }),
   acquittals: z.int().min(0),
   excusedUnits: count,
   probes: z.int().min(0),

@@ -119,6 +119,7 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
     phase: phase.name === 'promoted' ? { ...phase, guardLeftMs: phase.guardLeftMs - ms } : phase,
     inPhase: {
       ms: inPhase.ms + (canGoOn(state, seen) ? ms : 0),
+      waitedMs: inPhase.waitedMs + (canGoOn(state, seen) ? 0 : ms),
       judged: addHits(inPhase.judged, judged),
       slow: addHits(inPhase.slow, slowOf(seen, 'candidate')),
       over: addHits(inPhase.over, overOf(seen, 'candidate')),

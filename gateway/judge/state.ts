@@ -59,8 +59,9 @@ export type Rollback = {
 
 /** What the candidate did since the phase began. */
 export type InPhase = {
-  /** Milliseconds in which it could go on. */
+  /** Milliseconds in which it could go on, and in which it waited for the candidate's servers. */
   readonly ms: number;
+  readonly waitedMs: number;
   /** Requests that failed, answers beyond the upper edge and the ceiling of latency, comparisons that differ; of all of them. */
   readonly judged: Hits;
   readonly slow: Hits;
@@ -105,6 +106,7 @@ export type RolloutState = {
 
 export const NEW_PHASE: InPhase = {
   ms: 0,
+  waitedMs: 0,
   judged: NOTHING,
   slow: NOTHING,
   over: NOTHING,

@@ -11,6 +11,8 @@ import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 const HOPELESS_MS = 30_000;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
+/** How long a suspension waits for the candidate's servers. */
+const LONGEST_WAIT_MS = 10 * 60_000;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
 const CRASHED = { requests: 5, part: 0.5 } as const;
 
@@ -43,6 +45,11 @@ function whenSuspended(
     return because(
       'give_up',
       `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
+    );
+  if (inPhase.waitedMs >= LONGEST_WAIT_MS)
+    return because(
+      'give_up',
+      `the servers of ${candidate} have not been back for ${durationText(inPhase.waitedMs)}: a person decides (resume or rollback); ${suspension.sentence}`,
     );
   const pause = pauseOf(suspension, rollout);
   const left = pause - inPhase.ms;

@@ -7,9 +7,10 @@ import { intervalOf } from './interval.ts';
 import { BAD_ROWS, ROWS } from './rows.ts';
 
 const FACTOR = Number(process.env.SIMULATIONS ?? 1);
-/** Runs of a good row, and of a bad one. */
-const GOOD_RUNS = Math.max(2, Math.round(200 * FACTOR));
-const BAD_RUNS = Math.max(2, Math.round(100 * FACTOR));
+/** Runs of a good row, of a bad one, and of one that takes many gateways through healthy hours first. */
+const GOOD_RUNS = runs(200);
+const BAD_RUNS = runs(100);
+const LONG_RUNS = runs(20);
 /** Runs that a worker takes at once: the last ones should not leave the other workers idle. */
 const BATCH = 10;
 const WORKERS = 2;
@@ -21,7 +22,7 @@ export async function benchJudge(onProgress: (text: string) => void = () => {}):
     ...BAD_ROWS.flatMap(({ suspended, endedWithinS }, row) =>
       suspended === undefined && endedWithinS === undefined
         ? []
-        : batches(BAD_RUNS).map((runs) => ({ kind: 'bad' as const, row, ...runs })),
+        : batches(badRuns(row)).map((runs) => ({ kind: 'bad' as const, row, ...runs })),
     ),
   ];
   const results = await runAll(tasks, onProgress);
@@ -31,9 +32,18 @@ export async function benchJudge(onProgress: (text: string) => void = () => {}):
       ['world', 'hours', 'ended', 'suspensions a run', 'faults a run', 'away', 'probing', 'holds'],
       goodLines(results),
     ),
-    `\nbad candidates at a share of 5 %, 100 requests a second, ${BAD_RUNS} runs a row: seconds, median (90 %)\n`,
+    `\nbad candidates at a share of 5 %, 100 requests a second, ${BAD_RUNS} runs a row, ${LONG_RUNS} with 10 gateways after 6 hours: seconds, median (90 %)\n`,
     table(['candidate', 'suspended', 'promised', 'ended', 'promised', 'held', 'holds'], badLines(results)),
   ].join('\n');
+}
+
+function runs(count: number): number {
+  return Math.max(2, Math.round(count * FACTOR));
+}
+
+function badRuns(row: number): number {
+  const { healthyS = 0, spec } = BAD_ROWS[row] ?? {};
+  return healthyS > 0 && (spec?.gateways?.count ?? 1) > 1 ? LONG_RUNS : BAD_RUNS;
 }
 
 function batches(runs: number): { readonly from: number; readonly runs: number }[] {
