@@ -169,8 +169,10 @@ export class PerTick {
     await this.#keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
-    const judged = rollouts.take(now, this.#deps.withheld());
-    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout));
+    const withheld = this.#deps.withheld();
+    const judged = rollouts.take(now, withheld);
+    const isToBeWarm = ({ state, rollout }: Seen) => wantsWarmth(state) && !withheld.has(rollout.candidate);
+    this.#deps.warmUp(judged.filter(isToBeWarm).map(({ rollout }) => rollout));
     for (const seen of judged) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on

@@ -166,7 +166,7 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
   });
   const isAlone = rollout.guards !== undefined && isWithoutControl(state, rollout) && !hasBaseline(seen);
   const notes = [
-    ...(state.phase.name === 'probing' ? [verdictAway(state, seen, rollout).sentence] : []),
+    ...(state.phase.name === 'probing' && verdict.kind !== 'fail' ? [verdictAway(state, seen, rollout).sentence] : []),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
   ];

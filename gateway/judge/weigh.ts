@@ -197,8 +197,7 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
       candidate: slowOf(tick, 'candidate'),
       baseline: slowOf(tick, 'baseline'),
     }),
-    promotion:
-      coin === 0 ? evidence.promotion : addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
+    promotion: addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
   };
 }
 
