@@ -112,13 +112,7 @@ export class CountedUnits {
       if (hit.latencyMs > (edges[edge] ?? 0) * times) this.#countSignal(units, hit, SLOW + edge, arm, seen);
   }
 
-  #countSignal(
-    units: Map<number, number>,
-    hit: Hit,
-    signal: number,
-    arm: 0 | 1,
-    { counts, all }: Seen,
-  ): void {
+  #countSignal(units: Map<number, number>, hit: Hit, signal: number, arm: 0 | 1, { counts, all }: Seen): void {
     all[signal * 2 + arm] = (all[signal * 2 + arm] ?? 0) + 1;
     const mask = ((1 << FAMILIES.length) - 1) << (signal * FAMILIES.length);
     const before = units.get(hit.unit) ?? 0;

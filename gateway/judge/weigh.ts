@@ -4,11 +4,10 @@ import { evidenceAbove } from './absolute.ts';
 import { type Breaker, breakerOf } from './breaker.ts';
 import { riskOf } from './budget.ts';
 import { type Look, partOfLook } from './callers.ts';
-import { logRatios } from './coin.ts';
+import { logsAt } from './coin.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
 import { allOf, countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
-import { addVectors } from './mixture.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
 import {
@@ -23,6 +22,7 @@ import {
   NO_ODDS,
   type Odds,
   passTime,
+  sumOf,
 } from './runs.ts';
 import { isBreached } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
@@ -132,22 +132,25 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
   const { guards, traffic, hits } = tick;
   const evidence = hits.isNew ? inNewRuns(before) : before;
   const recent = addRecent(evidence.recent, traffic);
-  const inTick = { ...evidence, recent };
   const clock = traffic.coin === 0 ? evidence.clock : passTime(evidence.clock, tick.elapsedMs);
-  const weighed = hits.isNew ? inTick : { ...inTick, ...weighCeilings(inTick, tick), ...weighCompared(inTick, tick) };
-  const breaker = breakerOf({
+  const { failingUnits } = hits;
+  const next: Evidence = {
+    ...evidence,
+    // A memory of units that has just begun does not know who was counted before.
+    ...(hits.isNew && evidence.clock !== NEW_CLOCK
+      ? {}
+      : { ...weighCeilings(evidence, tick), ...weighCompared(evidence, tick) }),
     recent,
-    consecutiveFailures: guards.consecutiveFailures,
-    failingUnits: hits.failingUnits,
-    excusedUnits: tick.excusedUnits,
-    isServed: tick.isServed,
-  });
-  const next = {
-    ...weighed,
     looks: weighLooks(evidence.looks, tick.looks),
     disagreement: weighDisagreement(evidence, tick),
-    breaker,
-    failingUnits: hits.failingUnits,
+    breaker: breakerOf({
+      recent,
+      consecutiveFailures: guards.consecutiveFailures,
+      failingUnits,
+      excusedUnits: tick.excusedUnits,
+      isServed: tick.isServed,
+    }),
+    failingUnits,
     comparisons: addComparisons(evidence.comparisons, tick.comparisons),
     examples: {
       errors: latest(evidence.examples.errors, traffic.candidate.examples.errors),
@@ -172,6 +175,7 @@ export function isByRates({ errors, looks }: Evidence): boolean {
 /** The evidence when time has gone on: blocks and runs that are over are closed. */
 function atClock(evidence: Evidence, clock: Clock, isBounded: boolean): Evidence {
   const { clock: before } = evidence;
+  if (clock === before) return evidence;
   if (clock.runs === before.runs && clock.blockMs > before.blockMs) return { ...evidence, clock };
   const close = (compared: Compared): Compared => {
     const odds = compared.odds.map((each) => closeBlock(closeRuns(each, before, clock, isBounded), isBounded));
@@ -239,12 +243,7 @@ function weighHits(
   const occasions = isHit && !before.isBlockHit ? 1 : 0;
   const grown = grow(before.grown, before.value < 1, { ...seen, occasions }, elapsedMs, at);
   if (hits.counts.length === 0 || traffic.coin === 0) return { ...before, grown };
-  const odds = signals.map((signal, i) =>
-    addLogs(
-      before.odds[i] ?? NO_ODDS,
-      FAMILIES.map((_, family) => logsOf(traffic, hits, signal, family, tolerated)),
-    ),
-  );
+  const odds = signals.map((signal, i) => addLogs(before.odds[i] ?? NO_ODDS, logsOf(traffic, hits, signal, tolerated)));
   return { odds, value: meanEvidence(odds, clock, isBounded), grown, isBlockHit: before.isBlockHit || isHit };
 }
 
@@ -253,22 +252,36 @@ function meanEvidence(odds: readonly Odds[], clock: Clock, isBounded: boolean): 
   return odds.reduce((sum, each) => sum + evidenceIn(each, clock, isBounded), 0) / odds.length;
 }
 
-/** Log ratios of the first hits of a signal in one family of runs; none where there were no hits. */
-function logsOf(traffic: Traffic, hits: FirstHits, signal: number, family: number, tolerated: number): number[] {
-  if (signal === FAILED) {
-    const [mine, theirs] = [countOf(hits, signal, family, 0), countOf(hits, signal, family, 1)];
-    return mine + theirs === 0 ? [] : logRatios(mine, mine + theirs, traffic.coin, tolerated);
-  }
+/** Log ratios of the first hits of a signal by family of runs; none where there were no hits. */
+function logsOf(traffic: Traffic, hits: FirstHits, signal: number, tolerated: number): (readonly number[])[] {
+  if (signal === FAILED) return byFamily(hits, signal, undefined, traffic.coin, tolerated);
   // Versions may use classes of servers differently: only that part of the callers' requests can be slow there.
-  return (['cpu', 'gpu'] as const).reduce<number[]>((sum, kind) => {
-    const [mine, theirs] = [countOf(hits, signal, family, 0, kind), countOf(hits, signal, family, 1, kind)];
-    if (mine + theirs === 0) return sum;
-    const coin = coinAt(traffic, kind);
-    if (coin === 0 || coin === 1) return sum; // one arm alone is there: nothing to compare with
-    const logs = logRatios(mine, mine + theirs, coin, tolerated);
-    return sum.length === 0 ? logs : addVectors(sum, logs);
-  }, []);
+  const [cpu, gpu] = (['cpu', 'gpu'] as const).map((kind) =>
+    byFamily(hits, signal, kind, coinAt(traffic, kind), tolerated),
+  ) as [(readonly number[])[], (readonly number[])[]];
+  return cpu.map((logs, family) => sumOf(logs, gpu[family] ?? []));
 }
+
+function byFamily(
+  hits: FirstHits,
+  signal: number,
+  kind: ServerClass | undefined,
+  coin: number,
+  tolerated: number,
+): (readonly number[])[] {
+  // Where one arm alone is there is nothing to compare with.
+  const logs = coin === 0 || coin === 1 ? undefined : logsAt(coin, tolerated);
+  let known: { readonly mine: number; readonly theirs: number; readonly logs: readonly number[] } | undefined;
+  return FAMILIES.map((_, family) => {
+    const [mine, theirs] = [countOf(hits, signal, family, 0, kind), countOf(hits, signal, family, 1, kind)];
+    if (mine + theirs === 0 || logs === undefined) return NOTHING_SEEN;
+    // Most units are as new in one family as in another.
+    if (known?.mine !== mine || known.theirs !== theirs) known = { mine, theirs, logs: logs(mine, mine + theirs) };
+    return known.logs;
+  });
+}
+
+const NOTHING_SEEN: readonly number[] = [];
 
 /** The coin among requests that servers of one class answered. */
 function coinAt({ coin, candidate, baseline }: Traffic, kind: ServerClass): number {
