@@ -141,7 +141,7 @@ function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event }:
   return suspension.from;
 }
 
-function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): Suspension {
+function suspensionOf(state: RolloutState, { event, sentence, guard, at }: Cause): Suspension {
   const { phase, verdict, evidence } = state;
   if (event === 'failed' && phase.name === 'probing') {
     const { suspension } = phase;
@@ -152,6 +152,7 @@ function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): S
   const { trials, hits } = reading?.candidate ?? { trials: 0, hits: 0 };
   return {
     from: servedPhaseOf(state) ?? { name: 'step', step: 0 },
+    since: at,
     guard: guard ?? 'consecutive_failures',
     sentence,
     rate: trials === 0 ? 0 : Math.min(1, hits / trials),

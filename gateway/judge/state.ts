@@ -32,6 +32,8 @@ export type Phase =
 export type Suspension = {
   /** Where it goes on from when the probe finds nothing. */
   readonly from: ServedPhase;
+  /** ISO wall-clock time, for people. */
+  readonly since: string;
   readonly guard: Guard;
   readonly sentence: string;
   /** The part of the candidate's requests that spoke against it, and for how long, in milliseconds, they had. */

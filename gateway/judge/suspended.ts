@@ -2,7 +2,7 @@
 import type { Cause } from './move.ts';
 import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf } from './probe.ts';
 import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
-import { durationText, rate } from './sentence.ts';
+import { durationText, fewCallersText, rate } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
@@ -85,10 +85,8 @@ function loudest(verdict: Verdict | undefined): number {
   return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
 }
 
-function awayText(
-  { phase, inPhase, candidate, baseline }: RolloutState,
-  { isReady, capacity, isWarm }: Observation,
-): string {
+function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation): string {
+  const { phase, inPhase, candidate, baseline } = state;
   if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
@@ -96,7 +94,10 @@ function awayText(
     const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
     return `suspended, ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${rate(inPhase.judged)} failed`;
   }
-  if (phase.isHeld) return `${lead}; held: a person decides (resume or rollback)`;
+  if (phase.isHeld) {
+    const few = fewCallersText(state);
+    return `${lead}; held: a person decides (resume or rollback)${few === undefined ? '' : `; ${few}`}`;
+  }
   if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
   const left = pauseOf(suspension) - inPhase.ms;
   return left > 0 || isWarm
