@@ -100,7 +100,7 @@ function rolloutText(standing: RolloutStanding, isOneOfMany: boolean): string {
   const time = bakeMs === undefined ? seconds(bakedMs) : `${seconds(bakedMs)} of ${seconds(bakeMs)}`;
   const head = `  rollout ${id}: ${candidate} at ${shareText(share)}`;
   const choices = isWaiting(standing) ? choiceLines(standing, isOneOfMany) : [];
-  if (unjudged !== undefined) return [`${head}, held on ${standing.baseline} (see above)`, ...choices].join('\n');
+  if (unjudged !== undefined) return [`${head}, held, nobody can judge it (see above)`, ...choices].join('\n');
   return [
     `${head}, ${phase} of ${steps}, ${requests} of ${minRequests} requests, ${time}`,
     ...(standing.rolledBack === undefined ? [] : [`  ${standing.rolledBack.at}  ${standing.rolledBack.sentence}`]),
@@ -136,7 +136,8 @@ function choiceLines({ model, id, choices }: RolloutStanding, isOneOfMany: boole
   return rows.length === 0 ? [] : ['    you can', table(rows)];
 }
 
-function guardLines({ guards }: RolloutStanding): string[] {
+function guardLines({ guards, suspended }: RolloutStanding): string[] {
+  if (suspended !== undefined && suspended.is !== 'probing') return []; // nobody asks the candidate
   const rows = guards.map(({ guard, is, evidence, needed }) => [
     guard,
     is,

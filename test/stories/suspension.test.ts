@@ -167,17 +167,17 @@ test(
     assert.ok(stdout.includes(`! rollout r is held on its baseline: ${text}; next: end it with a rollback`), stdout);
     assert.match(
       stdout,
-      /rollout r: v2 at 0 %, held on v1 \(see above\)\n {4}you can\n {4}sluice rollback m --reason TEXT/,
+      /rollout r: v2 at 0 %, held, nobody can judge it \(see above\)\n {4}you can\n {4}sluice rollback m --reason TEXT/,
     );
     assert.equal(await metric(running, `sluice_rollout_unjudged{${LABELS}}`), 1);
     const page = await open(t, running);
-    await page.getByText('Held on v1: nobody can judge this rollout').waitFor(WITHIN);
+    await page.getByText('Held: nobody can judge this rollout').waitFor(WITHIN);
     await shoot(page, 'unjudged');
     for (const order of ORDERS.filter((each) => each !== 'rollback'))
       assert.equal(await page.getByRole('button', { name: order }).count(), 0, order);
     await give(page, 'Roll back');
     await page.getByText(/^Rolled back/).waitFor(WITHIN);
     assert.equal(await metric(running, `sluice_rollout_unjudged{${LABELS}}`), 0);
-    assert.doesNotMatch((await sluice(['status', '--admin', running.adminUrl])).stdout, /held on/);
+    assert.doesNotMatch((await sluice(['status', '--admin', running.adminUrl])).stdout, /held/);
   },
 );

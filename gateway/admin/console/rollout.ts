@@ -51,14 +51,14 @@ function suspendedNote(
 }
 
 function unjudgedNote(
-  { baseline }: RolloutStanding,
+  { candidate, baseline, share }: RolloutStanding,
   { sentence, next }: NonNullable<RolloutStanding['unjudged']>,
 ): HTMLElement {
   return el(
     'section',
     { class: 'note held', 'aria-label': 'not judged' },
-    el('p', { class: 'lead' }, `Held on ${baseline}: nobody can judge this rollout`),
-    facts({ Now: `all callers are with ${baseline}`, Why: sentence, Next: next }),
+    el('p', { class: 'lead' }, 'Held: nobody can judge this rollout'),
+    facts({ Now: `all callers are with ${share === 1 ? candidate : baseline}`, Why: sentence, Next: next }),
   );
 }
 
@@ -67,7 +67,9 @@ function facts(rows: Readonly<Record<string, string>>): HTMLElement {
   return el('dl', {}, ...terms);
 }
 
+/** Guards with their evidence; while nobody asks the candidate there is none. */
 function evidenceLines({ guards, suspended }: RolloutStanding): Child[] {
+  if (suspended !== undefined && suspended.is !== 'probing') return [];
   const towards = suspended === undefined ? 'a suspension' : 'the end of the rollout';
   return guards.map(({ guard, is, evidence, needed }) =>
     el(
@@ -100,7 +102,7 @@ function orderLines(model: string, standing: RolloutStanding, again: () => void)
     });
   const isCalm = standing.suspended === undefined && standing.unjudged === undefined;
   if (isCalm) return [el('div', { class: 'actions' }, ...choices.map(({ what, effect }) => button(what, effect)))];
-  const rows = choices.flatMap(({ what, effect }) => [button(what, effect), el('span', {}, upper(effect))]);
+  const rows = choices.flatMap(({ what, effect }) => [button(what, effect), el('span', {}, effect)]);
   return [el('div', { class: 'choices' }, ...rows)];
 }
 
