@@ -177,7 +177,11 @@ test(
       assert.equal(await page.getByRole('button', { name: order }).count(), 0, order);
     await give(page, 'Roll back');
     await page.getByText(/^Rolled back/).waitFor(WITHIN);
-    assert.equal(await metric(running, `sluice_rollout_unjudged{${LABELS}}`), 0);
+    // What is held is looked at again every second.
+    await until(
+      async () => (await metric(running, `sluice_rollout_unjudged{${LABELS}}`)) === 0,
+      'a rollout that is over',
+    );
     assert.doesNotMatch((await sluice(['status', '--admin', running.adminUrl])).stdout, /held/);
   },
 );
