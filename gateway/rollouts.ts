@@ -2,7 +2,7 @@
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
 import type { Answer, Facts, Sorted } from './flow.ts';
 import { Arms } from './judge/arms.ts';
-import type { Look } from './judge/callers.ts';
+import type { Crowd, Look } from './judge/callers.ts';
 import { addComparisons, type Comparisons, NO_COMPARISONS } from './judge/disagreement.ts';
 import type { FirstHits } from './judge/first-hits.ts';
 import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
@@ -52,7 +52,11 @@ export type Seen = {
   readonly recent: () => ReturnType<typeof sumOf>;
   readonly elapsedMs: number;
   /** What this gateway remembers of the callers in some traffic; called once a tick, with that of all gateways. */
-  readonly observe: (traffic: Traffic) => { readonly hits: FirstHits; readonly looks: readonly Look[] };
+  readonly observe: (traffic: Traffic) => {
+    readonly hits: FirstHits;
+    readonly looks: readonly Look[];
+    readonly crowd: Crowd;
+  };
 };
 
 /** States of rollouts, the models as they are served by them, and the counts of this gateway. */

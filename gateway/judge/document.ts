@@ -1,6 +1,7 @@
 // A rollout's state as it is stored and sent: validated whole, with the number of its format. Releases may run side by side, so a
 // document keeps the outline that the first format had: an older gateway reads a suspension as "held, with no callers".
 import { z } from 'zod';
+import { NO_CROWD } from './callers.ts';
 import { FAMILIES } from './runs.ts';
 import { newRollout, type Phase, type RolloutState } from './state.ts';
 
@@ -149,6 +150,7 @@ const phasesOfFirst = [pending, phases.step, holding, awaiting, promoted, rolled
 
 const suspension = z.object({
   from: z.discriminatedUnion('name', [phases.step, holding, awaiting, promoted]),
+  since: text.default(''),
   guard,
   sentence: text,
   rate: z.number().min(0).max(1),
@@ -161,7 +163,7 @@ const suspension = z.object({
 
 const phase = z.discriminatedUnion('name', [
   ...phasesOfFirst,
-  z.object({ name: z.literal('suspended'), suspension, isHeld: z.boolean() }),
+  z.object({ name: z.literal('suspended'), suspension, isHeld: z.boolean(), because: text }),
   z.object({ name: z.literal('probing'), suspension, isOwnBlock: z.boolean() }),
 ]);
 
@@ -184,6 +186,7 @@ const evidence = z.object({
     value: count,
     strongest: z.object({ index: step, p: number, candidate: number, baseline: number }).optional(),
   }),
+  crowd: z.object({ candidate: count, baseline: count }).default(NO_CROWD),
   errorRate: ceiling,
   latency: ceiling,
   disagreement: ceiling,

@@ -43,7 +43,7 @@ export function liveOf(state: RolloutState | undefined, rollout: Rollout, others
 }
 
 /** The callers that a candidate had when it was suspended. */
-function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block {
+export function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block {
   return servedPhaseOf(state)?.name === 'promoted' ? EVERYONE : (blocks[step] ?? NO_ONE);
 }
 

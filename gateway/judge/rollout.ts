@@ -1,11 +1,12 @@
 // A rollout takes its steps: table-driven, one tick at a time, from what was observed and nothing else.
 import type { Rollout } from '../policy/policy.ts';
-import type { Look } from './callers.ts';
+import type { Crowd, Look } from './callers.ts';
 import { areComparable, type Comparisons } from './disagreement.ts';
 import { edgesOf } from './edges.ts';
 import type { FirstHits } from './first-hits.ts';
 import type { Histogram } from './histogram.ts';
 import { type Advance, type Cause, move, tell } from './move.ts';
+import { fewCallersText } from './sentence.ts';
 import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 import { causeAway, verdictAway } from './suspended.ts';
 import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
@@ -18,6 +19,8 @@ export type Observation = {
   /** Who was hit for the first time in the runs under way, and what callers' own rates say where a look was due. */
   readonly hits: FirstHits;
   readonly looks: readonly Look[];
+  /** How many groups of callers asked since the last move. */
+  readonly crowd: Crowd;
   readonly comparisons: Comparisons;
   /** The baseline's latencies of the last minutes: where slowness will be asked. Called once a minute. */
   readonly recent: () => Readonly<Record<ServerClass, Histogram>>;
@@ -91,6 +94,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         traffic: seen.traffic,
         hits: seen.hits,
         looks: seen.looks,
+        crowd: seen.crowd,
         comparisons: seen.comparisons,
         guards,
         step: stepOf(state, rollout.steps.length),
@@ -165,7 +169,9 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
     maxDisagreement: rollout.maxDisagreement,
   });
   const isAlone = rollout.guards !== undefined && isWithoutControl(state, rollout) && !hasBaseline(seen);
+  const few = rollout.guards === undefined || verdict.kind === 'fail' ? undefined : fewCallersText(state);
   const notes = [
+    ...(few === undefined || isWithoutControl(state, rollout) ? [] : [few]),
     ...(state.phase.name === 'probing' && verdict.kind !== 'fail' ? [verdictAway(state, seen, rollout).sentence] : []),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),

@@ -22,8 +22,13 @@ export type ServedPhase =
 export type Phase =
   | { readonly name: 'pending' }
   | ServedPhase
-  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here. */
-  | { readonly name: 'suspended'; readonly suspension: Suspension; readonly isHeld: boolean }
+  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here, `because` says why. */
+  | {
+      readonly name: 'suspended';
+      readonly suspension: Suspension;
+      readonly isHeld: boolean;
+      readonly because: string;
+    }
   /** Some callers ask the candidate again, others than before where there is room. */
   | { readonly name: 'probing'; readonly suspension: Suspension; readonly isOwnBlock: boolean }
   | { readonly name: 'rolled_back'; readonly rollback: Rollback };
@@ -32,6 +37,8 @@ export type Phase =
 export type Suspension = {
   /** Where it goes on from when the probe finds nothing. */
   readonly from: ServedPhase;
+  /** ISO wall-clock time, for people. */
+  readonly since: string;
   readonly guard: Guard;
   readonly sentence: string;
   /** The part of the candidate's requests that spoke against it, and for how long, in milliseconds, they had. */

@@ -1,9 +1,9 @@
 // What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
 import type { Rollout } from '../policy/policy.ts';
 import type { Cause } from './move.ts';
-import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, type Seen, seenInProbe } from './probe.ts';
+import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, seenInProbe } from './probe.ts';
 import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
-import { durationText, rate } from './sentence.ts';
+import { durationText, fewCallersText, seenText } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
@@ -81,7 +81,7 @@ function whenProbing(
         guard: suspension.guard,
       },
     );
-  return because('passed', `a probe found nothing: ${seenText(suspension, seen, candidate)}`);
+  return because('passed', `a probe found nothing: ${seenText(suspension.guard, seen.hits, candidate)}`);
 }
 
 /** Callers so few that however often they fail, it proves nothing of others. */
@@ -104,26 +104,20 @@ function loudest(verdict: Verdict | undefined): number {
   return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
 }
 
-/** `v2 failed 3 of 120 (2.5 %)`: what a probe has seen. */
-function seenText({ guard }: Suspension, { hits }: Seen, candidate: string): string {
-  if (guard === 'latency_versus_baseline' || guard === 'latency_p99') return `${candidate} was slow in ${rate(hits)}`;
-  return guard === 'disagreement' ? `${candidate} disagreed in ${rate(hits)}` : `${candidate} failed ${rate(hits)}`;
-}
-
-function awayText(
-  { phase, inPhase, candidate, baseline }: RolloutState,
-  { isReady, capacity, isWarm }: Observation,
-  rollout: Rollout,
-): string {
+function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation, rollout: Rollout): string {
+  const { phase, inPhase, candidate, baseline } = state;
   if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
   if (phase.name === 'probing') {
     const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
-    const text = seenText(suspension, seenInProbe(suspension, inPhase), candidate);
+    const text = seenText(suspension.guard, seenInProbe(suspension, inPhase).hits, candidate);
     return `suspended; ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${text}`;
   }
-  if (phase.isHeld) return `${lead}; held: a person decides (resume or rollback)`;
+  if (phase.isHeld) {
+    const few = fewCallersText(state);
+    return `${lead}; held: a person decides (resume or rollback)${few === undefined ? '' : `; ${few}`}`;
+  }
   if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
   const left = pauseOf(suspension, rollout) - inPhase.ms;
   return left > 0 || isWarm

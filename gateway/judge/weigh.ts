@@ -3,7 +3,7 @@ import type { Guards } from '../policy/policy.ts';
 import { evidenceAbove } from './absolute.ts';
 import { type Breaker, breakerOf } from './breaker.ts';
 import { riskOf } from './budget.ts';
-import { type Look, partOfLook } from './callers.ts';
+import { type Crowd, type Look, NO_CROWD, partOfLook } from './callers.ts';
 import { logsAt } from './coin.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
@@ -58,6 +58,8 @@ export type Evidence = {
   readonly slow: Compared;
   /** Looks at callers by their own rates: how many there were, and the evidence of the strongest. */
   readonly looks: { readonly count: number; readonly value: number; readonly strongest: Look | undefined };
+  /** How many groups of callers asked since the evidence began. */
+  readonly crowd: Crowd;
   readonly errorRate: Ceiling;
   readonly latency: Ceiling;
   readonly disagreement: Ceiling;
@@ -80,6 +82,7 @@ export const NO_EVIDENCE: Evidence = {
   errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN, isBlockHit: false },
   slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN, isBlockHit: false },
   looks: { count: 0, value: 0, strongest: undefined },
+  crowd: NO_CROWD,
   errorRate: NO_CEILING,
   latency: NO_CEILING,
   disagreement: NO_CEILING,
@@ -113,6 +116,7 @@ export type Tick = {
   readonly traffic: Traffic;
   readonly hits: FirstHits;
   readonly looks: readonly Look[];
+  readonly crowd: Crowd;
   readonly comparisons: Comparisons;
   readonly guards: Guards;
   /** From 0. */
@@ -142,6 +146,8 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
       : { ...weighCeilings(evidence, tick), ...weighCompared(evidence, tick) }),
     recent,
     looks: weighLooks(evidence.looks, tick.looks),
+    // A process that has just started has seen fewer than there are.
+    crowd: moreOf(evidence.crowd, tick.crowd),
     disagreement: weighDisagreement(evidence, tick),
     breaker: breakerOf({
       recent,
@@ -300,6 +306,10 @@ function weighLooks(before: Evidence['looks'], looks: readonly Look[]): Evidence
       strongest: isStronger ? look : sum.strongest,
     };
   }, before);
+}
+
+function moreOf(a: Crowd, b: Crowd): Crowd {
+  return { candidate: Math.max(a.candidate, b.candidate), baseline: Math.max(a.baseline, b.baseline) };
 }
 
 function weighCeilings(evidence: Evidence, tick: Tick): Pick<Evidence, 'errorRate' | 'latency' | 'baseline'> {

@@ -9,9 +9,18 @@ export type RolloutReading = {
   readonly phase: string;
   /** The part of the callers that the candidate has now. */
   readonly share: number;
-  /** By guard, how far the evidence is on the way to a rollback: 1 raises it. */
+  /** By guard, how far the evidence is: 1 raises it. */
   readonly evidence: readonly { readonly guard: string; readonly part: number }[];
+  /** Every guard that may suspend the candidate, and whether it has. */
+  readonly suspended: readonly { readonly guard: string; readonly is: boolean }[];
+  /** Every reason for which a rollout does not go on by itself, and whether it is so. */
+  readonly held: readonly { readonly why: string; readonly is: boolean }[];
+  /** Whether it is held on its baseline because its state cannot be read, or because judging it failed. */
+  readonly isUnjudged: boolean;
 };
+
+/** Moves that people watch: their counts start at 0, so that the first one is an increase. */
+const WATCHED = ['suspend', 'probe', 'passed', 'failed', 'give_up', 'fail', 'rollback'] as const;
 
 export type RolloutMetrics = { readonly moved: (transition: Transition) => void };
 
@@ -23,6 +32,9 @@ export function addRolloutMetrics(registry: Registry, read: () => readonly Rollo
     help: 'Moves of a rollout that this gateway made, by what led to them.',
     labelNames: ['model', 'rollout', 'event'],
     registers,
+    collect() {
+      for (const { model, rollout } of read()) for (const event of WATCHED) this.inc({ model, rollout, event }, 0);
+    },
   });
   const gauge = (
     name: string,
@@ -48,9 +60,27 @@ export function addRolloutMetrics(registry: Registry, read: () => readonly Rollo
   gauge('sluice_rollout_phase', 'Always 1; the label is where the rollout is.', 'phase', ({ phase }) => [[phase, 1]]);
   gauge(
     'sluice_rollout_evidence_ratio',
-    'How far the evidence of a guard is on the way to a rollback, 1 raises it.',
+    'How far the evidence of a guard is: 1 suspends the candidate or, in a probe, ends the rollout.',
     'guard',
     ({ evidence }) => evidence.map(({ guard, part }) => [guard, part]),
+  );
+  gauge(
+    'sluice_rollout_suspended',
+    "1 while the candidate's callers are with the baseline, during probes too; the label is the guard that did it.",
+    'guard',
+    ({ suspended }) => suspended.map(({ guard, is }) => [guard, Number(is)]),
+  );
+  gauge(
+    'sluice_rollout_held',
+    '1 while the rollout does not go on by itself; the label is the reason.',
+    'why',
+    ({ held }) => held.map(({ why, is }) => [why, Number(is)]),
+  );
+  gauge(
+    'sluice_rollout_unjudged',
+    '1 while the rollout is held on its baseline because its state cannot be read or judging it failed.',
+    undefined,
+    ({ isUnjudged }) => [['', Number(isUnjudged)]],
   );
   return {
     moved: ({ kind, model, rollout, event }) => {
