@@ -153,6 +153,7 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
       recent,
       consecutiveFailures: guards.consecutiveFailures,
       failingUnits,
+      crowd: tick.crowd.candidate,
       excusedUnits: tick.excusedUnits,
       isServed: tick.isServed,
     }),
