@@ -328,9 +328,9 @@ function heldBy({ id, epoch, unreadable }: Extract<Read, { unreadable: string }>
   return { id, epoch, sentence: `its stored state cannot be read: ${unreadable}` };
 }
 
-/** Whether cold servers of the candidate are to answer copies now: before callers come, come again, or come to more servers. */
+/** Whether the candidate's servers are to answer copies now: before its first callers, and before callers ask it again. */
 function wantsWarmth({ phase }: RolloutState): boolean {
-  return phase.name === 'pending' || phase.name === 'step' || (phase.name === 'suspended' && !phase.isHeld);
+  return phase.name === 'pending' || (phase.name === 'suspended' && !phase.isHeld);
 }
 
 /** What is counted before a move says nothing of what comes after it. */

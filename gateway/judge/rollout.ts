@@ -264,7 +264,7 @@ function whenPassed(state: RolloutState, seen: Observation, rollout: Rollout, be
   const until = rollout.steps[stepOf(state, rollout.steps.length)]?.until;
   if (until === undefined || until === 'held') return undefined;
   if (until === 'approved') return because('enough', `approval is asked for: ${state.verdict?.sentence ?? ''}`);
-  const isWarm = seen.isWarm || state.bakedMs >= until.bakeMs + WARM_UP_MS; // of servers that came during the step
+  const isWarm = seen.isWarm || state.bakedMs >= until.bakeMs + WARM_UP_MS; // servers that came during the step are warmed by its callers
   return state.bakedMs >= until.bakeMs && isWarm && !isShort(state, seen, rollout) ? because('done') : undefined;
 }
 
