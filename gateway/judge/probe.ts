@@ -28,7 +28,7 @@ const FEWEST = 10;
 const NOBODY_MS = 45_000;
 
 /** How long the candidate's callers stay with the baseline before the next probe, in milliseconds. */
-export function pauseOf({ failedProbes }: Suspension): number {
+export function pauseOf({ failedProbes }: Pick<Suspension, 'failedProbes'>): number {
   return PAUSE_MS * 2 ** failedProbes;
 }
 
