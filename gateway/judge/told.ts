@@ -175,7 +175,9 @@ function askedOf(rollout: Rollout, state: RolloutState, others: readonly Rollout
 
 function nowText({ inPhase, candidate, baseline }: RolloutState, { is, asked }: About): string {
   if (is !== 'probing') return `all callers are with ${baseline}`;
-  return `a probe is under way since ${durationText(inPhase.ms)}: ${whoText(asked, candidate)}, ask ${candidate} again, and ${rate(inPhase.judged)} failed; everyone else is with ${baseline}`;
+  const { ms, judged } = inPhase;
+  const found = judged.trials === 0 ? 'no request was judged yet' : `${rate(judged)} failed`;
+  return `a probe has been under way for ${durationText(ms)}: ${whoText(asked, candidate)} ask ${candidate} again, ${found}; everyone else is with ${baseline}`;
 }
 
 function nextText(state: RolloutState, about: About): string {
@@ -186,7 +188,7 @@ function nextText(state: RolloutState, about: About): string {
   const outcome = `if the evidence recurs, the rollout ends; if ${candidate} does well, it gets its callers back.${found}`;
   if (is === 'probing') return outcome;
   const when = probeInMs > 0 ? `in ${durationText(probeInMs)}` : `when the servers of ${candidate} are ready and warm`;
-  return `${when} a probe: ${whoText(asked, candidate)}, ask ${candidate} again; ${outcome}`;
+  return `${when} a probe: ${whoText(asked, candidate)} ask ${candidate} again; ${outcome}`;
 }
 
 function heldText(state: RolloutState, { failedProbes }: About): string {
@@ -197,7 +199,7 @@ function heldText(state: RolloutState, { failedProbes }: About): string {
 }
 
 function whoText({ share, isOwn }: About['asked'], candidate: string): string {
-  return `${isOwn ? `callers that ${candidate} had` : `callers that ${candidate} did not have`}, ${percent(share)} of all`;
+  return `callers that ${candidate} ${isOwn ? 'had' : 'did not have'} (${percent(share)} of all)`;
 }
 
 function units(count: number): string {

@@ -117,7 +117,7 @@ test(
     assert.match(stdout, /why {3}v2 failed \d+ of \d+ \(100 %\)/);
     assert.match(
       stdout,
-      /next {2}in \d+ s a probe: callers that v2 did not have, 5 % of all, ask v2 again; if the evidence/,
+      /next {2}in \d+ s a probe: callers that v2 did not have \(5 % of all\) ask v2 again; if the evidence/,
     );
     assert.match(stdout, /sluice resume m --reason TEXT {4}v2 gets its callers back now/);
     assert.equal(await event('suspend'), 1);

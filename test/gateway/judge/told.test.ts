@@ -44,7 +44,7 @@ test('a suspension says since when, why, who is asked next and when', () => {
   assert.match(sentence, /^v2 failed \d+ of \d+/);
   assert.equal(
     next,
-    'in 30 s a probe: callers that v2 did not have, 5 % of all, ask v2 again; if the evidence recurs, the rollout ends; if v2 does well, it gets its callers back.',
+    'in 30 s a probe: callers that v2 did not have (5 % of all) ask v2 again; if the evidence recurs, the rollout ends; if v2 does well, it gets its callers back.',
   );
   assert.deepEqual(asked, { share: 0.05, isOwn: false });
   assert.equal(since, driven.actions.at(-1)?.at);
@@ -54,7 +54,7 @@ test('a suspension says since when, why, who is asked next and when', () => {
   assert.equal(probing.share, 0.05);
   assert.match(
     probing.suspended?.now ?? '',
-    /^a probe is under way since \d+ s: callers that v2 did not have, 5 % of all, /,
+    /^a probe has been under way for \d+ s: callers that v2 did not have \(5 % of all\) ask v2 again, /,
   );
   assert.equal(probing.suspended?.since, since);
 });
