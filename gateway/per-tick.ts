@@ -5,7 +5,7 @@ import { documentOf, type Read, readDocument, type StateDocument } from './judge
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, type Advance, phaseText } from './judge/move.ts';
 import { type Order, obey } from './judge/order.ts';
-import { advance, type Moment } from './judge/rollout.ts';
+import { advance, type Moment, type Observation } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
 import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
@@ -169,8 +169,10 @@ export class PerTick {
     await this.#keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
-    const judged = rollouts.take(now, this.#deps.withheld());
-    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout));
+    const withheld = this.#deps.withheld();
+    const judged = rollouts.take(now, withheld);
+    const isToBeWarm = ({ state, rollout }: Seen) => wantsWarmth(state) && !withheld.has(rollout.candidate);
+    this.#deps.warmUp(judged.filter(isToBeWarm).map(({ rollout }) => rollout));
     for (const seen of judged) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on
@@ -218,24 +220,12 @@ export class PerTick {
     }
   }
 
-  async #judge({ rollout, traffic: own, comparisons, recent, observe }: Seen, moment: Moment): Promise<void> {
-    const { rollouts, replicas, withheld, serversOf } = this.#deps;
-    const state = rollouts.ledger.get(rollout.id);
+  async #judge(seen: Seen, moment: Moment): Promise<void> {
+    const { rollouts } = this.#deps;
+    const state = rollouts.ledger.get(seen.rollout.id);
     if (state === undefined || rollouts.isUnreadable(state.id)) return;
-    const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
-    const isReady = !withheld().has(rollout.candidate);
-    let judge: (moment: Moment) => Advance;
-    let advanced: Advance;
-    try {
-      const observation = { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
-      judge = (at) => advance(state, observation, rollout, at);
-      advanced = judge(moment);
-    } catch (error) {
-      rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
-      throw error;
-    }
-    rollouts.noteFailed(state.id, undefined);
-    const { state: next, actions } = advanced;
+    const judgeAt = this.#judgeOf(seen, state);
+    const { state: next, actions } = judgeAt(moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);
       return this.#tell(actions, next);
@@ -243,7 +233,30 @@ export class PerTick {
     const ordered = await this.#move(state, next, actions);
     // Without agreement nothing moves, but what was seen is kept.
     if (ordered.kind === 'unavailable' && rollouts.ledger.get(state.id) === state)
-      rollouts.set(judge({ ...moment, isAutomatic: false }).state);
+      rollouts.set(judgeAt({ ...moment, isAutomatic: false }).state);
+  }
+
+  /** What the judge makes of a tick. An exception holds the rollout on its baseline until it can be judged again. */
+  #judgeOf({ rollout, traffic: own, comparisons, recent, observe }: Seen, state: RolloutState) {
+    const { rollouts, replicas, withheld, serversOf } = this.#deps;
+    const guarded = <T>(work: () => T): T => {
+      try {
+        return work();
+      } catch (error) {
+        rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
+        throw error;
+      }
+    };
+    const observation = guarded((): Observation => {
+      const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
+      const isReady = !withheld().has(rollout.candidate);
+      return { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
+    });
+    return (moment: Moment): Advance => {
+      const advanced = guarded(() => advance(state, observation, rollout, moment));
+      rollouts.noteFailed(state.id, undefined);
+      return advanced;
+    };
   }
 
   async #obey(id: string, order: Order): Promise<Ordered> {
@@ -265,6 +278,7 @@ export class PerTick {
     if (isAway) rollouts.set(next);
     const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
     if (kept.kind === 'conflict') {
+      if (isAway) rollouts.set(before); // what the other gateway did has the same epoch
       this.#learn(store.known());
       const now = rollouts.ledger.get(next.id) ?? before;
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };

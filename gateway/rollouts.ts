@@ -207,14 +207,13 @@ export class Rollouts {
     const served = this.#models.get(model);
     // Callers were sorted anew since: who was in which arm then says nothing of the arms now.
     if (watchedOfModel === undefined || served?.kind !== 'served' || served.stamp !== view) return;
-    const { firstClass, firstFault, firstServer = '', firstServerClass = 'cpu', latencyMs, isWarm } = answer;
+    const { firstClass, firstFault, firstServerClass = 'cpu', latencyMs, isWarm } = answer;
     const heard = {
       id,
       unit: unitId,
       class: firstClass,
       fault: firstFault,
       latencyMs,
-      server: firstServer,
       serverClass: firstServerClass,
       isWarm,
     };

@@ -26,7 +26,7 @@ export function failingPolicy(
   const doc = parseDocument(readFileSync(policyFile, 'utf8'));
   doc.setIn(['models', model, 'versions', 'v2', 'version'], '3');
   doc.setIn(['models', model, 'rollout', 'id'], 'digits-v3');
-  doc.setIn(['models', model, 'rollout', 'rollback'], doc.createNode({ false_alarm: '1%' }));
+  doc.setIn(['models', model, 'rollout', 'rollback'], doc.createNode({ false_alarm: '1%', pause: '3s' }));
   const folder = mkdtempSync(join(tmpdir(), 'sluice-demo-'));
   const file = join(folder, 'policy.yaml');
   writeFileSync(file, doc.toString());

@@ -1,5 +1,5 @@
 // What watches a candidate, in words: what suspends it, what asks it again, and what ends its rollout.
-import { MOST_PROBES, pauseOf } from '../judge/probe.ts';
+import { MOST_PROBES } from '../judge/probe.ts';
 import { countedText, durationText, shareText } from './amounts.ts';
 import type { GuardsPlan, RolloutPlan } from './plan.ts';
 import { table } from './table.ts';
@@ -57,11 +57,10 @@ function rowsOf(guards: GuardsPlan, baseline: string): string[][] {
   ];
 }
 
-function endLines({ action, false_alarm }: GuardsPlan, candidate: string): string[] {
+function endLines({ action, pause_ms, false_alarm }: GuardsPlan, candidate: string): string[] {
   if (action !== 'rollback') return [];
-  const pause = durationText(pauseOf({ failedProbes: 0 }));
   return [
-    `  ${pause} later a probe: other callers, half of the step's share (1 % to 10 % of all), ask ${candidate} again`,
+    `  ${durationText(pause_ms)} later a probe: other callers, half of the step's share (1 % to 10 % of all), ask ${candidate} again`,
     `  the rollout ends when the evidence recurs; else ${candidate} gets its callers back`,
     `  after ${MOST_PROBES} probes that found the same without enough evidence a person decides`,
     `  chance that a good candidate is ever ended by this: at most ${shareText(false_alarm)}`,

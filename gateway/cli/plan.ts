@@ -44,6 +44,8 @@ export type GuardsPlan = {
   readonly error_rate: number | null;
   readonly latency_p99_ms: number | null;
   readonly consecutive_failures: number;
+  /** Before the first probe; each probe that finds the same doubles it. */
+  readonly pause_ms: number;
   readonly disagreement: number | null;
   readonly false_alarm: number;
 };
@@ -129,6 +131,7 @@ function guardsPlan(guards: Guards): GuardsPlan {
     error_rate: guards.errorRate ?? null,
     latency_p99_ms: guards.latencyP99Ms ?? null,
     consecutive_failures: guards.consecutiveFailures,
+    pause_ms: guards.pauseMs,
     disagreement: guards.disagreement ?? null,
     false_alarm: guards.falseAlarm,
   };

@@ -1,6 +1,16 @@
-import { emptyHistogram, recordLatency } from './histogram.ts';
+import { emptyHistogram, type Histogram, recordLatency } from './histogram.ts';
 import { failsVersion, type Heard, isTimed } from './outcome.ts';
-import { EXAMPLES, emptyTally, GROUPS, groupOf, type Hit, NOTHING, type ServerClass, type Tally } from './tally.ts';
+import {
+  EXAMPLES,
+  emptyTally,
+  GROUPS,
+  groupOf,
+  type Hit,
+  NO_LATENCIES,
+  NOTHING,
+  type ServerClass,
+  type Tally,
+} from './tally.ts';
 import { unitOfRequest } from './unit.ts';
 
 /** Hits that are kept one by one in a tick. */
@@ -23,7 +33,7 @@ export class Counter {
     if (isError !== undefined) this.#judge(heard, isError);
     if (isLatency) {
       tally.timed[heard.serverClass]++;
-      recordLatency(tally.histograms[heard.serverClass], heard.latencyMs);
+      recordLatency(histogramOf(tally, heard.serverClass), heard.latencyMs);
     }
     const isSlow = isLatency && heard.latencyMs > this.slowFrom[heard.serverClass];
     if (isError === true || isSlow) this.#keep(heard, isError === true, isLatency, body);
@@ -47,19 +57,13 @@ export class Counter {
     tally.failed[group] = (tally.failed[group] ?? 0) + 1;
   }
 
-  #keep(
-    { id, unit, latencyMs, server, serverClass }: Heard,
-    isError: boolean,
-    isTimed: boolean,
-    body: Uint8Array,
-  ): void {
+  #keep({ id, unit, latencyMs, serverClass }: Heard, isError: boolean, isTimed: boolean, body: Uint8Array): void {
     const { hits, examples } = this.#tally;
     if (hits.length < MOST_HITS)
       hits.push({
         unit: unit ?? unitOfRequest(id, body),
         isError,
         latencyMs: isTimed ? latencyMs : 0,
-        server,
         serverClass,
       });
     const kept = isError ? examples.errors : examples.slow;
@@ -68,6 +72,12 @@ export class Counter {
 }
 
 const NO_GROUPS = { requests: [], failed: [] };
+
+/** The tick's histogram of a class, made with its first latency. */
+function histogramOf({ histograms }: ReturnType<typeof freshTally>, kind: ServerClass): Histogram {
+  if (histograms[kind] === NO_LATENCIES) histograms[kind] = emptyHistogram();
+  return histograms[kind];
+}
 
 function freshTally() {
   return {
@@ -78,7 +88,7 @@ function freshTally() {
     failed: new Array<number>(GROUPS).fill(0),
     isEmpty: true,
     hits: [] as Hit[],
-    histograms: { cpu: emptyHistogram(), gpu: emptyHistogram() },
+    histograms: { cpu: NO_LATENCIES, gpu: NO_LATENCIES },
     examples: { errors: [] as string[], slow: [] as string[] },
   };
 }

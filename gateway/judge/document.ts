@@ -163,21 +163,28 @@ const suspension = z.object({
 
 const phase = z.discriminatedUnion('name', [
   ...phasesOfFirst,
-  z.object({ name: z.literal('suspended'), suspension, isHeld: z.boolean() }),
+  z.object({
+    name: z.literal('suspended'),
+    suspension,
+    isHeld: z.boolean(),
+    because: text,
+    hasGivenUp: z.boolean().optional(),
+  }),
   z.object({ name: z.literal('probing'), suspension, isOwnBlock: z.boolean() }),
 ]);
 
 const families = z.array(count).length(FAMILIES.length);
-const odds = z.object({ logs: z.array(numbers).length(FAMILIES.length), ended: count });
-const grown = z.object({ since: text, ms: count, candidate: hits, baseline: hits });
-const compared = z.object({ odds: z.array(odds).min(1).max(4), value: count, grown });
+const logs = z.array(numbers).length(FAMILIES.length);
+const odds = z.object({ logs, block: logs, ended: count });
+const grown = z.object({ since: text, ms: count, occasions: count, candidate: hits, baseline: hits });
+const compared = z.object({ odds: z.array(odds).min(1).max(4), value: count, grown, isBlockHit: z.boolean() });
 const detector = z.object({ values: numbers, step: number, ticks: count, spent: number });
 const ceiling = z.object({ detector, grown });
 const faded = z.object({ active: count, failing: count, requests: count, failed: count, serverFaults: count });
 const arm = z.object({ fast: faded, slow: faded });
 
 const evidence = z.object({
-  clock: z.object({ runs: families, ages: families }),
+  clock: z.object({ runs: families, ages: families, blockMs: count }),
   errors: compared,
   slow: compared,
   looks: z.object({
@@ -217,7 +224,15 @@ const STATE = z.object({
   bakedMs: count,
   totalMs: count,
   requests: count,
-  inPhase: z.object({ ms: count, judged: hits, serverFaults: count }),
+  inPhase: z.object({
+    ms: count,
+    waitedMs: count,
+    judged: hits,
+    slow: hits,
+    over: hits,
+    compared: hits,
+    serverFaults: count,
+  }),
   acquittals: z.int().min(0),
   excusedUnits: count,
   probes: z.int().min(0),

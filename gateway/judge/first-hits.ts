@@ -19,6 +19,8 @@ const RECENT_MS = 30_000;
 /** First hits of one tick: by signal, family of runs, arm (candidate, baseline) and class of servers. */
 export type FirstHits = {
   readonly counts: readonly number[];
+  /** All hits, a unit as often as it was hit: by signal and arm. */
+  readonly all: readonly number[];
   /** The part of all units that is counted. */
   readonly part: number;
   /** Units of the candidate that failed in the last 30 s. */
@@ -27,7 +29,7 @@ export type FirstHits = {
   readonly isNew: boolean;
 };
 
-export const NO_HITS: FirstHits = { counts: [], part: 1, failingUnits: 0, isNew: false };
+export const NO_HITS: FirstHits = { counts: [], all: [], part: 1, failingUnits: 0, isNew: false };
 
 /** Where hits are looked for. */
 export type Limits = {
@@ -36,8 +38,6 @@ export type Limits = {
   /** How many times as slow the candidate may be. */
   readonly timesAsSlow: number;
   readonly latencyP99Ms: number | undefined;
-  /** After a hit of the candidate at one server, its others there are left out for so long: a pause is one event. */
-  readonly quietMs: number;
 };
 
 /** How many first hits of a signal were seen in one family of runs. */
@@ -48,9 +48,16 @@ export function countOf({ counts }: FirstHits, signal: number, family: number, a
   return (counts[at] ?? 0) + (counts[at + 1] ?? 0);
 }
 
+/** How many hits of a signal were seen, of whomever. */
+export function allOf({ all }: FirstHits, signal: number, arm: 0 | 1): number {
+  return all[signal * 2 + arm] ?? 0;
+}
+
 function placeOf(signal: number, family: number, arm: 0 | 1): number {
   return ((signal * FAMILIES.length + family) * 2 + arm) * 2;
 }
+
+type Seen = { readonly counts: number[]; readonly all: number[] };
 
 /** The units of one rollout that were counted in the runs under way. */
 export class CountedUnits {
@@ -61,8 +68,6 @@ export class CountedUnits {
   #aloneMs = 0;
   /** When a failure of the candidate's unit was last seen. */
   readonly #failing = new Map<number, number>();
-  /** Until when the candidate's hits at a server are left out, by signal and server. */
-  readonly #quietUntil = new Map<string, number>();
   #runs: readonly number[] = [];
   #below = UNITS;
   #nowMs = 0;
@@ -78,12 +83,15 @@ export class CountedUnits {
     const part = this.#below / UNITS;
     const failingUnits = this.#failing.size;
     if (candidate.hits.length === 0 && baseline.hits.length === 0)
-      return failingUnits === 0 && part === 1 && !isNew ? NO_HITS : { counts: [], part, failingUnits, isNew };
-    const counts: number[] = new Array(SIGNALS * FAMILIES.length * 4).fill(0);
-    for (const hit of candidate.hits) this.#count(units, hit, 0, limits, counts);
-    for (const hit of baseline.hits) this.#count(units, hit, 1, limits, counts);
+      return failingUnits === 0 && part === 1 && !isNew ? NO_HITS : { ...NO_HITS, part, failingUnits, isNew };
+    const seen: Seen = {
+      counts: new Array(SIGNALS * FAMILIES.length * 4).fill(0),
+      all: new Array(SIGNALS * 2).fill(0),
+    };
+    for (const hit of candidate.hits) this.#count(units, hit, 0, limits, seen);
+    for (const hit of baseline.hits) this.#count(units, hit, 1, limits, seen);
     this.#bound();
-    return { counts, part, failingUnits, isNew };
+    return { ...seen, part, failingUnits, isNew };
   }
 
   #forgetAlone(ms: number): void {
@@ -93,29 +101,23 @@ export class CountedUnits {
     this.#alone.clear();
   }
 
-  #count(units: Map<number, number>, hit: Hit, arm: 0 | 1, limits: Limits, counts: number[]): void {
+  #count(units: Map<number, number>, hit: Hit, arm: 0 | 1, limits: Limits, seen: Seen): void {
     if (hit.unit >= this.#below) return;
     const { latencyP99Ms = Number.POSITIVE_INFINITY } = limits;
-    if (hit.isError) this.#countSignal(units, hit, FAILED, arm, limits, counts);
-    if (hit.latencyMs > latencyP99Ms) this.#countSignal(units, hit, OVER, arm, limits, counts);
+    if (hit.isError) this.#countSignal(units, hit, FAILED, arm, seen);
+    if (hit.latencyMs > latencyP99Ms) this.#countSignal(units, hit, OVER, arm, seen);
     const edges = limits.edges[hit.serverClass];
     const times = arm === 0 ? limits.timesAsSlow : 1;
     for (let edge = 0; edge < edges.length; edge++)
-      if (hit.latencyMs > (edges[edge] ?? 0) * times) this.#countSignal(units, hit, SLOW + edge, arm, limits, counts);
+      if (hit.latencyMs > (edges[edge] ?? 0) * times) this.#countSignal(units, hit, SLOW + edge, arm, seen);
   }
 
-  #countSignal(
-    units: Map<number, number>,
-    hit: Hit,
-    signal: number,
-    arm: 0 | 1,
-    { quietMs }: Limits,
-    counts: number[],
-  ): void {
+  #countSignal(units: Map<number, number>, hit: Hit, signal: number, arm: 0 | 1, { counts, all }: Seen): void {
+    all[signal * 2 + arm] = (all[signal * 2 + arm] ?? 0) + 1;
     const mask = ((1 << FAMILIES.length) - 1) << (signal * FAMILIES.length);
     const before = units.get(hit.unit) ?? 0;
     const isFirst = ~before & mask;
-    if (isFirst === 0 || (arm === 0 && quietMs > 0 && this.#isQuiet(signal, hit.server, quietMs))) return;
+    if (isFirst === 0) return;
     units.set(hit.unit, before | mask);
     const place = hit.serverClass === 'cpu' ? 0 : 1;
     for (let family = 0; family < FAMILIES.length; family++) {
@@ -123,13 +125,6 @@ export class CountedUnits {
       const at = placeOf(signal, family, arm) + place;
       counts[at] = (counts[at] ?? 0) + 1;
     }
-  }
-
-  #isQuiet(signal: number, server: string, quietMs: number): boolean {
-    const key = `${signal}/${server}`;
-    if (this.#nowMs < (this.#quietUntil.get(key) ?? 0)) return true;
-    this.#quietUntil.set(key, this.#nowMs + quietMs);
-    return false;
   }
 
   #noteFailing(hits: readonly Hit[]): void {

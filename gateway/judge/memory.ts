@@ -5,9 +5,6 @@ import { CountedUnits, type FirstHits, NO_HITS } from './first-hits.ts';
 import type { RolloutState } from './state.ts';
 import type { Traffic } from './tally.ts';
 
-/** In a probe, and after a suspension that was nothing, the candidate's hits at one server count once in so long. */
-const QUIET_MS = 3000;
-
 export class Memory {
   #epoch = -1;
   #units = new CountedUnits();
@@ -22,7 +19,7 @@ export class Memory {
   ): { readonly hits: FirstHits; readonly looks: readonly Look[]; readonly crowd: Crowd } {
     if (guards === undefined || state.phase.name === 'pending' || state.phase.name === 'suspended') return NOTHING;
     if (this.#epoch !== state.epoch) this.#begin(state.epoch);
-    const { evidence, edges, acquittals, phase } = state;
+    const { evidence, edges } = state;
     const hits = this.#units.take(
       traffic,
       evidence.clock.runs,
@@ -30,7 +27,6 @@ export class Memory {
         edges,
         timesAsSlow: guards.versusBaselineLatency,
         latencyP99Ms: guards.latencyP99Ms,
-        quietMs: acquittals > 0 || phase.name === 'probing' ? QUIET_MS : 0,
       },
       ms,
     );

@@ -120,7 +120,7 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
     case 'rolled_back':
       return { name: 'rolled_back', rollback: rollbackOf(state, cause) };
     case 'suspended':
-      return { name: target, suspension: suspensionOf(state, cause), isHeld: false };
+      return { name: target, suspension: suspensionOf(state, cause), isHeld: false, because: cause.sentence };
     case 'held':
     case 'probing':
     case 'back':
@@ -131,10 +131,11 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
 }
 
 /** Moves of a candidate whose callers are with the baseline. */
-function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event }: Cause): Phase | undefined {
+function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event, sentence }: Cause): Phase | undefined {
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { suspension } = phase;
-  if (target === 'held') return { name: 'suspended', suspension, isHeld: true };
+  if (target === 'held')
+    return { name: 'suspended', suspension, isHeld: true, because: sentence, hasGivenUp: event === 'give_up' };
   if (target === 'probing' && event === 'widen')
     return { name: 'probing', suspension: { ...suspension, isNobodyElse: true }, isOwnBlock: true };
   if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: suspension.isNobodyElse };

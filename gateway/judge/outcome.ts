@@ -9,8 +9,7 @@ export type Heard = {
   readonly latencyMs: number;
   /** The number of who asked, in [0, 2^48); undefined when the request did not say. */
   readonly unit: number | undefined;
-  /** The server that was asked first, and its class. */
-  readonly server: string;
+  /** The class of the server that was asked first. */
   readonly serverClass: 'cpu' | 'gpu';
   /** Whether that server had answered enough for its latency to mean something. */
   readonly isWarm: boolean;

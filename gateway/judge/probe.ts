@@ -1,12 +1,10 @@
 // A suspension and the probes that follow it: how long the pause is, who asks again, and when enough was seen.
 import type { Block, Rollout } from '../policy/policy.ts';
-import type { Suspension } from './state.ts';
+import type { InPhase, Suspension } from './state.ts';
 import type { Hits } from './tally.ts';
 
 const SLOTS = 1_000_000;
 
-/** The first pause; each probe that finds the same doubles it. */
-const PAUSE_MS = 30_000;
 /** After so many probes that found the same, without evidence that ends the rollout, a person decides. */
 export const MOST_PROBES = 4;
 /** So many probes in a row at which the candidate's servers failed: it is the version that crashes them. */
@@ -27,26 +25,48 @@ const FEW = 1 / 3;
 const FEWEST = 10;
 const NOBODY_MS = 45_000;
 
-/** How long the candidate's callers stay with the baseline before the next probe, in milliseconds. */
-export function pauseOf({ failedProbes }: Pick<Suspension, 'failedProbes'>): number {
-  return PAUSE_MS * 2 ** failedProbes;
+/** The pause after a first suspension where no guard has one to say. */
+const PAUSE_MS = 30_000;
+
+/**
+ * How long the candidate's callers stay with the baseline before the next probe, in milliseconds: the policy's pause, doubled by
+ * each probe that found the same.
+ */
+export function pauseOf(
+  { failedProbes }: Pick<Suspension, 'failedProbes'>,
+  { guards }: Pick<Rollout, 'guards'>,
+): number {
+  return (guards?.pauseMs ?? PAUSE_MS) * 2 ** failedProbes;
 }
 
-/** What a probe has seen so far. */
-export type Seen = { readonly ms: number; readonly judged: Hits };
+/** What a probe has seen so far of what led to the suspension. */
+export type Seen = { readonly ms: number; readonly requests: number; readonly hits: Hits };
+
+/** The same things are looked for that a guard looks at. */
+export function seenInProbe({ guard }: Suspension, { ms, judged, slow, over, compared }: InPhase): Seen {
+  const hits =
+    guard === 'latency_versus_baseline'
+      ? slow
+      : guard === 'latency_p99'
+        ? over
+        : guard === 'disagreement'
+          ? compared
+          : judged;
+  return { ms, requests: judged.trials, hits };
+}
 
 /** Whether the probe has seen enough: nothing of what led here, or all that it can within its time. */
-export function isEnough({ rate, grewMs }: Suspension, { ms, judged }: Seen): 'passed' | 'over' | 'not yet' {
+export function isEnough({ rate, grewMs }: Suspension, { ms, requests, hits }: Seen): 'passed' | 'over' | 'not yet' {
   if (ms < SHORTEST_MS) return 'not yet';
-  const expected = rate * judged.trials;
-  if (judged.trials >= FEWEST && expected >= EXPECTED && judged.hits <= expected * FEW) return 'passed';
+  const expected = rate * hits.trials;
+  if (requests >= FEWEST && expected >= EXPECTED && hits.hits <= expected * FEW) return 'passed';
   const longest = Math.min(LONGEST_MS.most, Math.max(LONGEST_MS.least, LONGEST_MS.times * grewMs));
   return ms >= longest ? 'over' : 'not yet';
 }
 
 /** Whether so few requests came, in time enough for some, that the probe sees nothing. */
-export function isUnanswered({ ms, judged }: Seen): boolean {
-  return ms >= NOBODY_MS && judged.trials < FEWEST;
+export function isUnanswered({ ms, requests }: Seen): boolean {
+  return ms >= NOBODY_MS && requests < FEWEST;
 }
 
 /**

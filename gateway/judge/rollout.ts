@@ -11,7 +11,7 @@ import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 import { causeAway, verdictAway } from './suspended.ts';
 import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
 import { plainVerdict, type Verdict, verdictOf } from './verdict.ts';
-import { weigh } from './weigh.ts';
+import { overOf, slowOf, weigh } from './weigh.ts';
 
 /** What was seen since the last tick. */
 export type Observation = {
@@ -87,7 +87,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
   const timed = pass(state, elapsedMs, seen);
   if (timed.phase.name === 'pending') return timed;
   const edged = withEdges(timed, seen, elapsedMs);
-  if (timed.phase.name === 'suspended') return { ...edged, verdict: verdictAway(edged, seen) };
+  if (timed.phase.name === 'suspended') return { ...edged, verdict: verdictAway(edged, seen, rollout) };
   const { guards } = rollout;
   const evidence = guards
     ? weigh(edged.evidence, {
@@ -101,11 +101,17 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         elapsedMs,
         excusedUnits: state.excusedUnits,
         isServed: seen.capacity > 0 || !seen.isReady,
+        isBounded: isBounded(state),
         at: moment.at,
       })
     : edged.evidence;
   const weighed = { ...edged, evidence };
   return { ...weighed, verdict: verdictOn(weighed, seen, rollout) };
+}
+
+/** A first suspension may come of a burst; what follows it, and what ends a rollout, may not. */
+function isBounded({ phase, acquittals }: RolloutState): boolean {
+  return phase.name === 'probing' || acquittals > 0;
 }
 
 function pass(state: RolloutState, ms: number, seen: Observation): RolloutState {
@@ -117,7 +123,11 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
     phase: phase.name === 'promoted' ? { ...phase, guardLeftMs: phase.guardLeftMs - ms } : phase,
     inPhase: {
       ms: inPhase.ms + (canGoOn(state, seen) ? ms : 0),
+      waitedMs: inPhase.waitedMs + (canGoOn(state, seen) ? 0 : ms),
       judged: addHits(inPhase.judged, judged),
+      slow: addHits(inPhase.slow, slowOf(seen, 'candidate')),
+      over: addHits(inPhase.over, overOf(seen, 'candidate')),
+      compared: addHits(inPhase.compared, seen.comparisons.raw),
       serverFaults: inPhase.serverFaults + outcomes.server_fault,
     },
     bakedMs: state.bakedMs + (isStep ? ms : 0),
@@ -162,7 +172,7 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
   const few = rollout.guards === undefined || verdict.kind === 'fail' ? undefined : fewCallersText(state);
   const notes = [
     ...(few === undefined || isWithoutControl(state, rollout) ? [] : [few]),
-    ...(state.phase.name === 'probing' && verdict.kind !== 'fail' ? [verdictAway(state, seen).sentence] : []),
+    ...(state.phase.name === 'probing' && verdict.kind !== 'fail' ? [verdictAway(state, seen, rollout).sentence] : []),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
   ];
@@ -207,7 +217,7 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
     ...more,
   });
   if (phase.name === 'pending') return whenPending(state, seen, because);
-  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, because);
+  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, rollout, because);
   if (verdict?.kind === 'fail') return whenRaised(state, verdict, seen, rollout, because);
   if (verdict?.kind === 'error')
     return phase.name === 'holding' ? undefined : because('trouble', verdict.sentence, { hold: 'cannot_tell' });

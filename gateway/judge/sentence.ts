@@ -21,7 +21,7 @@ export function readingText(reading: Reading, asked: Asked, evidence: Evidence):
     case 'errors_versus_baseline':
       return `${failedText(reading, asked, evidence)}${since}; ${times(guards?.versusBaseline)} is tolerated (${odds})`;
     case 'latency_versus_baseline':
-      return `${candidate} is more than ${times(guards?.versusBaselineLatency)} as slow as ${baseline}: ${mine} beyond ${times(guards?.versusBaselineLatency)} its 99th percentile, ${baseline} ${theirs} beyond that percentile${since}, each caller once a minute (${odds})`;
+      return `${candidate} is more than ${times(guards?.versusBaselineLatency)} as slow as ${baseline}: ${mine} beyond ${times(guards?.versusBaselineLatency)} its 99th percentile, ${baseline} ${theirs} beyond that percentile${since} (${odds})`;
     case 'error_rate':
       return `${candidate} failed ${mine}${since}, above the error_rate of ${percent(guards?.errorRate ?? 0)}${both} (${odds})`;
     case 'latency_p99':
@@ -46,7 +46,7 @@ function failedText(
   const { strongest } = evidence.looks;
   if (strongest !== undefined && isByRates(evidence))
     return `the callers of ${candidate} see ${percent(strongest.candidate)} of their requests fail on average, those of ${baseline} ${percent(strongest.baseline)}`;
-  return `${candidate} failed ${rate(mine)}, ${baseline} ${rate(theirs)}, each caller once a minute`;
+  return `${candidate} failed ${rate(mine)}, ${baseline} ${rate(theirs)}`;
 }
 
 /** What speaks for a candidate, or how far that is. */
@@ -79,6 +79,12 @@ export function fewCallersText({ candidate, baseline, phase, inPhase, evidence }
 
 function groups(count: number): string {
   return count === 1 ? '1 group' : `${count} groups`;
+}
+
+/** `v2 failed 3 of 120 (2.5 %)`: what a probe has seen of what a guard looks at. */
+export function seenText(guard: Reading['guard'], seen: Hits, candidate: string): string {
+  if (guard === 'latency_versus_baseline' || guard === 'latency_p99') return `${candidate} was slow in ${rate(seen)}`;
+  return guard === 'disagreement' ? `${candidate} disagreed in ${rate(seen)}` : `${candidate} failed ${rate(seen)}`;
 }
 
 /** `12 of 60 (20 %)`. */

@@ -52,13 +52,13 @@ export function tallyOf(counts: Counts): Tally {
   };
 }
 
-/** `hit/{unit}/{failed or ok}/{milliseconds}/{class}/{server}`. Two of the same second are one: a unit counts once in a run. */
-function nameOf({ unit, isError, latencyMs, serverClass, server }: Hit): string {
-  return `hit/${unit.toString(36)}/${isError ? 'failed' : 'ok'}/${+latencyMs.toPrecision(3)}/${serverClass}/${server}`;
+/** `hit/{unit}/{failed or ok}/{milliseconds}/{class}`. Two of the same second are one: a unit counts once in a run. */
+function nameOf({ unit, isError, latencyMs, serverClass }: Hit): string {
+  return `hit/${unit.toString(36)}/${isError ? 'failed' : 'ok'}/${+latencyMs.toPrecision(3)}/${serverClass}`;
 }
 
 function hitNamed(name: string): Hit[] {
-  const [kind, unit = '', result, latency, serverClass, ...server] = name.split('/');
+  const [kind, unit = '', result, latency, serverClass] = name.split('/');
   const [number, latencyMs] = [Number.parseInt(unit, 36), Number(latency)];
   if (kind !== 'hit' || !Number.isSafeInteger(number) || !Number.isFinite(latencyMs)) return [];
   return [
@@ -67,7 +67,6 @@ function hitNamed(name: string): Hit[] {
       isError: result === 'failed',
       latencyMs,
       serverClass: serverClass === 'gpu' ? 'gpu' : 'cpu',
-      server: server.join('/'),
     },
   ];
 }

@@ -22,8 +22,15 @@ export type ServedPhase =
 export type Phase =
   | { readonly name: 'pending' }
   | ServedPhase
-  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here. */
-  | { readonly name: 'suspended'; readonly suspension: Suspension; readonly isHeld: boolean }
+  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here, `because` says why. */
+  | {
+      readonly name: 'suspended';
+      readonly suspension: Suspension;
+      readonly isHeld: boolean;
+      readonly because: string;
+      /** Whether the judge gave up, and no person paused it. */
+      readonly hasGivenUp?: boolean | undefined;
+    }
   /** Some callers ask the candidate again, others than before where there is room. */
   | { readonly name: 'probing'; readonly suspension: Suspension; readonly isOwnBlock: boolean }
   | { readonly name: 'rolled_back'; readonly rollback: Rollback };
@@ -59,6 +66,19 @@ export type Rollback = {
   readonly examples: readonly string[];
 };
 
+/** What the candidate did since the phase began. */
+export type InPhase = {
+  /** Milliseconds in which it could go on, and in which it waited for the candidate's servers. */
+  readonly ms: number;
+  readonly waitedMs: number;
+  /** Requests that failed, answers beyond the upper edge and the ceiling of latency, comparisons that differ; of all of them. */
+  readonly judged: Hits;
+  readonly slow: Hits;
+  readonly over: Hits;
+  readonly compared: Hits;
+  readonly serverFaults: number;
+};
+
 export type RolloutState = {
   readonly id: string;
   readonly model: string;
@@ -77,8 +97,7 @@ export type RolloutState = {
   readonly totalMs: number;
   /** Judged requests of the candidate in this step. */
   readonly requests: number;
-  /** Milliseconds in this phase in which it could go on, and what the candidate answered in it. */
-  readonly inPhase: { readonly ms: number; readonly judged: Hits; readonly serverFaults: number };
+  readonly inPhase: InPhase;
   /** Suspensions after which a probe found nothing, in this step; each makes the next one need more. */
   readonly acquittals: number;
   /** Failing units that were found to be no fault of the candidate. */
@@ -94,7 +113,15 @@ export type RolloutState = {
   readonly said: string | undefined;
 };
 
-export const NEW_PHASE: RolloutState['inPhase'] = { ms: 0, judged: NOTHING, serverFaults: 0 };
+export const NEW_PHASE: InPhase = {
+  ms: 0,
+  waitedMs: 0,
+  judged: NOTHING,
+  slow: NOTHING,
+  over: NOTHING,
+  compared: NOTHING,
+  serverFaults: 0,
+};
 
 /** A rollout that no one has seen yet. */
 export function newRollout(

@@ -1,8 +1,9 @@
 // What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
+import type { Rollout } from '../policy/policy.ts';
 import type { Cause } from './move.ts';
-import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf } from './probe.ts';
+import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, seenInProbe } from './probe.ts';
 import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
-import { durationText, fewCallersText, rate } from './sentence.ts';
+import { durationText, fewCallersText, seenText } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
@@ -10,18 +11,25 @@ import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 const HOPELESS_MS = 30_000;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
+/** How long a suspension waits for the candidate's servers. */
+const LONGEST_WAIT_MS = 10 * 60_000;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
 const CRASHED = { requests: 5, part: 0.5 } as const;
 
 /** What is to be said of a candidate whose callers are with the baseline. */
-export function verdictAway(state: RolloutState, seen: Observation): Verdict {
-  return plainVerdict('insufficient', awayText(state, seen));
+export function verdictAway(state: RolloutState, seen: Observation, rollout: Rollout): Verdict {
+  return plainVerdict('insufficient', awayText(state, seen, rollout));
 }
 
 /** The next move of a suspension or a probe; undefined while there is nothing to do. */
-export function causeAway(state: RolloutState, seen: Observation, because: Because): Cause | undefined {
+export function causeAway(
+  state: RolloutState,
+  seen: Observation,
+  rollout: Rollout,
+  because: Because,
+): Cause | undefined {
   const { phase } = state;
-  if (phase.name === 'suspended') return whenSuspended(state, phase, seen, because);
+  if (phase.name === 'suspended') return whenSuspended(state, phase, seen, rollout, because);
   return phase.name === 'probing' ? whenProbing(state, phase, because) : undefined;
 }
 
@@ -29,6 +37,7 @@ function whenSuspended(
   { inPhase, candidate }: RolloutState,
   { suspension, isHeld }: { suspension: Suspension; isHeld: boolean },
   { isReady, isWarm, capacity }: Observation,
+  rollout: Rollout,
   because: Because,
 ): Cause | undefined {
   if (isHeld) return undefined;
@@ -37,10 +46,16 @@ function whenSuspended(
       'give_up',
       `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
     );
-  const left = pauseOf(suspension) - inPhase.ms;
+  if (inPhase.waitedMs >= LONGEST_WAIT_MS)
+    return because(
+      'give_up',
+      `the servers of ${candidate} have not been back for ${durationText(inPhase.waitedMs)}: a person decides (resume or rollback); ${suspension.sentence}`,
+    );
+  const pause = pauseOf(suspension, rollout);
+  const left = pause - inPhase.ms;
   if (left > 0 || !isReady || capacity === 0) return undefined;
   return isWarm || -left >= WARM_UP_MS
-    ? because('probe', `after ${durationText(pauseOf(suspension))} some callers ask ${candidate} again`)
+    ? because('probe', `after ${durationText(pause)} some callers ask ${candidate} again`)
     : undefined;
 }
 
@@ -52,17 +67,21 @@ function whenProbing(
   const { verdict, inPhase, evidence, candidate } = state;
   if (verdict?.kind === 'fail') return because('fail', `again, in a probe: ${verdict.sentence}`);
   if (haveServersFailed(state)) return whenCrashed(state, suspension, because);
-  if (isUnanswered(inPhase) && !isOwnBlock)
+  const seen = seenInProbe(suspension, inPhase);
+  if (isUnanswered(seen) && !isOwnBlock)
     return because('widen', `nobody else asked ${candidate}: its own callers are to ask again`);
   const isOpen = evidence.breaker === 'open';
-  const enough = isOpen && isHopeless(state) ? 'over' : isEnough(suspension, inPhase);
+  const enough = isOpen && isHopeless(state) ? 'over' : isEnough(suspension, seen);
   if (enough === 'not yet') return undefined;
-  const seen = rate(inPhase.judged);
   if (isOpen || verdict?.kind === 'error' || loudest(verdict) >= SUSPICIOUS)
-    return because('failed', `${candidate} failed ${seen} in a probe: ${verdict?.sentence ?? ''}`, {
-      guard: suspension.guard,
-    });
-  return because('passed', `a probe found nothing: ${candidate} failed ${seen}`);
+    return because(
+      'failed',
+      `again, in a probe, though with too little evidence to end it: ${verdict?.sentence ?? ''}`,
+      {
+        guard: suspension.guard,
+      },
+    );
+  return because('passed', `a probe found nothing: ${seenText(suspension.guard, seen.hits, candidate)}`);
 }
 
 /** Callers so few that however often they fail, it proves nothing of others. */
@@ -85,21 +104,22 @@ function loudest(verdict: Verdict | undefined): number {
   return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
 }
 
-function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation): string {
+function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation, rollout: Rollout): string {
   const { phase, inPhase, candidate, baseline } = state;
   if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
   if (phase.name === 'probing') {
     const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
-    return `suspended, ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${rate(inPhase.judged)} failed`;
+    const text = seenText(suspension.guard, seenInProbe(suspension, inPhase).hits, candidate);
+    return `suspended; ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${text}`;
   }
   if (phase.isHeld) {
     const few = fewCallersText(state);
     return `${lead}; held: a person decides (resume or rollback)${few === undefined ? '' : `; ${few}`}`;
   }
   if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
-  const left = pauseOf(suspension) - inPhase.ms;
+  const left = pauseOf(suspension, rollout) - inPhase.ms;
   return left > 0 || isWarm
     ? `${lead}; a probe follows in ${durationText(left)}`
     : `${lead}; its servers are being warmed up`;

@@ -18,8 +18,6 @@ export type Hit = {
   /** Milliseconds, where the latency counts; 0 where it does not. */
   readonly latencyMs: number;
   readonly serverClass: ServerClass;
-  /** The server that was asked first. */
-  readonly server: string;
 };
 
 /** Units are dealt into so many groups by the lowest bits of their number, which have nothing to do with their slot. */

@@ -4,8 +4,8 @@ import { weighedGuards } from './budget.ts';
 import { type Choice, choicesOf } from './choices.ts';
 import { liveOf, ownBlock } from './live.ts';
 import { type Action, phaseText } from './move.ts';
-import { MOST_PROBES, pauseOf, probeBlock } from './probe.ts';
-import { durationText, fewCallersText, percent, rate } from './sentence.ts';
+import { MOST_PROBES, pauseOf, probeBlock, seenInProbe } from './probe.ts';
+import { durationText, fewCallersText, percent, seenText } from './sentence.ts';
 import { type By, type Rollback, type RolloutState, type Suspension, servedPhaseOf, stepOf } from './state.ts';
 import type { Guard, Reading, Verdict } from './verdict.ts';
 
@@ -43,13 +43,13 @@ function suspendedBy({ phase }: RolloutState): Guard | undefined {
   return phase.name === 'suspended' || phase.name === 'probing' ? phase.suspension.guard : undefined;
 }
 
-/** Why a rollout does not go on by itself. `gave_up`: the probes found the same, without enough evidence to end it. */
+/** Why a rollout does not go on by itself. `gave_up`: the judge cannot end it with certainty, and cannot let it go on. */
 const WAITS = ['gave_up', 'paused', 'frozen', 'inconclusive', 'cannot_tell', 'no_room'] as const;
 
 function waitsFor({ phase }: RolloutState): (typeof WAITS)[number] | undefined {
   if (phase.name === 'holding') return phase.why;
   if (phase.name !== 'suspended' || !phase.isHeld) return undefined;
-  return phase.suspension.failedProbes >= MOST_PROBES ? 'gave_up' : 'paused';
+  return phase.hasGivenUp ? 'gave_up' : 'paused';
 }
 
 /** Why no one can judge a rollout, and what a person does about it. */
@@ -155,7 +155,7 @@ function suspendedOf(rollout: Rollout, state: RolloutState, others: readonly Rol
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { guard, sentence, failedProbes, since } = phase.suspension;
   const is = phase.name === 'probing' ? 'probing' : phase.isHeld ? 'held' : 'paused';
-  const probeInMs = is === 'paused' ? Math.max(0, pauseOf(phase.suspension) - inPhase.ms) : 0;
+  const probeInMs = is === 'paused' ? Math.max(0, pauseOf(phase.suspension, rollout) - inPhase.ms) : 0;
   const asked = askedOf(rollout, state, others);
   const about = { guard, sentence, failedProbes, since, is, probeInMs, asked } as const;
   return { ...about, now: nowText(state, about), next: nextText(state, about) };
@@ -173,11 +173,12 @@ function askedOf(rollout: Rollout, state: RolloutState, others: readonly Rollout
   return { share: sizeOf(block) / SLOTS, isOwn: block.from < own.to && own.from < block.to };
 }
 
-function nowText({ inPhase, candidate, baseline }: RolloutState, { is, asked }: About): string {
-  if (is !== 'probing') return `all callers are with ${baseline}`;
-  const { ms, judged } = inPhase;
-  const found = judged.trials === 0 ? 'no request was judged yet' : `${rate(judged)} failed`;
-  return `a probe has been under way for ${durationText(ms)}: ${whoText(asked, candidate)} ask ${candidate} again, ${found}; everyone else is with ${baseline}`;
+function nowText({ inPhase, candidate, baseline, phase }: RolloutState, { asked }: About): string {
+  if (phase.name !== 'probing') return `all callers are with ${baseline}`;
+  const { suspension } = phase;
+  const { hits } = seenInProbe(suspension, inPhase);
+  const found = hits.trials === 0 ? 'nothing was judged yet' : seenText(suspension.guard, hits, candidate);
+  return `a probe has been under way for ${durationText(inPhase.ms)}: ${whoText(asked, candidate)} ask ${candidate} again, ${found}; everyone else is with ${baseline}`;
 }
 
 function nextText(state: RolloutState, about: About): string {
@@ -192,7 +193,11 @@ function nextText(state: RolloutState, about: About): string {
 }
 
 function heldText(state: RolloutState, { failedProbes }: About): string {
-  if (failedProbes < MOST_PROBES) return 'a person decides: someone paused it, and no probe follows.';
+  const { phase } = state;
+  if (phase.name === 'suspended' && failedProbes < MOST_PROBES)
+    return phase.hasGivenUp
+      ? `a person decides, and no probe follows: ${phase.because}.`
+      : `a person decides: someone paused it (${phase.because}), and no probe follows.`;
   const few = fewCallersText(state);
   const why = `${failedProbes} probes found the same, with too little evidence to end the rollout (${units(state.evidence.failingUnits)} failed in the last one)`;
   return `a person decides: ${why}${few === undefined ? '' : `; ${few}`}.`;

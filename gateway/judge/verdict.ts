@@ -110,16 +110,22 @@ function readingOf(guard: WeighedGuard, evidence: Evidence, guards: Guards, { pr
     candidate: grown.candidate,
     baseline: grown.baseline,
   };
-  return { ...reading, is: loudnessOf(reading, evidence, guards, probe !== undefined) };
+  return { ...reading, is: loudnessOf(reading, evidence, guards, probe === undefined ? undefined : grown.occasions) };
 }
 
-function loudnessOf(reading: Omit<Reading, 'is'>, evidence: Evidence, guards: Guards, isProbe: boolean): Reading['is'] {
+/** `occasions` is how often the candidate was hit in a probe; undefined outside one. */
+function loudnessOf(
+  reading: Omit<Reading, 'is'>,
+  evidence: Evidence,
+  guards: Guards,
+  occasions: number | undefined,
+): Reading['is'] {
   const { guard, candidate, evidence: value, needed } = reading;
   const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
   const detector = guard === 'error_rate' ? evidence.baseline.errorRate : evidence.baseline.latency;
   if (isCeiling && isBreached(detector)) return 'shared';
   if (value < needed) return value >= DOUBT ? 'doubtful' : 'quiet';
-  if (isProbe && guard !== 'disagreement' && candidate.hits < OCCASIONS) return 'doubtful';
+  if (occasions !== undefined && occasions < OCCASIONS) return 'doubtful';
   if (!isCeiling || !isLive(evidence.recent)) return 'raised';
   const recent = guard === 'error_rate' ? recentRate(evidence) : 0;
   const limit = guard === 'error_rate' ? (guards.errorRate ?? 1) : OVER_P99;

@@ -4,17 +4,17 @@ import { evidenceAbove } from './absolute.ts';
 import { type Breaker, breakerOf } from './breaker.ts';
 import { riskOf } from './budget.ts';
 import { type Crowd, type Look, NO_CROWD, partOfLook } from './callers.ts';
-import { logRatios } from './coin.ts';
+import { logsAt } from './coin.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
-import { countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
-import { addVectors } from './mixture.ts';
+import { allOf, countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
 import {
   addLogs,
   beginRuns,
   type Clock,
+  closeBlock,
   closeRuns,
   evidenceIn,
   FAMILIES,
@@ -22,6 +22,7 @@ import {
   NO_ODDS,
   type Odds,
   passTime,
+  sumOf,
 } from './runs.ts';
 import { isBreached } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
@@ -31,12 +32,21 @@ export type Grown = {
   readonly since: string;
   /** Milliseconds since then. */
   readonly ms: number;
+  /** Blocks of a few seconds in which the candidate was hit: of a ceiling, and of comparisons, single hits. */
+  readonly occasions: number;
+  /** All requests, and those that were hit. */
   readonly candidate: Hits;
   readonly baseline: Hits;
 };
 
 /** Evidence by first hits. Slowness has odds for each edge, errors one. */
-export type Compared = { readonly odds: readonly Odds[]; readonly value: number; readonly grown: Grown };
+export type Compared = {
+  readonly odds: readonly Odds[];
+  readonly value: number;
+  readonly grown: Grown;
+  /** Whether the candidate was hit in the block under way. */
+  readonly isBlockHit: boolean;
+};
 
 /** A ceiling's evidence. */
 export type Ceiling = { readonly detector: Detector; readonly grown: Grown };
@@ -64,13 +74,13 @@ export type Evidence = {
   readonly comparisons: Comparisons;
 };
 
-const NOT_GROWN: Grown = { since: '', ms: 0, candidate: NOTHING, baseline: NOTHING };
+const NOT_GROWN: Grown = { since: '', ms: 0, occasions: 0, candidate: NOTHING, baseline: NOTHING };
 const NO_CEILING: Ceiling = { detector: FRESH, grown: NOT_GROWN };
 
 export const NO_EVIDENCE: Evidence = {
   clock: NEW_CLOCK,
-  errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN },
-  slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN },
+  errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN, isBlockHit: false },
+  slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN, isBlockHit: false },
   looks: { count: 0, value: 0, strongest: undefined },
   crowd: NO_CROWD,
   errorRate: NO_CEILING,
@@ -93,7 +103,7 @@ export function afresh({ promotion, comparisons }: Evidence): Evidence {
 /** The evidence with new runs in every family: a share that changed, or a memory of units that was lost. */
 export function inNewRuns(evidence: Evidence): Evidence {
   const clock = beginRuns(evidence.clock);
-  return clock === evidence.clock ? evidence : atClock(evidence, clock);
+  return clock === evidence.clock ? evidence : atClock(evidence, clock, true);
 }
 
 /** As far as the baseline's evidence is followed, so that it falls again soon after a shared failure. */
@@ -115,6 +125,8 @@ export type Tick = {
   /** Failing units that were found to be no fault of the candidate. */
   readonly excusedUnits: number;
   readonly isServed: boolean;
+  /** Whether a burst may be worth little only: in a probe, and after a suspension that was nothing. */
+  readonly isBounded: boolean;
   /** Wall-clock time, for people. */
   readonly at: string;
 };
@@ -124,31 +136,35 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
   const { guards, traffic, hits } = tick;
   const evidence = hits.isNew ? inNewRuns(before) : before;
   const recent = addRecent(evidence.recent, traffic);
-  const inTick = { ...evidence, recent };
   const clock = traffic.coin === 0 ? evidence.clock : passTime(evidence.clock, tick.elapsedMs);
-  const weighed = hits.isNew ? inTick : { ...inTick, ...weighCeilings(inTick, tick), ...weighCompared(inTick, tick) };
-  const breaker = breakerOf({
+  const { failingUnits } = hits;
+  const next: Evidence = {
+    ...evidence,
+    // A memory of units that has just begun does not know who was counted before.
+    ...(hits.isNew && evidence.clock !== NEW_CLOCK
+      ? {}
+      : { ...weighCeilings(evidence, tick), ...weighCompared(evidence, tick) }),
     recent,
-    consecutiveFailures: guards.consecutiveFailures,
-    failingUnits: hits.failingUnits,
-    excusedUnits: tick.excusedUnits,
-    isServed: tick.isServed,
-  });
-  const next = {
-    ...weighed,
     looks: weighLooks(evidence.looks, tick.looks),
     // A process that has just started has seen fewer than there are.
     crowd: moreOf(evidence.crowd, tick.crowd),
     disagreement: weighDisagreement(evidence, tick),
-    breaker,
-    failingUnits: hits.failingUnits,
+    breaker: breakerOf({
+      recent,
+      consecutiveFailures: guards.consecutiveFailures,
+      failingUnits,
+      crowd: tick.crowd.candidate,
+      excusedUnits: tick.excusedUnits,
+      isServed: tick.isServed,
+    }),
+    failingUnits,
     comparisons: addComparisons(evidence.comparisons, tick.comparisons),
     examples: {
       errors: latest(evidence.examples.errors, traffic.candidate.examples.errors),
       slow: latest(evidence.examples.slow, traffic.candidate.examples.slow),
     },
   };
-  return atClock(next, clock);
+  return atClock(next, clock, tick.isBounded);
 }
 
 /** Evidence of the errors is by first failures or by callers' rates, whichever is stronger; each has its part of the risk. */
@@ -163,12 +179,14 @@ export function isByRates({ errors, looks }: Evidence): boolean {
   return PARTS.rates * looks.value > PARTS.first * errors.value;
 }
 
-function atClock(evidence: Evidence, clock: Clock): Evidence {
+/** The evidence when time has gone on: blocks and runs that are over are closed. */
+function atClock(evidence: Evidence, clock: Clock, isBounded: boolean): Evidence {
   const { clock: before } = evidence;
-  if (clock.runs === before.runs) return { ...evidence, clock };
+  if (clock === before) return evidence;
+  if (clock.runs === before.runs && clock.blockMs > before.blockMs) return { ...evidence, clock };
   const close = (compared: Compared): Compared => {
-    const odds = compared.odds.map((each) => closeRuns(each, before, clock));
-    return { ...compared, odds, value: meanValue(odds, clock) };
+    const odds = compared.odds.map((each) => closeBlock(closeRuns(each, before, clock, isBounded), isBounded));
+    return { ...compared, odds, value: meanEvidence(odds, clock, isBounded), isBlockHit: false };
   };
   return { ...evidence, clock, errors: close(evidence.errors), slow: close(evidence.slow) };
 }
@@ -177,26 +195,40 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
   const { traffic, hits, guards } = tick;
   const { candidate, baseline, coin } = traffic;
   const [mine, theirs] = [firstInRun(hits, FAILED, 0), firstInRun(hits, FAILED, 1)];
+  const counted = countedOf(tick, 'candidate', FAILED);
+  const ratio = guards.versusBaseline;
   return {
-    errors: weighHits(evidence.errors, evidence.clock, tick, [FAILED], guards.versusBaseline, {
-      candidate: { trials: candidate.judged.trials, hits: mine },
-      baseline: { trials: baseline.judged.trials, hits: theirs },
+    errors: weighHits(evidence.errors, evidence.clock, tick, [FAILED], ratio, {
+      occasions: mine,
+      candidate: candidate.judged,
+      baseline: baseline.judged,
     }),
     slow: weighHits(evidence.slow, evidence.clock, tick, SLOWNESS, 1, {
-      candidate: { trials: candidate.timed.cpu + candidate.timed.gpu, hits: firstInRun(hits, SLOW + EDGES - 1, 0) },
-      baseline: { trials: baseline.timed.cpu + baseline.timed.gpu, hits: firstInRun(hits, SLOW + EDGES - 1, 1) },
+      occasions: firstInRun(hits, SLOW, 0),
+      candidate: slowOf(tick, 'candidate'),
+      baseline: slowOf(tick, 'baseline'),
     }),
-    promotion:
-      coin === 0
-        ? evidence.promotion
-        : addEvidence(evidence.promotion, {
-            mine,
-            theirs,
-            coin,
-            ratio: guards.versusBaseline,
-            counted: countedOf(tick, 'candidate', FAILED),
-          }),
+    promotion: addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
   };
+}
+
+/** Answers whose latency counts, and those of them beyond the upper edge. */
+export function slowOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
+  return timedOf({ traffic, hits }, side, SLOW + EDGES - 1);
+}
+
+/** Answers whose latency counts, and those of them beyond the policy's ceiling. */
+export function overOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
+  return timedOf({ traffic, hits }, side, OVER);
+}
+
+function timedOf(
+  { traffic, hits }: Pick<Tick, 'traffic' | 'hits'>,
+  side: 'candidate' | 'baseline',
+  signal: number,
+): Hits {
+  const { cpu, gpu } = traffic[side].timed;
+  return { trials: cpu + gpu, hits: Math.min(cpu + gpu, allOf(hits, signal, side === 'candidate' ? 0 : 1)) };
 }
 
 const SLOWNESS = Array.from({ length: EDGES }, (_, edge) => SLOW + edge);
@@ -209,43 +241,54 @@ function firstInRun(hits: FirstHits, signal: number, arm: 0 | 1): number {
 function weighHits(
   before: Compared,
   clock: Clock,
-  { traffic, hits, elapsedMs, at }: Tick,
+  { traffic, hits, elapsedMs, at, isBounded }: Tick,
   signals: readonly number[],
   tolerated: number,
-  seen: { readonly candidate: Hits; readonly baseline: Hits },
+  seen: Increase,
 ): Compared {
-  const grown = grow(before.grown, before.value < 1, seen, elapsedMs, at);
+  const isHit = seen.occasions > 0;
+  const occasions = isHit && !before.isBlockHit ? 1 : 0;
+  const grown = grow(before.grown, before.value < 1, { ...seen, occasions }, elapsedMs, at);
   if (hits.counts.length === 0 || traffic.coin === 0) return { ...before, grown };
-  const odds = signals.map((signal, i) =>
-    addLogs(
-      before.odds[i] ?? NO_ODDS,
-      FAMILIES.map((_, family) => logsOf(traffic, hits, signal, family, tolerated)),
-    ),
-  );
-  return { odds, value: meanValue(odds, clock), grown };
+  const odds = signals.map((signal, i) => addLogs(before.odds[i] ?? NO_ODDS, logsOf(traffic, hits, signal, tolerated)));
+  return { odds, value: meanEvidence(odds, clock, isBounded), grown, isBlockHit: before.isBlockHit || isHit };
 }
 
 /** The mean over edges is one e-value again. */
-function meanValue(odds: readonly Odds[], clock: Clock): number {
-  return odds.reduce((sum, each) => sum + evidenceIn(each, clock), 0) / odds.length;
+function meanEvidence(odds: readonly Odds[], clock: Clock, isBounded: boolean): number {
+  return odds.reduce((sum, each) => sum + evidenceIn(each, clock, isBounded), 0) / odds.length;
 }
 
-/** Log ratios of the first hits of a signal in one family of runs; none where there were no hits. */
-function logsOf(traffic: Traffic, hits: FirstHits, signal: number, family: number, tolerated: number): number[] {
-  if (signal === FAILED) {
-    const [mine, theirs] = [countOf(hits, signal, family, 0), countOf(hits, signal, family, 1)];
-    return mine + theirs === 0 ? [] : logRatios(mine, mine + theirs, traffic.coin, tolerated);
-  }
+/** Log ratios of the first hits of a signal by family of runs; none where there were no hits. */
+function logsOf(traffic: Traffic, hits: FirstHits, signal: number, tolerated: number): (readonly number[])[] {
+  if (signal === FAILED) return byFamily(hits, signal, undefined, traffic.coin, tolerated);
   // Versions may use classes of servers differently: only that part of the callers' requests can be slow there.
-  return (['cpu', 'gpu'] as const).reduce<number[]>((sum, kind) => {
-    const [mine, theirs] = [countOf(hits, signal, family, 0, kind), countOf(hits, signal, family, 1, kind)];
-    if (mine + theirs === 0) return sum;
-    const coin = coinAt(traffic, kind);
-    if (coin === 0 || coin === 1) return sum; // one arm alone is there: nothing to compare with
-    const logs = logRatios(mine, mine + theirs, coin, tolerated);
-    return sum.length === 0 ? logs : addVectors(sum, logs);
-  }, []);
+  const [cpu, gpu] = (['cpu', 'gpu'] as const).map((kind) =>
+    byFamily(hits, signal, kind, coinAt(traffic, kind), tolerated),
+  ) as [(readonly number[])[], (readonly number[])[]];
+  return cpu.map((logs, family) => sumOf(logs, gpu[family] ?? []));
 }
+
+function byFamily(
+  hits: FirstHits,
+  signal: number,
+  kind: ServerClass | undefined,
+  coin: number,
+  tolerated: number,
+): (readonly number[])[] {
+  // Where one arm alone is there is nothing to compare with.
+  const logs = coin === 0 || coin === 1 ? undefined : logsAt(coin, tolerated);
+  let known: { readonly mine: number; readonly theirs: number; readonly logs: readonly number[] } | undefined;
+  return FAMILIES.map((_, family) => {
+    const [mine, theirs] = [countOf(hits, signal, family, 0, kind), countOf(hits, signal, family, 1, kind)];
+    if (mine + theirs === 0 || logs === undefined) return NOTHING_SEEN;
+    // Most units are as new in one family as in another.
+    if (known?.mine !== mine || known.theirs !== theirs) known = { mine, theirs, logs: logs(mine, mine + theirs) };
+    return known.logs;
+  });
+}
+
+const NOTHING_SEEN: readonly number[] = [];
 
 /** The coin among requests that servers of one class answered. */
 function coinAt({ coin, candidate, baseline }: Traffic, kind: ServerClass): number {
@@ -303,7 +346,7 @@ function weighCeiling(
   const baseline = theirs.trials === 0 ? before : detect(before, step, evidenceAbove(theirs, limit), BASELINE_MOST);
   const ceiling = {
     detector: mine.trials === 0 ? detector : detect(detector, step, evidenceAbove(mine, limit)),
-    grown: grow(grown, isNeutral(detector), { candidate: mine, baseline: theirs }, elapsedMs, at),
+    grown: grow(grown, isNeutral(detector), { occasions: mine.hits, candidate: mine, baseline: theirs }, elapsedMs, at),
   };
   // What happened during a shared failure must not be held against the candidate when the failure is over.
   return isBreached(baseline)
@@ -321,7 +364,13 @@ function weighDisagreement(
   const logs = evidenceOfExcess(raw, comparisons, guards.disagreement, risk);
   return {
     detector: logs.length === 0 ? before.detector : detect(before.detector, step, logs),
-    grown: grow(before.grown, isNeutral(before.detector), { candidate: raw, baseline: noise }, elapsedMs, at),
+    grown: grow(
+      before.grown,
+      isNeutral(before.detector),
+      { occasions: raw.hits, candidate: raw, baseline: noise },
+      elapsedMs,
+      at,
+    ),
   };
 }
 
@@ -329,18 +378,21 @@ function isNeutral(detector: Detector): boolean {
   return evidenceOf(detector) <= detector.spent;
 }
 
+type Increase = Pick<Grown, 'occasions' | 'candidate' | 'baseline'>;
+
 /** What happened is counted from where the evidence began to grow. */
 function grow(
   before: Grown,
   isNeutral: boolean,
-  { candidate, baseline }: Pick<Grown, 'candidate' | 'baseline'>,
+  { occasions, candidate, baseline }: Increase,
   ms: number,
   at: string,
 ): Grown {
-  if (isNeutral) return { since: at, ms, candidate, baseline };
+  if (isNeutral) return { since: at, ms, occasions, candidate, baseline };
   return {
     since: before.since,
     ms: before.ms + ms,
+    occasions: before.occasions + occasions,
     candidate: addHits(before.candidate, candidate),
     baseline: addHits(before.baseline, baseline),
   };

@@ -182,6 +182,7 @@ function compileGuards(written: NonNullable<WrittenRollout['rollback']>): Guards
     versusBaseline: written.versus_baseline.errors,
     versusBaselineLatency: written.versus_baseline.latency,
     consecutiveFailures: written.consecutive_failures,
+    pauseMs: written.pause,
     disagreement: written.disagreement,
     falseAlarm: written.false_alarm,
     action: written.action,

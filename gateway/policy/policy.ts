@@ -160,6 +160,8 @@ export type Guards = {
   /** How many times as slow as the baseline it may be: above 1. */
   readonly versusBaselineLatency: number;
   readonly consecutiveFailures: number;
+  /** Milliseconds that a suspended candidate's callers stay with the baseline before the first probe. */
+  readonly pauseMs: number;
   readonly disagreement: number | undefined;
   /** The probability that a good candidate is ever ended, all guards together. */
   readonly falseAlarm: number;

@@ -79,7 +79,7 @@ async function askMany(url: string, count: number): Promise<(string | null)[]> {
 }
 
 test('a candidate that fails one in five is rolled back and stays out, also after SIGKILL and the old policy', async (t) => {
-  const policy = await digitsPolicy(t, '3', 'steps: [50%]\n      rollback: {}\n');
+  const policy = await digitsPolicy(t, '3', 'steps: [50%]\n      rollback: { pause: 1s }\n');
   const { url, adminUrl, gateway, again } = await setup(t, policy);
   await until(
     async () => {
@@ -87,7 +87,7 @@ test('a candidate that fails one in five is rolled back and stays out, also afte
       return (await standing(adminUrl))?.phase === 'rolled back';
     },
     'a rollback',
-    60_000,
+    90_000,
   );
   assert.deepEqual(new Set(await askMany(url, 100)), new Set(['v1']));
   const { rolledBack } = (await standing(adminUrl)) ?? {};

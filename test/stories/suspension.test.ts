@@ -137,7 +137,7 @@ test(
 
     await give(page, 'Pause');
     await page.getByText(/^Suspended \(held\) in step 1 of 3/).waitFor(WITHIN);
-    await page.getByText('a person decides: someone paused it, and no probe follows.').waitFor(WITHIN);
+    await page.getByText('a person decides: someone paused it (a test), and no probe follows.').waitFor(WITHIN);
     await shoot(page, 'held');
     assert.equal(await metric(running, `sluice_rollout_held{${LABELS},why="paused"}`), 1);
     assert.deepEqual(await offered(running), ['resume', 'rollback']);

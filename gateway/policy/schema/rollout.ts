@@ -72,6 +72,11 @@ const rollback = z
       .max(1000)
       .default(10)
       .describe('Requests in a row that fail, over two seconds or more, which suspend the candidate at once.'),
+    pause: duration
+      .prefault('30s')
+      .describe(
+        "How long a suspended candidate's callers stay with the baseline before a probe asks again; each probe that finds the same doubles it.",
+      ),
     disagreement: percentage
       .optional()
       .describe('Ceiling of the disagreement in shadow comparisons above the noise floor.'),
@@ -89,7 +94,7 @@ const rollback = z
       ),
   })
   .describe(
-    'What takes the candidate out of service without anyone asking. A guard first suspends the candidate: its callers go back to the baseline at once. After a pause a probe asks again with other callers; only when the evidence recurs does the rollout end, and for ever.',
+    'What takes the candidate out of service without anyone asking. A guard first suspends the candidate: its callers go back to the baseline at once. After a pause a probe asks again with other callers; only when the evidence recurs does the rollout end, permanently.',
   );
 
 const salt = z
@@ -100,7 +105,7 @@ const salt = z
 export const rollout = z
   .strictObject({
     id: name.describe(
-      'Names this rollout. An id belongs to one candidate for ever; a rolled-back id never comes back.',
+      'Names this rollout. An id belongs to one candidate permanently; a rolled-back id never comes back.',
     ),
     candidate: name.describe('The version that receives the share.'),
     unit,

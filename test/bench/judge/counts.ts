@@ -36,7 +36,7 @@ export class Counts {
     this.#addTimed(bucket);
   }
 
-  add({ kind, unit, server, latencyMs, isTimed }: Result): void {
+  add({ kind, unit, latencyMs, isTimed }: Result): void {
     if (kind === 'server_fault') {
       this.#serverFaults++;
       return;
@@ -47,7 +47,7 @@ export class Counts {
     if (isError) this.#addFailure(group);
     if (isTimed) this.#addTimed(bucketOf(latencyMs));
     if (!isError && !(isTimed && latencyMs > this.#slowFromMs)) return;
-    this.#hits.push({ unit, isError, latencyMs: isTimed ? latencyMs : 0, serverClass: 'cpu', server });
+    this.#hits.push({ unit, isError, latencyMs: isTimed ? latencyMs : 0, serverClass: 'cpu' });
   }
 
   tally(): Tally {

@@ -167,7 +167,7 @@ test('requests wait for the end of a pause, up to the timeout', () => {
   assert.equal(long.candidate.hits.length, 0);
   const timeouts = long.baseline.hits.filter(({ isError }) => isError);
   near(timeouts.length, (50 / 4) * 4, 0.4, 'requests that wait for a second');
-  assert.ok(timeouts.every(({ latencyMs, server }) => latencyMs === 1000 && server === 'b2'));
+  assert.ok(timeouts.every(({ latencyMs }) => latencyMs === 1000));
 });
 
 test('servers pause as often as they should', () => {

@@ -38,7 +38,7 @@ export const GUARDED =
 
 /** A failure of a unit that no other tick has. */
 export function failure(unit: number, more: Partial<Hit> = {}): Hit {
-  return { unit, isError: true, latencyMs: 0, serverClass: 'cpu', server: 's', ...more };
+  return { unit, isError: true, latencyMs: 0, serverClass: 'cpu', ...more };
 }
 
 /** A tick in which so many requests were answered and so many of them failed, each of another unit. */

@@ -87,6 +87,17 @@ test('after four probes that found the same a person decides, and the page says 
     held.filter((each) => each.is).map(({ why }) => why),
     ['gave_up'],
   );
+  const paused = obey(suspended().state, { what: 'pause', by: PERSON, at: at(99), sentence: 'we look at it' }, ROLLOUT);
+  assert.ok('state' in paused);
+  assert.equal(
+    standingOf(ROLLOUT, paused.state, [ROLLOUT]).suspended?.next,
+    'a person decides: someone paused it (we look at it), and no probe follows.',
+  );
+  const of = readingOf(ROLLOUT, paused.state, [ROLLOUT]).held;
+  assert.deepEqual(
+    of.filter((each) => each.is).map(({ why }) => why),
+    ['paused'],
+  );
   assert.equal(by.filter((each) => each.is).length, 1);
 });
 
