@@ -126,7 +126,8 @@ function placeText(standing: RolloutStanding | undefined): string {
   const { suspended, guards = [], phase = '' } = standing ?? {};
   if (suspended?.is === 'paused')
     return `suspended, ${suspended.probeInMs > 0 ? `a probe in ${Math.ceil(suspended.probeInMs / 1000)} s` : 'a probe is about to begin'}`;
-  const [strongest] = guards.toSorted((a, b) => b.evidence / b.needed - a.evidence / a.needed);
+  const weighed = guards.filter(({ needed }) => needed > 1); // the breaker weighs nothing
+  const [strongest] = weighed.toSorted((a, b) => b.evidence / b.needed - a.evidence / a.needed);
   const isOver = standing?.rolledBack !== undefined;
   if (isOver || strongest === undefined || strongest.evidence < 1) return phase;
   return `${phase}, ${strongest.guard}: odds ${oddsText(strongest.evidence)} to 1, ${oddsText(strongest.needed)} needed`;

@@ -29,7 +29,7 @@ function effectOf(what: Order['what'], state: RolloutState, { steps }: Rollout):
       return next > steps.length ? `${candidate} becomes the baseline` : `the rollout goes on to step ${next}`;
     case 'resume':
       return isAway
-        ? `${candidate} gets its callers back now, and its evidence begins anew`
+        ? `${candidate} gets its callers back now, its evidence begins anew, and if it fails again, it is suspended again`
         : 'the rollout goes on with this step';
     case 'pause':
       return isAway

@@ -163,7 +163,13 @@ const suspension = z.object({
 
 const phase = z.discriminatedUnion('name', [
   ...phasesOfFirst,
-  z.object({ name: z.literal('suspended'), suspension, isHeld: z.boolean(), because: text }),
+  z.object({
+    name: z.literal('suspended'),
+    suspension,
+    isHeld: z.boolean(),
+    because: text,
+    hasGivenUp: z.boolean().optional(),
+  }),
   z.object({ name: z.literal('probing'), suspension, isOwnBlock: z.boolean() }),
 ]);
 

@@ -134,7 +134,8 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
 function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event, sentence }: Cause): Phase | undefined {
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { suspension } = phase;
-  if (target === 'held') return { name: 'suspended', suspension, isHeld: true, because: sentence };
+  if (target === 'held')
+    return { name: 'suspended', suspension, isHeld: true, because: sentence, hasGivenUp: event === 'give_up' };
   if (target === 'probing' && event === 'widen')
     return { name: 'probing', suspension: { ...suspension, isNobodyElse: true }, isOwnBlock: true };
   if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: suspension.isNobodyElse };

@@ -32,7 +32,10 @@ const PAUSE_MS = 30_000;
  * How long the candidate's callers stay with the baseline before the next probe, in milliseconds: the policy's pause, doubled by
  * each probe that found the same.
  */
-export function pauseOf({ failedProbes }: Suspension, { guards }: Pick<Rollout, 'guards'>): number {
+export function pauseOf(
+  { failedProbes }: Pick<Suspension, 'failedProbes'>,
+  { guards }: Pick<Rollout, 'guards'>,
+): number {
   return (guards?.pauseMs ?? PAUSE_MS) * 2 ** failedProbes;
 }
 

@@ -28,6 +28,8 @@ export type Phase =
       readonly suspension: Suspension;
       readonly isHeld: boolean;
       readonly because: string;
+      /** Whether the judge gave up, and no person paused it. */
+      readonly hasGivenUp?: boolean | undefined;
     }
   /** Some callers ask the candidate again, others than before where there is room. */
   | { readonly name: 'probing'; readonly suspension: Suspension; readonly isOwnBlock: boolean }

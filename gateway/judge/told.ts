@@ -43,13 +43,13 @@ function suspendedBy({ phase }: RolloutState): Guard | undefined {
   return phase.name === 'suspended' || phase.name === 'probing' ? phase.suspension.guard : undefined;
 }
 
-/** Why a rollout does not go on by itself. `gave_up`: the probes found the same, without enough evidence to end it. */
+/** Why a rollout does not go on by itself. `gave_up`: the judge cannot end it with certainty, and cannot let it go on. */
 const WAITS = ['gave_up', 'paused', 'frozen', 'inconclusive', 'cannot_tell', 'no_room'] as const;
 
 function waitsFor({ phase }: RolloutState): (typeof WAITS)[number] | undefined {
   if (phase.name === 'holding') return phase.why;
   if (phase.name !== 'suspended' || !phase.isHeld) return undefined;
-  return phase.suspension.failedProbes >= MOST_PROBES ? 'gave_up' : 'paused';
+  return phase.hasGivenUp ? 'gave_up' : 'paused';
 }
 
 /** Why no one can judge a rollout, and what a person does about it. */
@@ -176,8 +176,9 @@ function askedOf(rollout: Rollout, state: RolloutState, others: readonly Rollout
 function nowText({ inPhase, candidate, baseline, phase }: RolloutState, { asked }: About): string {
   if (phase.name !== 'probing') return `all callers are with ${baseline}`;
   const { suspension } = phase;
-  const seen = seenText(suspension.guard, seenInProbe(suspension, inPhase).hits, candidate);
-  return `a probe is under way since ${durationText(inPhase.ms)}: ${whoText(asked, candidate)}, ask ${candidate} again, and ${seen}; everyone else is with ${baseline}`;
+  const { hits } = seenInProbe(suspension, inPhase);
+  const found = hits.trials === 0 ? 'nothing was judged yet' : seenText(suspension.guard, hits, candidate);
+  return `a probe has been under way for ${durationText(inPhase.ms)}: ${whoText(asked, candidate)} ask ${candidate} again, ${found}; everyone else is with ${baseline}`;
 }
 
 function nextText(state: RolloutState, about: About): string {
@@ -188,20 +189,22 @@ function nextText(state: RolloutState, about: About): string {
   const outcome = `if the evidence recurs, the rollout ends; if ${candidate} does well, it gets its callers back.${found}`;
   if (is === 'probing') return outcome;
   const when = probeInMs > 0 ? `in ${durationText(probeInMs)}` : `when the servers of ${candidate} are ready and warm`;
-  return `${when} a probe: ${whoText(asked, candidate)}, ask ${candidate} again; ${outcome}`;
+  return `${when} a probe: ${whoText(asked, candidate)} ask ${candidate} again; ${outcome}`;
 }
 
 function heldText(state: RolloutState, { failedProbes }: About): string {
   const { phase } = state;
   if (phase.name === 'suspended' && failedProbes < MOST_PROBES)
-    return `a person decides, and no probe follows: ${phase.because}.`;
+    return phase.hasGivenUp
+      ? `a person decides, and no probe follows: ${phase.because}.`
+      : `a person decides: someone paused it (${phase.because}), and no probe follows.`;
   const few = fewCallersText(state);
   const why = `${failedProbes} probes found the same, with too little evidence to end the rollout (${units(state.evidence.failingUnits)} failed in the last one)`;
   return `a person decides: ${why}${few === undefined ? '' : `; ${few}`}.`;
 }
 
 function whoText({ share, isOwn }: About['asked'], candidate: string): string {
-  return `${isOwn ? `callers that ${candidate} had` : `callers that ${candidate} did not have`}, ${percent(share)} of all`;
+  return `callers that ${candidate} ${isOwn ? 'had' : 'did not have'} (${percent(share)} of all)`;
 }
 
 function units(count: number): string {

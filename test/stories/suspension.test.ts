@@ -117,7 +117,7 @@ test(
     assert.match(stdout, /why {3}v2 failed \d+ of \d+ \(100 %\)/);
     assert.match(
       stdout,
-      /next {2}in \d+ s a probe: callers that v2 did not have, 5 % of all, ask v2 again; if the evidence/,
+      /next {2}in \d+ s a probe: callers that v2 did not have \(5 % of all\) ask v2 again; if the evidence/,
     );
     assert.match(stdout, /sluice resume m --reason TEXT {4}v2 gets its callers back now/);
     assert.equal(await event('suspend'), 1);
@@ -137,7 +137,7 @@ test(
 
     await give(page, 'Pause');
     await page.getByText(/^Suspended \(held\) in step 1 of 3/).waitFor(WITHIN);
-    await page.getByText('a person decides: someone paused it, and no probe follows.').waitFor(WITHIN);
+    await page.getByText('a person decides: someone paused it (a test), and no probe follows.').waitFor(WITHIN);
     await shoot(page, 'held');
     assert.equal(await metric(running, `sluice_rollout_held{${LABELS},why="paused"}`), 1);
     assert.deepEqual(await offered(running), ['resume', 'rollback']);

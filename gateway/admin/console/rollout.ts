@@ -80,9 +80,14 @@ function evidenceLines({ guards, suspended }: RolloutStanding): Child[] {
         value: Math.min(1, Math.max(0, evidence / needed)),
         'aria-label': `evidence of ${guard}`,
       }),
-      ` ${guard.replaceAll('_', ' ')}: ${is}, ${short(evidence)} of ${short(needed)} towards ${towards}`,
+      ` ${guard.replaceAll('_', ' ')}: ${is}, ${short(evidence)} of ${short(needed)} towards ${endsAlone(guard) ? towards : 'a suspension'}`,
     ),
   );
+}
+
+/** Whether a guard can end a rollout; the others only suspend. */
+function endsAlone(guard: RolloutStanding['guards'][number]['guard']): boolean {
+  return guard !== 'consecutive_failures' && guard !== 'servers';
 }
 
 /** A button for each order that is possible now. While a rollout waits for a person, each says what comes of it. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CallerRates } from '../../../gateway/judge/callers.ts';
 import { documentOf, readDocument } from '../../../gateway/judge/document.ts';
-import { move } from '../../../gateway/judge/move.ts';
+import { move, phaseText } from '../../../gateway/judge/move.ts';
 import { obey } from '../../../gateway/judge/order.ts';
 import { fewCallersText } from '../../../gateway/judge/sentence.ts';
 import type { RolloutState } from '../../../gateway/judge/state.ts';
@@ -44,7 +44,7 @@ test('a suspension says since when, why, who is asked next and when', () => {
   assert.match(sentence, /^v2 failed \d+ of \d+/);
   assert.equal(
     next,
-    'in 30 s a probe: callers that v2 did not have, 5 % of all, ask v2 again; if the evidence recurs, the rollout ends; if v2 does well, it gets its callers back.',
+    'in 30 s a probe: callers that v2 did not have (5 % of all) ask v2 again; if the evidence recurs, the rollout ends; if v2 does well, it gets its callers back.',
   );
   assert.deepEqual(asked, { share: 0.05, isOwn: false });
   assert.equal(since, driven.actions.at(-1)?.at);
@@ -54,7 +54,7 @@ test('a suspension says since when, why, who is asked next and when', () => {
   assert.equal(probing.share, 0.05);
   assert.match(
     probing.suspended?.now ?? '',
-    /^a probe is under way since \d+ s: callers that v2 did not have, 5 % of all, /,
+    /^a probe has been under way for \d+ s: callers that v2 did not have \(5 % of all\) ask v2 again, /,
   );
   assert.equal(probing.suspended?.since, since);
 });
@@ -87,6 +87,17 @@ test('after four probes that found the same a person decides, and the page says 
     held.filter((each) => each.is).map(({ why }) => why),
     ['gave_up'],
   );
+  const paused = obey(suspended().state, { what: 'pause', by: PERSON, at: at(99), sentence: 'we look at it' }, ROLLOUT);
+  assert.ok('state' in paused);
+  assert.equal(
+    standingOf(ROLLOUT, paused.state, [ROLLOUT]).suspended?.next,
+    'a person decides: someone paused it (we look at it), and no probe follows.',
+  );
+  const of = readingOf(ROLLOUT, paused.state, [ROLLOUT]).held;
+  assert.deepEqual(
+    of.filter((each) => each.is).map(({ why }) => why),
+    ['paused'],
+  );
   assert.equal(by.filter((each) => each.is).length, 1);
 });
 
@@ -107,9 +118,7 @@ test('what is offered is granted, and what is not offered is refused or changes 
     const offered = standingOf(ROLLOUT, state, [ROLLOUT]).choices.map(({ what }) => what);
     for (const what of ['promote', 'pause', 'resume', 'rollback'] as const) {
       const obeyed = obey(state, { what, by: PERSON, at: at(2000), sentence: 'a test' }, ROLLOUT);
-      const changes = 'state' in obeyed && obeyed.state.phase.name !== state.phase.name;
-      const isNews =
-        changes || ('state' in obeyed && JSON.stringify(obeyed.state.phase) !== JSON.stringify(state.phase));
+      const isNews = 'state' in obeyed && phaseText(obeyed.state.phase) !== phaseText(state.phase);
       if (offered.includes(what)) assert.ok('state' in obeyed, `${what} in ${state.phase.name}`);
       else if (what !== 'rollback') assert.ok(!isNews, `${what} in ${state.phase.name}`);
     }
