@@ -5,10 +5,12 @@ import { FAMILIES } from './runs.ts';
 import type { Hit, ServerClass, Traffic } from './tally.ts';
 
 /** What a unit may be hit by: a failure, the ceiling of the latency, and two edges of slowness. */
-const SIGNALS = 4;
 export const [FAILED, OVER, SLOW] = [0, 1, 2];
 /** Edges of slowness, beginning at signal `SLOW`. */
 export const EDGES = 2;
+/** A failure, also one that is left out elsewhere as part of a pause: what speaks for a candidate must hide none. */
+export const ANY_FAILED = SLOW + EDGES;
+const SIGNALS = ANY_FAILED + 1;
 
 const UNITS = 2 ** 48;
 /** Units remembered; beyond, the half of them with the higher numbers is left out from then on. */
@@ -77,7 +79,8 @@ export class CountedUnits {
     if (coin === 0) this.#forgetAlone(ms);
     const part = this.#below / UNITS;
     const failingUnits = this.#failing.size;
-    if (candidate.hits.length === 0 && baseline.hits.length === 0)
+    // A new memory only begins: its runs are about to be others, and who is noted now would be missing there.
+    if (isNew || (candidate.hits.length === 0 && baseline.hits.length === 0))
       return failingUnits === 0 && part === 1 && !isNew ? NO_HITS : { counts: [], part, failingUnits, isNew };
     const counts: number[] = new Array(SIGNALS * FAMILIES.length * 4).fill(0);
     for (const hit of candidate.hits) this.#count(units, hit, 0, limits, counts);
@@ -96,12 +99,15 @@ export class CountedUnits {
   #count(units: Map<number, number>, hit: Hit, arm: 0 | 1, limits: Limits, counts: number[]): void {
     if (hit.unit >= this.#below) return;
     const { latencyP99Ms = Number.POSITIVE_INFINITY } = limits;
-    if (hit.isError) this.#countSignal(units, hit, FAILED, arm, limits, counts);
-    if (hit.latencyMs > latencyP99Ms) this.#countSignal(units, hit, OVER, arm, limits, counts);
+    const quietMs = arm === 0 ? limits.quietMs : 0;
+    const countSignal = (signal: number, quiet = quietMs) => this.#countSignal(units, hit, signal, arm, quiet, counts);
+    if (hit.isError) countSignal(FAILED);
+    if (hit.isError) countSignal(ANY_FAILED, 0);
+    if (hit.latencyMs > latencyP99Ms) countSignal(OVER);
     const edges = limits.edges[hit.serverClass];
     const times = arm === 0 ? limits.timesAsSlow : 1;
     for (let edge = 0; edge < edges.length; edge++)
-      if (hit.latencyMs > (edges[edge] ?? 0) * times) this.#countSignal(units, hit, SLOW + edge, arm, limits, counts);
+      if (hit.latencyMs > (edges[edge] ?? 0) * times) countSignal(SLOW + edge);
   }
 
   #countSignal(
@@ -109,13 +115,13 @@ export class CountedUnits {
     hit: Hit,
     signal: number,
     arm: 0 | 1,
-    { quietMs }: Limits,
+    quietMs: number,
     counts: number[],
   ): void {
     const mask = ((1 << FAMILIES.length) - 1) << (signal * FAMILIES.length);
     const before = units.get(hit.unit) ?? 0;
     const isFirst = ~before & mask;
-    if (isFirst === 0 || (arm === 0 && quietMs > 0 && this.#isQuiet(signal, hit.server, quietMs))) return;
+    if (isFirst === 0 || (quietMs > 0 && this.#isQuiet(signal, hit.server, quietMs))) return;
     units.set(hit.unit, before | mask);
     const place = hit.serverClass === 'cpu' ? 0 : 1;
     for (let family = 0; family < FAMILIES.length; family++) {

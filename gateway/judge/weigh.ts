@@ -7,7 +7,7 @@ import { type Look, partOfLook } from './callers.ts';
 import { logRatios } from './coin.ts';
 import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
-import { countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
+import { ANY_FAILED, countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
 import { addVectors } from './mixture.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
@@ -16,12 +16,12 @@ import {
   beginRuns,
   type Clock,
   closeRuns,
+  evidenceIn,
   FAMILIES,
   NEW_CLOCK,
   NO_ODDS,
   type Odds,
   passTime,
-  evidenceIn,
 } from './runs.ts';
 import { isBreached } from './shared-failure.ts';
 import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
@@ -184,11 +184,11 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
       coin === 0
         ? evidence.promotion
         : addEvidence(evidence.promotion, {
-            mine,
-            theirs,
+            mine: firstInRun(hits, ANY_FAILED, 0),
+            theirs: firstInRun(hits, ANY_FAILED, 1),
             coin,
             ratio: guards.versusBaseline,
-            counted: countedOf(tick, 'candidate', FAILED),
+            counted: countedOf(tick, 'candidate', ANY_FAILED),
           }),
   };
 }
@@ -276,8 +276,9 @@ function weighCeilings(evidence: Evidence, tick: Tick): Pick<Evidence, 'errorRat
 function countedOf({ traffic, hits }: Tick, side: 'candidate' | 'baseline', signal: number): Hits {
   const { judged, timed } = traffic[side];
   const first = firstInRun(hits, signal, side === 'candidate' ? 0 : 1);
-  const all = signal === FAILED ? judged.trials - judged.hits : timed.cpu + timed.gpu;
-  return { trials: Math.max(first, Math.round(all * hits.part) + (signal === FAILED ? first : 0)), hits: first };
+  const isFailure = signal === FAILED || signal === ANY_FAILED;
+  const all = isFailure ? judged.trials - judged.hits : timed.cpu + timed.gpu;
+  return { trials: Math.max(first, Math.round(all * hits.part) + (isFailure ? first : 0)), hits: first };
 }
 
 function weighCeiling(
