@@ -169,7 +169,7 @@ const families = z.array(count).length(FAMILIES.length);
 const odds = z.object({ logs: z.array(numbers).length(FAMILIES.length), ended: count });
 const grown = z.object({ since: text, ms: count, candidate: hits, baseline: hits });
 const compared = z.object({ odds: z.array(odds).min(1).max(4), value: count, grown });
-const detector = z.object({ values: numbers, step: number, ticks: count, spent: number });
+const detector = z.object({ values: z.array(count).max(64), step: count, ticks: count, spent: count });
 const ceiling = z.object({ detector, grown });
 const faded = z.object({ active: count, failing: count, requests: count, failed: count, serverFaults: count });
 const arm = z.object({ fast: faded, slow: faded });
@@ -214,7 +214,7 @@ const STATE = z.object({
   bakedMs: count,
   totalMs: count,
   requests: count,
-  inPhase: z.object({ ms: count, judged: hits, serverFaults: count }),
+  inPhase: z.object({ ms: count, judged: hits, slow: hits.default(NOTHING_SEEN), serverFaults: count }),
   acquittals: z.int().min(0),
   excusedUnits: count,
   probes: z.int().min(0),
