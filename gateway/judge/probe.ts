@@ -1,7 +1,7 @@
 // A suspension and the probes that follow it: how long the pause is, who asks again, and when enough was seen.
-import type { Block, Rollout } from '../policy/policy.ts';
-import type { Suspension } from './state.ts';
-import type { Hits } from './tally.ts';
+import type { Block, Guards, Rollout } from '../policy/policy.ts';
+import type { RolloutState, Suspension } from './state.ts';
+import { type Hits, NOTHING, type Tally } from './tally.ts';
 
 const SLOTS = 1_000_000;
 
@@ -33,15 +33,51 @@ export function pauseOf({ failedProbes }: Suspension): number {
 }
 
 /** What a probe has seen so far. */
-export type Seen = { readonly ms: number; readonly judged: Hits };
+export type Seen = RolloutState['inPhase'];
 
 /** Whether the probe has seen enough: nothing of what led here, or all that it can within its time. */
-export function isEnough({ rate, grewMs }: Suspension, { ms, judged }: Seen): 'passed' | 'over' | 'not yet' {
+export function isEnough({ guard, rate, grewMs }: Suspension, seen: Seen): 'passed' | 'over' | 'not yet' {
+  const { ms, judged } = seen;
   if (ms < SHORTEST_MS) return 'not yet';
-  const expected = rate * judged.trials;
-  if (judged.trials >= FEWEST && expected >= EXPECTED && judged.hits <= expected * FEW) return 'passed';
-  const longest = Math.min(LONGEST_MS.most, Math.max(LONGEST_MS.least, LONGEST_MS.times * grewMs));
+  const asked = askedOf(guard, seen);
+  const expected = rate * asked.trials;
+  if (asked.trials >= FEWEST && expected >= EXPECTED && asked.hits <= expected * FEW) return 'passed';
+  // Where hardly anyone asks it waits, but not without an end.
+  const least = judged.trials < FEWEST ? LONGEST_MS.most : LONGEST_MS.least;
+  const longest = Math.min(LONGEST_MS.most, Math.max(least, LONGEST_MS.times * grewMs));
   return ms >= longest ? 'over' : 'not yet';
+}
+
+/** What a probe has seen of that which led to it; of disagreement it sees nothing, for that is asked of copies. */
+function askedOf(guard: Suspension['guard'], { judged, slow, serverFaults }: Seen): Hits {
+  switch (guard) {
+    case 'latency_versus_baseline':
+    case 'latency_p99':
+      return slow;
+    case 'disagreement':
+      return NOTHING;
+    case 'servers':
+      return { trials: judged.trials + serverFaults, hits: judged.hits + serverFaults };
+    default:
+      return judged;
+  }
+}
+
+/** Answers of a tick as slow as those that led to the suspension, while a probe asks about that. */
+export function slowIn(
+  { timed, hits }: Pick<Tally, 'timed' | 'hits'>,
+  { phase, edges }: Pick<RolloutState, 'phase' | 'edges'>,
+  guards: Guards | undefined,
+): Hits {
+  if (phase.name !== 'probing' || guards === undefined) return NOTHING;
+  const { guard } = phase.suspension;
+  if (guard !== 'latency_versus_baseline' && guard !== 'latency_p99') return NOTHING;
+  const limitOf = ({ serverClass }: Tally['hits'][number]) =>
+    guard === 'latency_p99'
+      ? guards.latencyP99Ms
+      : (edges[serverClass].at(-1) ?? Infinity) * guards.versusBaselineLatency;
+  const slow = hits.filter((hit) => hit.latencyMs > (limitOf(hit) ?? Infinity));
+  return { trials: Math.max(slow.length, timed.cpu + timed.gpu), hits: slow.length };
 }
 
 /** Whether so few requests came, in time enough for some, that the probe sees nothing. */
@@ -56,10 +92,14 @@ export function isUnanswered({ ms, judged }: Seen): boolean {
 export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollout[], probe: number): Block {
   const size = probeSize(own);
   const taken = others.flatMap(({ id, blocks }) => (id === rollout.id ? [] : [widest(blocks)]));
-  const free = gapsBetween([own, ...taken], size);
-  const places = free.flatMap(({ from, to }) => startsIn(from, to, size));
-  // Where no one else is free, other parts of its own callers ask.
-  const starts = places.length > 0 ? places : startsIn(own.from, own.to, size);
+  const places = (gaps: readonly Block[]) => gaps.flatMap(({ from, to }) => startsIn(from, to, size));
+  const free = places(gapsBetween([own, ...taken], size));
+  // Where no one else is free, other parts of its own callers ask: of all callers those that no other rollout may own.
+  const ownParts = gapsBetween(taken, 0).map(({ from, to }) => ({
+    from: Math.max(from, own.from),
+    to: Math.min(to, own.to),
+  }));
+  const starts = free.length > 0 ? free : places(ownParts);
   const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
   return { from: start, to: start + size };
 }
@@ -87,6 +127,6 @@ function gapsBetween(blocks: readonly Block[], size: number): Block[] {
 }
 
 function startsIn(from: number, to: number, size: number): number[] {
-  const count = size === 0 ? 0 : Math.min(100, Math.floor((to - from) / size));
+  const count = size === 0 ? 0 : Math.max(0, Math.min(100, Math.floor((to - from) / size)));
   return Array.from({ length: count }, (_, i) => from + i * size);
 }

@@ -6,6 +6,7 @@ import { edgesOf } from './edges.ts';
 import type { FirstHits } from './first-hits.ts';
 import type { Histogram } from './histogram.ts';
 import { type Advance, type Cause, move, tell } from './move.ts';
+import { slowIn } from './probe.ts';
 import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 import { causeAway, verdictAway } from './suspended.ts';
 import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
@@ -63,9 +64,12 @@ export function advance(state: RolloutState, seen: Observation, rollout: Rollout
   return move(judged, cause, rollout) ?? { state: judged, actions: [] };
 }
 
-/** In a dry run all but the start; and a frozen promotion, which has no step to be held in. */
+/**
+ * In a dry run all but the start, and the end of a suspension from before it; and what would hold a promotion, which has no step
+ * to be held in.
+ */
 function isOnlySaid({ phase }: RolloutState, { event }: Cause, { guards }: Rollout): boolean {
-  if (guards?.action === 'dry_run') return event !== 'ready';
+  if (guards?.action === 'dry_run') return event !== 'ready' && !isAway(phase);
   return phase.name === 'promoted' && (event === 'freeze' || event === 'trouble');
 }
 
@@ -81,7 +85,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
     if (state.phase.name === 'pending') return state;
     return { ...state, verdict: plainVerdict('error', 'the counts of the last tick cannot be true') };
   }
-  const timed = pass(state, elapsedMs, seen);
+  const timed = pass(state, elapsedMs, seen, rollout);
   if (timed.phase.name === 'pending') return timed;
   const edged = withEdges(timed, seen, elapsedMs);
   if (timed.phase.name === 'suspended') return { ...edged, verdict: verdictAway(edged, seen) };
@@ -104,7 +108,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
   return { ...weighed, verdict: verdictOn(weighed, seen, rollout) };
 }
 
-function pass(state: RolloutState, ms: number, seen: Observation): RolloutState {
+function pass(state: RolloutState, ms: number, seen: Observation, { guards }: Rollout): RolloutState {
   const { phase, inPhase } = state;
   const { judged, outcomes } = seen.traffic.candidate;
   const isStep = phase.name === 'step';
@@ -114,6 +118,7 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
     inPhase: {
       ms: inPhase.ms + (canGoOn(state, seen) ? ms : 0),
       judged: addHits(inPhase.judged, judged),
+      slow: addHits(inPhase.slow, slowIn(seen.traffic.candidate, state, guards)),
       serverFaults: inPhase.serverFaults + outcomes.server_fault,
     },
     bakedMs: state.bakedMs + (isStep ? ms : 0),
@@ -122,10 +127,10 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
   };
 }
 
-/** A pause, like the wait for warmth, counts only while the candidate's servers are there. */
+/** A pause or a probe, like the wait for warmth, counts only while the candidate's servers are there. */
 function canGoOn({ phase }: RolloutState, { isReady, capacity }: Observation): boolean {
-  if (phase.name !== 'pending' && phase.name !== 'suspended') return true;
-  return isReady && capacity > 0;
+  const isWaiting = phase.name === 'pending' || phase.name === 'suspended' || phase.name === 'probing';
+  return !isWaiting || (isReady && capacity > 0);
 }
 
 function withEdges(state: RolloutState, { recent }: Observation, ms: number): RolloutState {
@@ -201,7 +206,7 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
     ...more,
   });
   if (phase.name === 'pending') return whenPending(state, seen, because);
-  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, because);
+  if (isAway(phase)) return withoutEnd(causeAway(state, seen, because), rollout);
   if (verdict?.kind === 'fail') return whenRaised(state, verdict, seen, rollout, because);
   if (verdict?.kind === 'error')
     return phase.name === 'holding' ? undefined : because('trouble', verdict.sentence, { hold: 'cannot_tell' });
@@ -212,6 +217,15 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
       hold: 'inconclusive',
     });
   return verdict?.kind === 'pass' ? whenPassed(state, seen, rollout, because) : undefined;
+}
+
+function isAway({ name }: RolloutState['phase']): boolean {
+  return name === 'suspended' || name === 'probing';
+}
+
+/** A policy that no longer lets guards end the rollout: a probe that found the same is one more that failed. */
+function withoutEnd(cause: Cause | undefined, { guards }: Rollout): Cause | undefined {
+  return cause?.event === 'fail' && guards?.action !== 'rollback' ? { ...cause, event: 'failed' } : cause;
 }
 
 /** Callers come once the candidate is warm; where no one asks the baseline either, there is nothing to warm it with. */

@@ -76,7 +76,13 @@ export type RolloutState = {
   /** Judged requests of the candidate in this step. */
   readonly requests: number;
   /** Milliseconds in this phase in which it could go on, and what the candidate answered in it. */
-  readonly inPhase: { readonly ms: number; readonly judged: Hits; readonly serverFaults: number };
+  readonly inPhase: {
+    readonly ms: number;
+    readonly judged: Hits;
+    /** Slow answers, in a probe that asks whether they are still slow. */
+    readonly slow: Hits;
+    readonly serverFaults: number;
+  };
   /** Suspensions after which a probe found nothing, in this step; each makes the next one need more. */
   readonly acquittals: number;
   /** Failing units that were found to be no fault of the candidate. */
@@ -92,7 +98,7 @@ export type RolloutState = {
   readonly said: string | undefined;
 };
 
-export const NEW_PHASE: RolloutState['inPhase'] = { ms: 0, judged: NOTHING, serverFaults: 0 };
+export const NEW_PHASE: RolloutState['inPhase'] = { ms: 0, judged: NOTHING, slow: NOTHING, serverFaults: 0 };
 
 /** A rollout that no one has seen yet. */
 export function newRollout(
