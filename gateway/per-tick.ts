@@ -222,11 +222,11 @@ export class PerTick {
     const { rollouts, replicas, withheld, serversOf } = this.#deps;
     const state = rollouts.ledger.get(rollout.id);
     if (state === undefined || rollouts.isUnreadable(state.id)) return;
-    const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
     const isReady = !withheld().has(rollout.candidate);
     let judge: (moment: Moment) => Advance;
     let advanced: Advance;
     try {
+      const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
       const observation = { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
       judge = (at) => advance(state, observation, rollout, at);
       advanced = judge(moment);
@@ -265,6 +265,8 @@ export class PerTick {
     if (isAway) rollouts.set(next);
     const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
     if (kept.kind === 'conflict') {
+      // What the other gateway moved to holds here too, also where it has the epoch of the move that was refused.
+      if (isAway && rollouts.ledger.get(next.id) === next) rollouts.set(before);
       this.#learn(store.known());
       const now = rollouts.ledger.get(next.id) ?? before;
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
