@@ -278,7 +278,8 @@ export class PerTick {
     if (isAway) rollouts.set(next);
     const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
     if (kept.kind === 'conflict') {
-      if (isAway) rollouts.set(before); // what the other gateway did has the same epoch
+      // What the other gateway moved to holds here too, also where it has the epoch of the move that was refused.
+      if (isAway && rollouts.ledger.get(next.id) === next) rollouts.set(before);
       this.#learn(store.known());
       const now = rollouts.ledger.get(next.id) ?? before;
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };

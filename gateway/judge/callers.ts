@@ -116,9 +116,12 @@ export function compareGroups(candidate: Arm, baseline: Arm, tolerated: number):
   const [mine, theirs] = [momentsOf(candidate), momentsOf(baseline)];
   if (mine.groups < FEWEST || theirs.groups < FEWEST || failing < FEWEST_FAILED) return undefined;
   const [a, b] = [mine.variance / mine.groups, (tolerated ** 2 * theirs.variance) / theirs.groups];
-  const t = (mine.mean - tolerated * theirs.mean) / Math.sqrt(a + b);
+  const difference = mine.mean - tolerated * theirs.mean;
+  const means = { candidate: mine.mean, baseline: theirs.mean };
+  // All groups are alike, as when everything fails.
+  if (a + b === 0) return { p: difference > 0 ? 0 : 1, ...means };
   const freedom = (a + b) ** 2 / (a ** 2 / (mine.groups - 1) + b ** 2 / (theirs.groups - 1));
-  return { p: upperTail(normalOf(t, freedom)), candidate: mine.mean, baseline: theirs.mean };
+  return { p: upperTail(normalOf(difference / Math.sqrt(a + b), freedom)), ...means };
 }
 
 function countActive({ requests }: Arm): number {

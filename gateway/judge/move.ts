@@ -72,11 +72,12 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
   return { state: moved, actions: [actionOf(state, phase, cause)] };
 }
 
-/** What a dry run would do, said once. */
+/** What a dry run would do, said once; and trouble of a promotion, which can go nowhere, so that a person has to look. */
 export function tell(state: RolloutState, cause: Cause, rollout: Course): Advance {
+  if (state.said === cause.event) return { state, actions: [] };
   const phase = phaseAfter(state, cause, rollout);
-  if (phase === undefined || state.said === cause.event) return { state, actions: [] };
-  const action = { ...actionOf(state, phase, cause), kind: 'would_move' as const };
+  const said = actionOf(state, phase ?? state.phase, cause);
+  const action = { ...said, kind: 'would_move' as const, isUrgent: said.isUrgent || phase === undefined };
   return { state: { ...state, said: cause.event }, actions: [action] };
 }
 
@@ -152,7 +153,7 @@ function suspensionOf(state: RolloutState, { event, sentence, guard, at }: Cause
   const reading = verdict?.readings.find((each) => each.guard === guard);
   const { trials, hits } = reading?.candidate ?? { trials: 0, hits: 0 };
   return {
-    from: servedPhaseOf(state) ?? { name: 'step', step: 0 },
+    from: whenBack(servedPhaseOf(state)),
     since: at,
     guard: guard ?? 'consecutive_failures',
     sentence,
@@ -163,6 +164,12 @@ function suspensionOf(state: RolloutState, { event, sentence, guard, at }: Cause
     crashes: 0,
     isNobodyElse: false,
   };
+}
+
+/** Where a suspension that was nothing leads back to: what it was held for, its callers having no room elsewhere, is over. */
+function whenBack(from: ServedPhase | undefined): ServedPhase {
+  if (from === undefined) return { name: 'step', step: 0 };
+  return from.name === 'holding' && from.why === 'no_room' ? { name: 'step', step: from.step } : from;
 }
 
 /** Failing units that did not keep a probe from passing are no reason for the breaker any more. */

@@ -43,16 +43,25 @@ export function pauseOf(
 export type Seen = { readonly ms: number; readonly requests: number; readonly hits: Hits };
 
 /** The same things are looked for that a guard looks at. */
-export function seenInProbe({ guard }: Suspension, { ms, judged, slow, over, compared }: InPhase): Seen {
-  const hits =
-    guard === 'latency_versus_baseline'
-      ? slow
-      : guard === 'latency_p99'
-        ? over
-        : guard === 'disagreement'
-          ? compared
-          : judged;
-  return { ms, requests: judged.trials, hits };
+export function seenInProbe({ guard }: Pick<Suspension, 'guard'>, inPhase: InPhase): Seen {
+  const { ms, judged, serverFaults } = inPhase;
+  const hits = hitsOf(guard, inPhase);
+  return { ms, requests: judged.trials + (guard === 'servers' ? serverFaults : 0), hits };
+}
+
+function hitsOf(guard: Suspension['guard'], { judged, slow, over, compared, serverFaults }: InPhase): Hits {
+  switch (guard) {
+    case 'latency_versus_baseline':
+      return slow;
+    case 'latency_p99':
+      return over;
+    case 'disagreement':
+      return compared;
+    case 'servers':
+      return { trials: judged.trials + serverFaults, hits: judged.hits + serverFaults };
+    default:
+      return judged;
+  }
 }
 
 /** Whether the probe has seen enough: nothing of what led here, or all that it can within its time. */
@@ -60,7 +69,9 @@ export function isEnough({ rate, grewMs }: Suspension, { ms, requests, hits }: S
   if (ms < SHORTEST_MS) return 'not yet';
   const expected = rate * hits.trials;
   if (requests >= FEWEST && expected >= EXPECTED && hits.hits <= expected * FEW) return 'passed';
-  const longest = Math.min(LONGEST_MS.most, Math.max(LONGEST_MS.least, LONGEST_MS.times * grewMs));
+  // Where hardly anyone asks it waits, but not without an end.
+  const least = requests < FEWEST ? LONGEST_MS.most : LONGEST_MS.least;
+  const longest = Math.min(LONGEST_MS.most, Math.max(least, LONGEST_MS.times * grewMs));
   return ms >= longest ? 'over' : 'not yet';
 }
 
@@ -76,10 +87,14 @@ export function isUnanswered({ ms, requests }: Seen): boolean {
 export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollout[], probe: number): Block {
   const size = probeSize(own);
   const taken = others.flatMap(({ id, blocks }) => (id === rollout.id ? [] : [widest(blocks)]));
-  const free = gapsBetween([own, ...taken], size);
-  const places = free.flatMap(({ from, to }) => startsIn(from, to, size));
-  // Where no one else is free, other parts of its own callers ask.
-  const starts = places.length > 0 ? places : startsIn(own.from, own.to, size);
+  const places = (gaps: readonly Block[]) => gaps.flatMap(({ from, to }) => startsIn(from, to, size));
+  const free = places(gapsBetween([own, ...taken], size));
+  // Where no one else is free, other parts of its own callers ask: of all callers those that no other rollout may own.
+  const ownParts = gapsBetween(taken, 0).map(({ from, to }) => ({
+    from: Math.max(from, own.from),
+    to: Math.min(to, own.to),
+  }));
+  const starts = free.length > 0 ? free : places(ownParts);
   const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
   return { from: start, to: start + size };
 }
@@ -107,6 +122,6 @@ function gapsBetween(blocks: readonly Block[], size: number): Block[] {
 }
 
 function startsIn(from: number, to: number, size: number): number[] {
-  const count = size === 0 ? 0 : Math.min(100, Math.floor((to - from) / size));
+  const count = size === 0 ? 0 : Math.max(0, Math.min(100, Math.floor((to - from) / size)));
   return Array.from({ length: count }, (_, i) => from + i * size);
 }

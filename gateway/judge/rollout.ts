@@ -66,9 +66,12 @@ export function advance(state: RolloutState, seen: Observation, rollout: Rollout
   return move(judged, cause, rollout) ?? { state: judged, actions: [] };
 }
 
-/** In a dry run all but the start; and a frozen promotion, which has no step to be held in. */
+/**
+ * In a dry run all but the start, and the end of a suspension from before it; and what would hold a promotion, which has no step
+ * to be held in.
+ */
 function isOnlySaid({ phase }: RolloutState, { event }: Cause, { guards }: Rollout): boolean {
-  if (guards?.action === 'dry_run') return event !== 'ready';
+  if (guards?.action === 'dry_run') return event !== 'ready' && !isAway(phase);
   return phase.name === 'promoted' && (event === 'freeze' || event === 'trouble');
 }
 
@@ -136,10 +139,10 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
   };
 }
 
-/** A pause, like the wait for warmth, counts only while the candidate's servers are there. */
+/** A pause or a probe, like the wait for warmth, counts only while the candidate's servers are there. */
 function canGoOn({ phase }: RolloutState, { isReady, capacity }: Observation): boolean {
-  if (phase.name !== 'pending' && phase.name !== 'suspended') return true;
-  return isReady && capacity > 0;
+  const isWaiting = phase.name === 'pending' || phase.name === 'suspended' || phase.name === 'probing';
+  return !isWaiting || (isReady && capacity > 0);
 }
 
 function withEdges(state: RolloutState, { recent }: Observation, ms: number): RolloutState {
@@ -217,7 +220,7 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
     ...more,
   });
   if (phase.name === 'pending') return whenPending(state, seen, because);
-  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, rollout, because);
+  if (isAway(phase)) return withoutEnd(causeAway(state, seen, rollout, because), rollout);
   if (verdict?.kind === 'fail') return whenRaised(state, verdict, seen, rollout, because);
   if (verdict?.kind === 'error')
     return phase.name === 'holding' ? undefined : because('trouble', verdict.sentence, { hold: 'cannot_tell' });
@@ -228,6 +231,15 @@ function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at 
       hold: 'inconclusive',
     });
   return verdict?.kind === 'pass' ? whenPassed(state, seen, rollout, because) : undefined;
+}
+
+function isAway({ name }: RolloutState['phase']): boolean {
+  return name === 'suspended' || name === 'probing';
+}
+
+/** A policy that no longer lets guards end the rollout: a probe that found the same is one more that failed. */
+function withoutEnd(cause: Cause | undefined, { guards }: Rollout): Cause | undefined {
+  return cause?.event === 'fail' && guards?.action !== 'rollback' ? { ...cause, event: 'failed' } : cause;
 }
 
 /** Callers come once the candidate is warm; where no one asks the baseline either, there is nothing to warm it with. */

@@ -66,7 +66,7 @@ function whenProbing(
 ): Cause | undefined {
   const { verdict, inPhase, evidence, candidate } = state;
   if (verdict?.kind === 'fail') return because('fail', `again, in a probe: ${verdict.sentence}`);
-  if (haveServersFailed(state)) return whenCrashed(state, suspension, because);
+  if (haveServersFailed(state)) return whenUnanswered(state, suspension, because);
   const seen = seenInProbe(suspension, inPhase);
   if (isUnanswered(seen) && !isOwnBlock)
     return because('widen', `nobody else asked ${candidate}: its own callers are to ask again`);
@@ -93,9 +93,15 @@ function haveServersFailed({ inPhase: { serverFaults, judged } }: RolloutState):
   return serverFaults >= CRASHED.requests && serverFaults >= CRASHED.part * (serverFaults + judged.trials);
 }
 
-/** Servers that fail whenever the candidate is asked, while they are well before: after some of it the version is to blame. */
-function whenCrashed({ candidate, inPhase }: RolloutState, { crashes }: Suspension, because: Because): Cause {
+/**
+ * Servers that fail whenever the candidate is asked, while they are well before: after some of it the version is to blame. Not
+ * while those of the baseline fail as well.
+ */
+function whenUnanswered(state: RolloutState, { crashes }: Suspension, because: Because): Cause {
+  const { candidate, baseline, inPhase, evidence } = state;
   const text = `the servers of ${candidate} left ${inPhase.serverFaults} requests of a probe without an answer`;
+  if (evidence.breaker === 'shared')
+    return because('failed', `${text}, and so did those of ${baseline}`, { guard: 'consecutive_failures' });
   if (crashes + 1 >= MOST_CRASHES) return because('fail', `${text}, ${crashes + 1} times in a row: it crashes them`);
   return because('failed', text, { guard: 'servers' });
 }

@@ -124,7 +124,7 @@ function loudnessOf(
   const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
   const detector = guard === 'error_rate' ? evidence.baseline.errorRate : evidence.baseline.latency;
   if (isCeiling && isBreached(detector)) return 'shared';
-  if (value < needed) return value >= DOUBT ? 'doubtful' : 'quiet';
+  if (!(value >= needed)) return value >= DOUBT ? 'doubtful' : 'quiet';
   if (occasions !== undefined && occasions < OCCASIONS) return 'doubtful';
   if (!isCeiling || !isLive(evidence.recent)) return 'raised';
   const recent = guard === 'error_rate' ? recentRate(evidence) : 0;

@@ -329,8 +329,9 @@ function weighCeilings(evidence: Evidence, tick: Tick): Pick<Evidence, 'errorRat
 function countedOf({ traffic, hits }: Tick, side: 'candidate' | 'baseline', signal: number): Hits {
   const { judged, timed } = traffic[side];
   const first = firstInRun(hits, signal, side === 'candidate' ? 0 : 1);
-  const all = signal === FAILED ? judged.trials - judged.hits : timed.cpu + timed.gpu;
-  return { trials: Math.max(first, Math.round(all * hits.part) + (signal === FAILED ? first : 0)), hits: first };
+  const isFailure = signal === FAILED;
+  const all = isFailure ? judged.trials - judged.hits : timed.cpu + timed.gpu;
+  return { trials: Math.max(first, Math.round(all * hits.part) + (isFailure ? first : 0)), hits: first };
 }
 
 function weighCeiling(

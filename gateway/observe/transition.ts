@@ -43,6 +43,7 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
 }
 
 function textOf({ kind, rollout, model, candidate, from, to, sentence }: Transition): string {
+  if (from === to) return `rollout ${rollout} (${candidate} of ${model}) stays ${from}: ${sentence}`;
   const verb = kind === 'moved' ? 'went' : 'would go (dry run)';
   return `rollout ${rollout} (${candidate} of ${model}) ${verb} from ${from} to ${to}: ${sentence}`;
 }

@@ -27,7 +27,11 @@ test('a step is live on its block, and decisions see it without knowing of rollo
   assert.equal(answering(ledger, MODEL, 0.51), 'v1');
   const [rollout] = MODEL.rollouts;
   assert.ok(rollout);
-  assert.deepEqual(liveOf(ledger.get('r'), rollout), { is: 'live', step: 1, block: { from: 0, to: 500_000 } });
+  assert.deepEqual(liveOf(ledger.get('r'), rollout, MODEL.rollouts), {
+    is: 'live',
+    step: 1,
+    block: { from: 0, to: 500_000 },
+  });
 });
 
 for (const phase of ['holding', 'awaiting_approval'] as const) {
@@ -80,7 +84,7 @@ test('what may not start is refused with what to do: an id of another candidate,
   const running = withPhase({ name: 'step', step: 1 });
   const other = ROLLOUT('r', 'v3');
   assert.deepEqual(enrol(running, [other]).refusals, [
-    { id: 'r', sentence: 'rollout id r belongs to v2 of digits for ever; take a new id' },
+    { id: 'r', sentence: 'rollout id r belongs to v2 of digits permanently; take a new id' },
   ]);
   assert.equal(answering(running, other, 0), 'v1');
   assert.deepEqual(enrol(withPhase(PROMOTED), [ROLLOUT('r3', 'v3')]).refusals, [

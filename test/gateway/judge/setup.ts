@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { type Comparisons, NO_COMPARISONS } from '../../../gateway/judge/disagreement.ts';
 import { emptyHistogram } from '../../../gateway/judge/histogram.ts';
-import type { Action } from '../../../gateway/judge/move.ts';
 import { liveOf } from '../../../gateway/judge/live.ts';
-import { advance, type Moment, type Observation } from '../../../gateway/judge/rollout.ts';
 import { Memory } from '../../../gateway/judge/memory.ts';
+import type { Action } from '../../../gateway/judge/move.ts';
+import { advance, type Moment, type Observation } from '../../../gateway/judge/rollout.ts';
 import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
 import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
@@ -45,7 +45,8 @@ export function failure(unit: number, more: Partial<Hit> = {}): Hit {
 export function tally(requests: number, errors = 0, more: Partial<Tally> = {}): Tally {
   const empty = emptyTally();
   const outcomes = { ...empty.outcomes, ok: requests - errors, model_fault: errors };
-  const spread = (count: number) => Array.from({ length: GROUPS }, (_, i) => Math.floor((count + GROUPS - 1 - i) / GROUPS));
+  const spread = (count: number) =>
+    Array.from({ length: GROUPS }, (_, i) => Math.floor((count + GROUPS - 1 - i) / GROUPS));
   return {
     ...empty,
     outcomes,
@@ -110,7 +111,10 @@ export class Driven {
   #observed({ candidate, baseline, more }: Tick, elapsedMs: number): Observation {
     const live = liveOf(this.state, this.#rollout, [this.#rollout]);
     const coin = live.is === 'live' ? (live.block.to - live.block.from) / 1_000_000 : 0;
-    const fresh = ({ hits, ...tally }: Tally) => ({ ...tally, hits: hits.map((hit) => ({ ...hit, unit: nextUnit++ })) });
+    const fresh = ({ hits, ...tally }: Tally) => ({
+      ...tally,
+      hits: hits.map((hit) => ({ ...hit, unit: nextUnit++ })),
+    });
     const isAway = live.is === 'suspended' || live.is === 'pending';
     const traffic = {
       candidate: isAway ? emptyTally() : fresh(candidate),
