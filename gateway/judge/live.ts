@@ -2,7 +2,7 @@
 import type { Block, Experiment, Rollout, ServedModel, Version } from '../policy/policy.ts';
 import { withSalt } from '../policy/salt.ts';
 import { baselineOf } from './ledger.ts';
-import { probeBlock } from './probe.ts';
+import { probeBlock, widenedBlock } from './probe.ts';
 import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 
 const NO_VERSION: ReadonlySet<string> = new Set();
@@ -35,7 +35,11 @@ export function liveOf(state: RolloutState | undefined, rollout: Rollout, others
       return { is: phase.name };
     case 'probing': {
       const own = ownBlock(state, rollout, step);
-      return { is: 'live', step, block: phase.isOwnBlock ? own : probeBlock(own, rollout, others, state.probes) };
+      return {
+        is: 'live',
+        step,
+        block: phase.isOwnBlock ? widenedBlock(own) : probeBlock(own, rollout, others, state.probes),
+      };
     }
     default:
       return { is: 'live', step, block: rollout.blocks[step] ?? NO_ONE };

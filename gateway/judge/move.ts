@@ -63,9 +63,9 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
     totalMs: isPersonal ? 0 : state.totalMs,
     requests: hasChangedStep ? 0 : state.requests,
     inPhase: NEW_PHASE,
-    acquittals: hasChangedStep ? 0 : state.acquittals + (cause.event === 'passed' ? 1 : 0),
+    acquittals: hasChangedStep ? 0 : state.acquittals + (isAcquittal(state, cause.event) ? 1 : 0),
     excusedUnits: excusedAfter(state, cause.event),
-    probes: state.probes + (phase.name === 'probing' ? 1 : 0),
+    probes: state.probes + (phase.name === 'probing' && cause.event !== 'widen' ? 1 : 0),
     evidence: evidenceAfter(state, phase, isPersonal, hasChangedStep),
     said: undefined,
   };
@@ -172,9 +172,15 @@ function whenBack(from: ServedPhase | undefined): ServedPhase {
   return from.name === 'holding' && from.why === 'no_room' ? { name: 'step', step: from.step } : from;
 }
 
-/** Failing units that did not keep a probe from passing are no reason for the breaker any more. */
-function excusedAfter({ phase, excusedUnits }: RolloutState, event: RolloutEvent): number {
-  if (event !== 'passed' || phase.name !== 'probing') return excusedUnits;
+/** Callers return because a probe found nothing, or because a person says so. */
+function isAcquittal({ phase }: RolloutState, event: RolloutEvent): boolean {
+  return (phase.name === 'suspended' || phase.name === 'probing') && (event === 'passed' || event === 'resume');
+}
+
+/** Failing units that led to a suspension which was nothing are no reason for the breaker any more. */
+function excusedAfter(state: RolloutState, event: RolloutEvent): number {
+  const { phase, excusedUnits } = state;
+  if (!isAcquittal(state, event) || !('suspension' in phase)) return excusedUnits;
   return Math.max(excusedUnits, phase.suspension.units);
 }
 

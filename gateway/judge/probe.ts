@@ -99,6 +99,11 @@ export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollou
   return { from: start, to: start + size };
 }
 
+/** Who asks again where nobody else does: the step's own callers, and half of all callers at most. */
+export function widenedBlock({ from, to }: Block): Block {
+  return { from, to: Math.min(to, from + SLOTS / 2) };
+}
+
 function probeSize({ from, to }: Block): number {
   const step = to - from;
   return Math.min(step, LARGEST, Math.max(SMALLEST, Math.round(step * PART)));

@@ -72,6 +72,7 @@ export function advance(state: RolloutState, seen: Observation, rollout: Rollout
  */
 function isOnlySaid({ phase }: RolloutState, { event }: Cause, { guards }: Rollout): boolean {
   if (guards?.action === 'dry_run') return event !== 'ready' && !isAway(phase);
+  if (phase.name === 'holding') return event === 'trouble'; // it is held already, for another reason
   return phase.name === 'promoted' && (event === 'freeze' || event === 'trouble');
 }
 

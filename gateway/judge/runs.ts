@@ -36,7 +36,7 @@ export const BLOCK_MS = 3000;
  * The logarithm of what one block may be worth at most where evidence is bounded. Faults of servers come in bursts, and no coin
  * was tossed for them: a burst, however large, is then little evidence. Less is allowed to speak against a candidate, never more.
  */
-const BLOCK_MOST = Math.log(5);
+export const BLOCK_MOST = Math.log(5);
 
 /** Beyond this it stops counting: it is far above any threshold, and must stay a number that JSON can say. */
 export const MOST = 1e15;

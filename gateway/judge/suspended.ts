@@ -7,8 +7,8 @@ import { durationText, fewCallersText, seenText } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
-/** After so long the failures of fewer than three callers are all that a probe will show. */
-const HOPELESS_MS = 30_000;
+/** How long a probe may go on while all or many of its requests fail: of fewer than three callers, who prove nothing, and of more. */
+const HOPELESS_MS = { few: 30_000, many: 60_000 } as const;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
 /** How long a suspension waits for the candidate's servers. */
@@ -84,9 +84,9 @@ function whenProbing(
   return because('passed', `a probe found nothing: ${seenText(suspension.guard, seen.hits, candidate)}`);
 }
 
-/** Callers so few that however often they fail, it proves nothing of others. */
+/** Callers who have failed for long enough: what they have not shown by now they need not suffer any longer for. */
 function isHopeless({ inPhase: { ms }, evidence: { failingUnits } }: RolloutState): boolean {
-  return ms >= HOPELESS_MS && failingUnits < OCCASIONS;
+  return ms >= (failingUnits < OCCASIONS ? HOPELESS_MS.few : HOPELESS_MS.many);
 }
 
 function haveServersFailed({ inPhase: { serverFaults, judged } }: RolloutState): boolean {

@@ -4,7 +4,7 @@ import { weighedGuards } from './budget.ts';
 import { type Choice, choicesOf } from './choices.ts';
 import { liveOf, ownBlock } from './live.ts';
 import { type Action, phaseText } from './move.ts';
-import { MOST_PROBES, pauseOf, probeBlock, seenInProbe } from './probe.ts';
+import { MOST_PROBES, pauseOf, probeBlock, seenInProbe, widenedBlock } from './probe.ts';
 import { durationText, fewCallersText, percent, seenText } from './sentence.ts';
 import { type By, type Rollback, type RolloutState, type Suspension, servedPhaseOf, stepOf } from './state.ts';
 import type { Guard, Reading, Verdict } from './verdict.ts';
@@ -169,7 +169,9 @@ function askedOf(rollout: Rollout, state: RolloutState, others: readonly Rollout
   const own = ownBlock(state, rollout, stepOf(state, rollout.steps.length));
   const isNobodyElse = phase.name === 'suspended' && phase.suspension.isNobodyElse;
   const isOwnBlock = phase.name === 'probing' ? phase.isOwnBlock : isNobodyElse;
-  const block = isOwnBlock ? own : probeBlock(own, rollout, others, phase.name === 'probing' ? probes : probes + 1);
+  const block = isOwnBlock
+    ? widenedBlock(own)
+    : probeBlock(own, rollout, others, phase.name === 'probing' ? probes : probes + 1);
   return { share: sizeOf(block) / SLOTS, isOwn: block.from < own.to && own.from < block.to };
 }
 

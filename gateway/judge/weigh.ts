@@ -12,6 +12,8 @@ import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
 import {
   addLogs,
+  BLOCK_MOST,
+  BLOCK_MS,
   beginRuns,
   type Clock,
   closeBlock,
@@ -32,7 +34,7 @@ export type Grown = {
   readonly since: string;
   /** Milliseconds since then. */
   readonly ms: number;
-  /** Blocks of a few seconds in which the candidate was hit: of a ceiling, and of comparisons, single hits. */
+  /** Blocks of a few seconds in which the candidate was hit; of a ceiling, ticks; of comparisons, single hits. */
   readonly occasions: number;
   /** All requests, and those that were hit. */
   readonly candidate: Hits;
@@ -343,16 +345,23 @@ function weighCeiling(
 ): { readonly ceiling: Ceiling; readonly baseline: Detector } {
   if (limit === undefined) return { ceiling: { detector, grown }, baseline: before };
   const [mine, theirs] = [countedOf(tick, 'candidate', signal), countedOf(tick, 'baseline', signal)];
-  const { step, elapsedMs, at } = tick;
+  const { step, elapsedMs, at, isBounded } = tick;
+  const occasions = mine.hits > 0 ? 1 : 0;
+  const logs = evidenceAbove(mine, limit);
   const baseline = theirs.trials === 0 ? before : detect(before, step, evidenceAbove(theirs, limit), BASELINE_MOST);
   const ceiling = {
-    detector: mine.trials === 0 ? detector : detect(detector, step, evidenceAbove(mine, limit)),
-    grown: grow(grown, isNeutral(detector), { occasions: mine.hits, candidate: mine, baseline: theirs }, elapsedMs, at),
+    detector: mine.trials === 0 ? detector : detect(detector, step, isBounded ? boundedLogs(logs, elapsedMs) : logs),
+    grown: grow(grown, isNeutral(detector), { occasions, candidate: mine, baseline: theirs }, elapsedMs, at),
   };
   // What happened during a shared failure must not be held against the candidate when the failure is over.
   return isBreached(baseline)
     ? { ceiling: { ...ceiling, detector: emptied(ceiling.detector) }, baseline }
     : { ceiling, baseline };
+}
+
+/** A burst within a few seconds is worth no more against a ceiling than against the baseline. */
+function boundedLogs(logs: readonly number[], ms: number): number[] {
+  return logs.map((log) => Math.min(log, (BLOCK_MOST * ms) / BLOCK_MS));
 }
 
 function weighDisagreement(

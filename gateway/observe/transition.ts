@@ -36,7 +36,8 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
   const { metrics, log, audit, notifier } = deps;
   const text = textOf(transition);
   metrics.moved(transition);
-  if (transition.isUrgent) log.warn(transition, text);
+  // Callers were taken away from a candidate: worth a look, though no one is to be woken.
+  if (transition.isUrgent || transition.event === 'suspend') log.warn(transition, text);
   else log.info(transition, text);
   notifier.send({ text, ...transition });
   await audit.append({ id: randomUUID(), ...transition, at: Date.parse(transition.at) });
