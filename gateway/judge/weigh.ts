@@ -143,7 +143,7 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
   const next: Evidence = {
     ...evidence,
     // A memory of units that has just begun does not know who was counted before.
-    ...(hits.isNew && evidence.clock !== NEW_CLOCK
+    ...(hits.isNew && evidence !== before
       ? {}
       : { ...weighCeilings(evidence, tick), ...weighCompared(evidence, tick) }),
     recent,

@@ -31,7 +31,7 @@ function tally(ok: number, failed: number, more: Partial<Tally> = {}): Tally {
 }
 
 function hit(unit: number, more: Partial<Hit> = {}): Hit {
-  return { unit, isError: false, latencyMs: 123, serverClass: 'cpu', server: 'fleet/s', ...more };
+  return { unit, isError: false, latencyMs: 123, serverClass: 'cpu', ...more };
 }
 
 const there = (one: Tally) => tallyOf(countsOf({ candidate: one, baseline: emptyTally() }).candidate);
@@ -69,7 +69,7 @@ class Shared {
 
 test('a tally goes to counts and back: outcomes, groups, and who was hit where', () => {
   const one = tally(7, 2, {
-    hits: [hit(2 ** 47 + 1), hit(5, { isError: true, serverClass: 'gpu', server: 'a/b', latencyMs: 0 })],
+    hits: [hit(2 ** 47 + 1), hit(5, { isError: true, serverClass: 'gpu', latencyMs: 0 })],
   });
   const back = there(one);
   const { histograms: _, examples: __, ...wanted } = one;
@@ -102,7 +102,7 @@ test('of very many hits those of the same units are shared in both arms, and slo
 
 test('counts that someone wrote wrongly are left out', () => {
   const wrong = { 'hit/zz!/failed': 1, 'hit/': 1, 'hit/1/failed/x/cpu/s': 1, 'hit/1/failed/0/cpu/s': 1, nonsense: 3 };
-  assert.deepEqual(tallyOf(wrong).hits, [hit(1, { isError: true, latencyMs: 0, server: 's' })]);
+  assert.deepEqual(tallyOf(wrong).hits, [hit(1, { isError: true, latencyMs: 0 })]);
   assert.ok(isSound(tallyOf(wrong)));
 });
 

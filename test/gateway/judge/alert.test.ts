@@ -69,12 +69,13 @@ const SUSPENSION = {
   failedProbes: 0,
   crashes: 0,
   isNobodyElse: false,
+  since: '',
 } as const;
 
 test('an alert about a candidate that is suspended, probed or held ends its rollout', () => {
   const away: Phase[] = [
-    { name: 'suspended', suspension: SUSPENSION, isHeld: false },
-    { name: 'suspended', suspension: SUSPENSION, isHeld: true },
+    { name: 'suspended', suspension: SUSPENSION, isHeld: false, because: '' },
+    { name: 'suspended', suspension: SUSPENSION, isHeld: true, because: '' },
     { name: 'probing', suspension: SUSPENSION, isOwnBlock: false },
   ];
   for (const phase of away) assert.equal(heedId(ALERT, ledgerOf([state('r', 'v2', at(50), phase)])), 'r');

@@ -122,7 +122,6 @@ function heard(unit: number, isError: boolean): Heard {
   return {
     id: `r${unit}`,
     unit,
-    server: 's',
     serverClass: 'cpu',
     class: kind,
     fault: undefined,

@@ -31,7 +31,15 @@ function after(seconds: number, mine: Tally, theirs: Tally, recent: Recent = NO_
 }
 
 function breaker(recent: Recent, more: Partial<BreakerInput> = {}) {
-  const input = { recent, consecutiveFailures: 10, failingUnits: 1, excusedUnits: 0, isServed: true, ...more };
+  const input = {
+    recent,
+    consecutiveFailures: 10,
+    failingUnits: 1,
+    excusedUnits: 0,
+    isServed: true,
+    crowd: 0,
+    ...more,
+  };
   return breakerOf(input);
 }
 
@@ -46,10 +54,13 @@ test('a candidate whose every request fails for two seconds is one whose callers
 test('few requests are not enough, and a second without any changes nothing', () => {
   const rare = arm([[1, 1]]);
   let recent = NO_RECENT;
-  for (let i = 0; i < 9; i++) recent = after(3, arm([]), WELL, after(1, rare, WELL, recent));
-  assert.equal(recent.allFailed.requests, 9);
+  for (let i = 0; i < 4; i++) recent = after(3, arm([]), WELL, after(1, rare, WELL, recent));
+  assert.deepEqual(recent.allFailed, { seconds: 4, requests: 4 });
   assert.equal(breaker(recent), 'closed');
-  assert.equal(breaker(after(1, rare, WELL, recent)), 'open');
+  // Five that failed in half a minute, and none that did not, are enough however few a policy wants in a row.
+  const often = after(2, arm([[1, 1]]), WELL, recent);
+  assert.equal(breaker(often), 'open');
+  assert.equal(breaker(recent, { consecutiveFailures: 4 }), 'open', 'a row as long as the policy says');
 });
 
 test('one success begins the row anew', () => {

@@ -47,7 +47,7 @@ test('a tick begins with nothing of the one before', () => {
   assert.deepEqual([judged.trials, groups.requests, hits, outcomes.model_fault, examples.errors], [0, [], [], 0, []]);
 });
 
-test('only failures and slow answers carry their unit and server; a failure whose time does not count has none', () => {
+test('only failures and slow answers carry their unit; a failure whose time does not count has none', () => {
   const counter = new Counter();
   counter.slowFrom = { cpu: 100, gpu: 10 };
   for (const [unit, latencyMs] of [
@@ -55,18 +55,16 @@ test('only failures and slow answers carry their unit and server; a failure whos
     [2, 101],
   ] as const)
     counter.count(answered(unit, latencyMs), NO_BODY);
-  counter.count({ ...answered(3, 50), serverClass: 'gpu', server: 'g' }, NO_BODY);
+  counter.count({ ...answered(3, 50), serverClass: 'gpu' }, NO_BODY);
   counter.count({ ...failed(4), latencyMs: 500 }, NO_BODY);
   counter.count({ ...failed(5), fault: 'deadline', latencyMs: 900 }, NO_BODY);
   assert.deepEqual(
-    counter
-      .take()
-      .hits.map(({ unit, isError, latencyMs, serverClass, server }) => [unit, isError, latencyMs, serverClass, server]),
+    counter.take().hits.map(({ unit, isError, latencyMs, serverClass }) => [unit, isError, latencyMs, serverClass]),
     [
-      [2, false, 101, 'cpu', 's'],
-      [3, false, 50, 'gpu', 'g'],
-      [4, true, 0, 'cpu', 's'],
-      [5, true, 900, 'cpu', 's'],
+      [2, false, 101, 'cpu'],
+      [3, false, 50, 'gpu'],
+      [4, true, 0, 'cpu'],
+      [5, true, 900, 'cpu'],
     ],
   );
 });
@@ -115,7 +113,6 @@ const heardOnes = fc.array(
   fc.record<Heard>({
     id: fc.constant('r'),
     unit: fc.option(fc.nat({ max: 200 }), { nil: undefined }),
-    server: fc.constantFrom('s', 't'),
     serverClass: fc.constantFrom('cpu', 'gpu'),
     class: fc.constantFrom('ok', 'ok', 'model_fault', 'server_fault', 'client_fault', 'shed', 'client_left'),
     fault: fc.constantFrom(undefined, 'deadline', 'broken'),
@@ -169,7 +166,7 @@ test('tallies of several gateways add up in any order', () => {
 });
 
 function answered(unit: number | undefined, latencyMs = 30): Heard {
-  return { id: 'r', unit, server: 's', serverClass: 'cpu', class: 'ok', fault: undefined, latencyMs, isWarm: true };
+  return { id: 'r', unit, serverClass: 'cpu', class: 'ok', fault: undefined, latencyMs, isWarm: true };
 }
 
 function failed(unit: number | undefined): Heard {

@@ -15,6 +15,7 @@ const SUSPENSION: Suspension = {
   failedProbes: 3,
   crashes: 2,
   isNobodyElse: true,
+  since: '2026-01-01T00:00:00.000Z',
 };
 const ROLLBACK = {
   at: at(0),
@@ -33,11 +34,13 @@ const PHASES: readonly Phase[] = [
   ),
   { name: 'awaiting_approval', step: 0 },
   { name: 'promoted', guardLeftMs: -20, isNamed: true },
-  { name: 'suspended', suspension: SUSPENSION, isHeld: true },
+  { name: 'suspended', suspension: SUSPENSION, isHeld: true, because: 'why' },
   {
     name: 'suspended',
     suspension: { ...SUSPENSION, from: { name: 'holding', step: 1, why: 'paused' } },
     isHeld: false,
+    because: 'v2 failed',
+    hasGivenUp: false,
   },
   { name: 'probing', suspension: SUSPENSION, isOwnBlock: true },
   { name: 'rolled_back', rollback: ROLLBACK },

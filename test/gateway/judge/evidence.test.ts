@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { evidenceAbove, logBelow, upperBound } from '../../../gateway/judge/absolute.ts';
 import { neededToEnd, neededToSuspend, partOf, riskOf, weighedGuards } from '../../../gateway/judge/budget.ts';
-import { ALTERNATIVES, logRatios } from '../../../gateway/judge/coin.ts';
+import { logRatios } from '../../../gateway/judge/coin.ts';
 import { advanceValues, detect, emptied, evidenceOf, FRESH } from '../../../gateway/judge/detector.ts';
 import { addVectors, logMean } from '../../../gateway/judge/mixture.ts';
 import { addEvidence, type Failed, isNoWorse, logNoWorse, NO_PROMOTION } from '../../../gateway/judge/promotion.ts';
@@ -144,7 +144,7 @@ test('evidence for a promotion adds up over ticks, and a tick without failures o
 });
 
 test('there are as many log ratios as alternatives, also where nobody was hit', () => {
-  assert.deepEqual(logRatios(0, 0, 0.05, 1.5), new Array(ALTERNATIVES).fill(0));
+  assert.deepEqual(logRatios(0, 0, 0.05, 1.5), new Array(8).fill(0));
 });
 
 function failed(trials: number, mine: number, theirs: number): Failed {

@@ -72,22 +72,22 @@ test('edges are the 95th and 99th percentile of a baseline that has answered eno
   assert.deepEqual(edgesOf(histogramOf(all.map((ms) => ms * 1.002))), edges);
 });
 
-test('a window keeps slots of ten seconds, adds up what falls into one, and forgets the old', () => {
+test('a window keeps slots of half a minute, adds up what falls into one, and forgets the old', () => {
   const answers = (cpu: number, gpu: number) => ({
     cpu: histogramOf([...Array(cpu).keys()]),
     gpu: histogramOf([...Array(gpu).keys()]),
   });
   let window: Window = [];
-  for (let second = 0; second < 60; second++) window = addTick(window, second * 1000, answers(2, 1), 30_000);
+  for (let second = 0; second < 180; second++) window = addTick(window, second * 1000, answers(2, 1), 90_000);
   assert.deepEqual(
     window.map(({ index }) => index),
     [2, 3, 4, 5],
   );
-  assert.deepEqual([sizeOf(sumOf(window).cpu), sizeOf(sumOf(window).gpu)], [80, 40]);
+  assert.deepEqual([sizeOf(sumOf(window).cpu), sizeOf(sumOf(window).gpu)], [240, 120]);
   // After a gap all of it is old.
   assert.deepEqual(
-    addTick(window, 1e6, answers(1, 0), 30_000).map(({ index }) => index),
-    [100],
+    addTick(window, 1e6, answers(1, 0), 90_000).map(({ index }) => index),
+    [33],
   );
 });
 

@@ -30,10 +30,16 @@ function suspension(from: ServedPhase): Suspension {
     failedProbes: 0,
     crashes: 0,
     isNobodyElse: false,
+    since: '',
   };
 }
 
-const suspended = (from: ServedPhase): Phase => ({ name: 'suspended', suspension: suspension(from), isHeld: false });
+const suspended = (from: ServedPhase): Phase => ({
+  name: 'suspended',
+  suspension: suspension(from),
+  isHeld: false,
+  because: '',
+});
 const probing = (from: ServedPhase, isOwnBlock = false): Phase => ({
   name: 'probing',
   suspension: suspension(from),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isEnough, isUnanswered, pauseOf, probeBlock, type Seen, slowIn } from '../../../gateway/judge/probe.ts';
-import { NEW_PHASE, newRollout, type Suspension } from '../../../gateway/judge/state.ts';
+import { isEnough, isUnanswered, pauseOf, probeBlock, type Seen, seenInProbe } from '../../../gateway/judge/probe.ts';
+import { type InPhase, NEW_PHASE, type Suspension } from '../../../gateway/judge/state.ts';
 import type { Block, Rollout } from '../../../gateway/policy/policy.ts';
 import { failure, modelWith, rolloutWith } from './setup.ts';
 
@@ -71,21 +71,26 @@ const SUSPENSION: Suspension = {
   failedProbes: 0,
   crashes: 0,
   isNobodyElse: false,
+  since: '2026-01-01T00:00:00.000Z',
 };
 
 test('the pause doubles with each probe that found the same', () => {
   assert.deepEqual(
-    [0, 1, 2, 3].map((failedProbes) => pauseOf({ ...SUSPENSION, failedProbes })),
+    [0, 1, 2, 3].map((failedProbes) =>
+      pauseOf({ ...SUSPENSION, failedProbes }, rolloutWith('steps: [5%], rollback: {}')),
+    ),
     [30_000, 60_000, 120_000, 240_000],
   );
 });
 
-const seen = (ms: number, trials: number, hits: number, more: Partial<Seen> = {}): Seen => ({
+const phase = (ms: number, trials: number, hits: number, more: Partial<InPhase> = {}): InPhase => ({
   ...NEW_PHASE,
   ms,
   judged: { trials, hits },
   ...more,
 });
+
+const seen = (ms: number, trials: number, hits: number): Seen => seenInProbe(SUSPENSION, phase(ms, trials, hits));
 
 test('a probe has seen enough when eight failures were to be expected and a third of that or less came', () => {
   assert.equal(isEnough(SUSPENSION, seen(14_000, 100, 0)), 'not yet', 'too short');
@@ -112,32 +117,18 @@ test('where hardly anyone asks nothing is found, and the probe waits for an hour
 
 test('a candidate that was slow is asked whether it still is: answers without a failure prove nothing of that', () => {
   const slow = { ...SUSPENSION, guard: 'latency_versus_baseline', rate: 0.5 } as const;
-  assert.equal(isEnough(slow, seen(20_000, 100, 0, { slow: { trials: 100, hits: 50 } })), 'not yet');
-  assert.equal(isEnough(slow, seen(20_000, 100, 0, { slow: { trials: 100, hits: 1 } })), 'passed');
+  assert.equal(
+    isEnough(slow, seenInProbe(slow, phase(20_000, 100, 0, { slow: { trials: 100, hits: 50 } }))),
+    'not yet',
+  );
+  assert.equal(isEnough(slow, seenInProbe(slow, phase(20_000, 100, 0, { slow: { trials: 100, hits: 1 } }))), 'passed');
 });
 
 test('servers that did not answer are asked whether they do, and disagreement needs its time', () => {
   const servers = { ...SUSPENSION, guard: 'servers', rate: 0.8 } as const;
-  assert.equal(isEnough(servers, seen(20_000, 20, 0, { serverFaults: 20 })), 'not yet');
-  assert.equal(isEnough(servers, seen(20_000, 20, 0)), 'passed');
+  assert.equal(isEnough(servers, seenInProbe(servers, phase(20_000, 20, 0, { serverFaults: 20 }))), 'not yet');
+  assert.equal(isEnough(servers, seenInProbe(servers, phase(20_000, 20, 0))), 'passed');
   const disagreement = { ...SUSPENSION, guard: 'disagreement', rate: 0.5 } as const;
-  assert.equal(isEnough(disagreement, seen(20_000, 1000, 0)), 'not yet');
-  assert.equal(isEnough(disagreement, seen(300_000, 1000, 0)), 'over');
-});
-
-test('an answer is slow in a probe where it was slow before: by class, beyond what is tolerated', () => {
-  const { guards } = rolloutWith('steps: [5%], rollback: { latency_p99: 500ms, versus_baseline: { latency: 1.5x } }');
-  const hits = [310, 290, 510, 40].map((latencyMs, i) =>
-    failure(i, { isError: false, latencyMs, serverClass: i === 3 ? 'gpu' : 'cpu' }),
-  );
-  const of = (guard: Suspension['guard'], is: 'probing' | 'step' = 'probing') => {
-    const suspension = { ...SUSPENSION, guard };
-    const phase =
-      is === 'step' ? ({ name: is, step: 0 } as const) : ({ name: is, suspension, isOwnBlock: false } as const);
-    const state = { ...newRollout('r', 'm', 'v2', 'v1'), phase, edges: { cpu: [100, 200], gpu: [10, 20] } };
-    return slowIn({ timed: { cpu: 30, gpu: 10 }, hits }, state, guards);
-  };
-  assert.deepEqual(of('latency_versus_baseline'), { trials: 40, hits: 3 });
-  assert.deepEqual(of('latency_p99'), { trials: 40, hits: 1 });
-  assert.deepEqual([of('error_rate').trials, of('latency_p99', 'step').trials], [0, 0]);
+  assert.equal(isEnough(disagreement, seenInProbe(disagreement, phase(20_000, 1000, 0))), 'not yet');
+  assert.equal(isEnough(disagreement, seenInProbe(disagreement, phase(300_000, 1000, 0))), 'over');
 });

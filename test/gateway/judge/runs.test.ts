@@ -3,8 +3,10 @@ import { test } from 'node:test';
 import { logRatios } from '../../../gateway/judge/coin.ts';
 import {
   addLogs,
+  BLOCK_MS,
   beginRuns,
   type Clock,
+  closeBlock,
   closeRuns,
   evidenceIn,
   FAMILIES,
@@ -30,13 +32,13 @@ test('a memory that was lost begins a run in every family; where none has begun 
 });
 
 test('the weights of all runs that there ever are add up to 1, and half of that is under way at first', () => {
-  assert.equal(evidenceIn(NO_ODDS, NEW_CLOCK), 0.5);
+  assert.equal(evidenceIn(NO_ODDS, NEW_CLOCK, false), 0.5);
   let [clock, odds]: [Clock, Odds] = [NEW_CLOCK, NO_ODDS];
   let last = 0;
   for (let i = 0; i < 10_000; i++) {
     const next = beginRuns(passTime(clock, 1));
-    [odds, clock] = [closeRuns(odds, clock, next), next];
-    const value = evidenceIn(odds, clock);
+    [odds, clock] = [closeRuns(odds, clock, next, false), next];
+    const value = evidenceIn(odds, clock, false);
     assert.ok(value > last && value <= 1 + 1e-12);
     last = value;
   }
@@ -47,23 +49,26 @@ test('runs are averaged and never multiplied: two runs of the same evidence are 
   const logs = FAMILIES.map(() => [5, 5]);
   const one = addLogs(NO_ODDS, logs);
   const next = beginRuns(passTime(NEW_CLOCK, 1));
-  const closed = closeRuns(one, NEW_CLOCK, next);
-  const two = evidenceIn(addLogs(closed, logs), next);
-  const first = evidenceIn(one, NEW_CLOCK);
+  const closed = closeRuns(one, NEW_CLOCK, next, false);
+  const two = evidenceIn(addLogs(closed, logs), next, false);
+  const first = evidenceIn(one, NEW_CLOCK, false);
   near(first, 0.5 * Math.exp(5));
   near(two, (1 / 2 + 1 / 6) * Math.exp(5));
 });
 
 test('a run that ends keeps what it found, and only the families that ended begin anew', () => {
-  const odds = addLogs(
-    NO_ODDS,
-    FAMILIES.map((_, family) => [family]),
+  const odds = closeBlock(
+    addLogs(
+      NO_ODDS,
+      FAMILIES.map((_, family) => [family]),
+    ),
+    false,
   );
   let clock = NEW_CLOCK;
   for (let i = 0; i < 59; i++) clock = passTime(clock, 1000);
-  assert.equal(closeRuns(odds, NEW_CLOCK, clock), odds);
+  assert.equal(closeRuns(odds, NEW_CLOCK, clock, false), odds);
   const after = passTime(clock, 1000);
-  const closed = closeRuns(odds, clock, after);
+  const closed = closeRuns(odds, clock, after, false);
   assert.deepEqual(closed.logs, [[], [1], [2], [3]]);
   near(closed.ended, 1 / 8);
 });
@@ -73,11 +78,11 @@ test('evidence without an end stays a number that JSON can say', () => {
     NO_ODDS,
     FAMILIES.map(() => [1e6, 1e6]),
   );
-  assert.equal(evidenceIn(endless, NEW_CLOCK), MOST);
+  assert.equal(evidenceIn(endless, NEW_CLOCK, false), MOST);
   const next = beginRuns(passTime(NEW_CLOCK, 1));
-  const closed = closeRuns(endless, NEW_CLOCK, next);
+  const closed = closeRuns(endless, NEW_CLOCK, next, false);
   assert.deepEqual(JSON.parse(JSON.stringify(closed)), closed);
-  assert.equal(evidenceIn(closed, next), MOST);
+  assert.equal(evidenceIn(closed, next, false), MOST);
 });
 
 /**
@@ -118,13 +123,39 @@ function highest(random: () => number, atEnd: (value: number) => void): number {
       FAMILIES.map(() => logs),
     );
     const next = passTime(clock, 10_000);
-    [odds, clock] = [closeRuns(odds, clock, next), next];
-    most = Math.max(most, evidenceIn(odds, clock));
+    [odds, clock] = [closeRuns(odds, clock, next, false), next];
+    most = Math.max(most, evidenceIn(odds, clock, false));
   }
-  atEnd(evidenceIn(odds, clock));
+  atEnd(evidenceIn(odds, clock, false));
   return most;
 }
 
 function near(actual: number, wanted: number): void {
   assert.ok(Math.abs(actual - wanted) <= 1e-9 * Math.abs(wanted), `${actual} is not ${wanted}`);
 }
+
+test('where evidence is bounded a burst is worth five to one a block, however large it is, and blocks multiply', () => {
+  const burst = FAMILIES.map(() => [100]);
+  const one = addLogs(NO_ODDS, burst);
+  near(evidenceIn(one, NEW_CLOCK, true), 0.5 * 5);
+  near(evidenceIn(one, NEW_CLOCK, false), Math.min(MOST, 0.5 * Math.exp(100)));
+  const two = addLogs(closeBlock(one, true), burst);
+  near(evidenceIn(two, NEW_CLOCK, true), 0.5 * 25);
+  const against = addLogs(
+    closeBlock(one, true),
+    FAMILIES.map(() => [-3]),
+  );
+  near(evidenceIn(against, NEW_CLOCK, true), 0.5 * 5 * Math.exp(-3));
+});
+
+test('a block lasts three seconds, and ends with its run', () => {
+  let clock = NEW_CLOCK;
+  const ages: number[] = [];
+  for (let second = 0; second < 4; second++) {
+    clock = passTime(clock, 1000);
+    ages.push(clock.blockMs);
+  }
+  assert.deepEqual(ages, [1000, 2000, 0, 1000]);
+  assert.equal(BLOCK_MS, 3000);
+  assert.equal(beginRuns(clock).blockMs, 0);
+});

@@ -94,9 +94,10 @@ const SUSPENSION: Suspension = {
   failedProbes: 2,
   crashes: 1,
   isNobodyElse: false,
+  since: '2026-01-01T00:00:00.000Z',
 };
-const SUSPENDED: Phase = { name: 'suspended', suspension: SUSPENSION, isHeld: false };
-const HELD: Phase = { ...SUSPENDED, isHeld: true };
+const SUSPENDED: Phase = { name: 'suspended', suspension: SUSPENSION, isHeld: false, because: 'why' };
+const HELD: Phase = { ...SUSPENDED, isHeld: true, because: 'why' };
 const PROBING: Phase = { name: 'probing', suspension: SUSPENSION, isOwnBlock: false };
 
 function state(phase: Phase, more: Partial<RolloutState> = {}): RolloutState {
@@ -115,7 +116,8 @@ function ordered(phase: Phase, what: Order['what']): Phase | string {
 }
 
 test('a pause keeps a suspension as it is until a person resumes: no probe asks again', () => {
-  for (const phase of [SUSPENDED, PROBING, HELD]) assert.deepEqual(ordered(phase, 'pause'), HELD);
+  for (const phase of [SUSPENDED, PROBING, HELD])
+    assert.deepEqual(ordered(phase, 'pause'), { ...HELD, because: 'by hand', hasGivenUp: false });
   assert.equal(phaseText(HELD), 'suspended (held) in step 2');
 });
 
@@ -144,14 +146,16 @@ test('a probe that found nothing gives the callers back, and counts: the next su
   assert.deepEqual(passed.evidence, NO_EVIDENCE, 'with fresh evidence');
 });
 
-test('a person who resumes excuses no one, and a probe that found the same neither', () => {
-  assert.deepEqual([moved(state(PROBING), 'resume').acquittals, moved(state(PROBING), 'resume').excusedUnits], [0, 0]);
+test('a person who resumes excuses those who failed, and a probe that found the same excuses no one', () => {
+  const resumed = moved(state(PROBING), 'resume');
+  assert.deepEqual([resumed.acquittals, resumed.excusedUnits], [1, SUSPENSION.units]);
   const failed = moved(state(PROBING), 'failed', { guard: 'error_rate' });
   assert.deepEqual([failed.acquittals, failed.excusedUnits], [0, 0]);
   assert.deepEqual(failed.phase, {
     name: 'suspended',
     suspension: { ...SUSPENSION, sentence: 'because', failedProbes: 3, crashes: 0 },
     isHeld: false,
+    because: 'because',
   });
 });
 
@@ -164,12 +168,16 @@ test('a probe in which the servers failed counts as a crash as long as it is the
   assert.deepEqual([crashes('servers'), crashes('consecutive_failures')], [2, 0]);
 });
 
-test('every probe is counted, also one whose own callers ask because nobody else did', () => {
+test('every probe is counted; one that turns to its own callers because nobody else asked is the same', () => {
   const probing = moved(state(SUSPENDED, { probes: 3 }), 'probe');
   assert.deepEqual([probing.probes, probing.phase], [4, PROBING]);
   const widened = moved(probing, 'widen');
-  const own = { name: 'probing', suspension: { ...SUSPENSION, isNobodyElse: true }, isOwnBlock: true };
-  assert.deepEqual([widened.probes, widened.phase], [5, own]);
+  const own = {
+    name: 'probing',
+    suspension: { ...SUSPENSION, isNobodyElse: true, since: '2026-01-01T00:00:00.000Z' },
+    isOwnBlock: true,
+  };
+  assert.deepEqual([widened.probes, widened.phase], [4, own]);
   assert.deepEqual(moved(moved(widened, 'failed', {}), 'probe').phase, {
     ...own,
     suspension: { ...own.suspension, sentence: 'because', failedProbes: 3, crashes: 0 },
@@ -201,9 +209,9 @@ test('a promotion that is suspended returns with the guard time that it had', ()
 });
 
 test('another share begins new runs of evidence and forgets what was found to be nothing', () => {
-  const evidence = { ...NO_EVIDENCE, clock: { runs: [3, 1, 0, 0], ages: [1000, 1000, 1000, 1000] } };
+  const evidence = { ...NO_EVIDENCE, clock: { runs: [3, 1, 0, 0], ages: [1000, 1000, 1000, 1000], blockMs: 1000 } };
   const next = moved(state({ name: 'step', step: 0 }, { evidence, acquittals: 2, requests: 50, bakedMs: 9 }), 'done');
-  assert.deepEqual(next.evidence.clock, { runs: [4, 2, 1, 1], ages: [0, 0, 0, 0] });
+  assert.deepEqual(next.evidence.clock, { runs: [4, 2, 1, 1], ages: [0, 0, 0, 0], blockMs: 0 });
   assert.deepEqual([next.acquittals, next.requests, next.bakedMs], [0, 0, 0]);
   const held = moved(state({ name: 'step', step: 0 }, { evidence, acquittals: 2 }), 'trouble', { hold: 'cannot_tell' });
   assert.deepEqual([held.evidence, held.acquittals], [evidence, 2]);
