@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { isEnough, isUnanswered, pauseOf, probeBlock, type Seen, seenInProbe } from '../../../gateway/judge/probe.ts';
 import { type InPhase, NEW_PHASE, type Suspension } from '../../../gateway/judge/state.ts';
 import type { Block, Rollout } from '../../../gateway/policy/policy.ts';
-import { failure, modelWith, rolloutWith } from './setup.ts';
+import { modelWith, rolloutWith } from './setup.ts';
 
 const PERCENT = 10_000;
 const [ONE, TWO] = modelWith(`rollout: [
