@@ -88,7 +88,7 @@ export function observation(
   state: RolloutState,
   { candidate, baseline, more }: Tick,
   rollout: Rollout,
-  memory = begun(state, rollout),
+  memory: Memory,
   elapsedMs = 1000,
 ): Observation {
   const live = liveOf(state, rollout, [rollout]);
@@ -111,13 +111,6 @@ export function observation(
     room: 1,
     ...more,
   };
-}
-
-/** A memory that has begun and knows no one. */
-function begun(state: RolloutState, rollout: Rollout): Memory {
-  const memory = new Memory();
-  memory.observe({ candidate: emptyTally(), baseline: emptyTally(), coin: 0 }, state, rollout, 0);
-  return memory;
 }
 
 /** A rollout that is driven second by second. */
