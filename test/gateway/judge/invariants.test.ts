@@ -181,62 +181,95 @@ function assertGone(ledger: Ledger, random: number): void {
 
 const history = fc.array(fc.tuple(seen, fc.constantFrom(1, 1, 3, 7, 31)), { minLength: 1, maxLength: 12 });
 
-test('(b) without a person the share rises only by a passed step, after its time and its requests, or when a probe has passed', () => {
-  let [risen, returned] = [0, 0];
-  fc.assert(
-    fc.property(history, fc.boolean(), (ticks, isApproved) => {
-      for (const { before, after, verdict, requests } of tickByTick(ticks, isApproved)) {
-        if (shareOf(after) <= shareOf(before) || before.phase.name === 'pending') continue;
-        if (before.phase.name === 'suspended') assert.equal(after.phase.name, 'probing');
-        else if (before.phase.name === 'probing') {
-          returned++;
-          assert.ok(after.phase.name === 'probing' || stepOf(after, 3) === stepOf(before, 3));
-          assert.notEqual(verdict, 'fail');
-        } else {
-          risen++;
-          assert.equal(verdict, 'pass');
-          assert.ok(before.bakedMs >= 2000 && before.phase.name === 'step');
-          assert.ok(before.requests + requests >= 20);
-        }
-      }
-    }),
-    RUNS,
-  );
-  assert.ok(risen > 500 && returned > 200, `the share rose ${risen} times, and came back ${returned} times`);
-});
+/** One tick of some history. */
+type Ticked = {
+  readonly before: RolloutState;
+  readonly after: RolloutState;
+  readonly verdict: string | undefined;
+  readonly requests: number;
+};
 
-test('(c) a verdict of insufficient or error never gives the candidate more callers than a probe has', () => {
-  let held = 0;
-  fc.assert(
-    fc.property(history, fc.boolean(), (ticks, isApproved) => {
-      for (const { before, after, verdict } of tickByTick(ticks, isApproved)) {
-        if (verdict !== 'insufficient' && verdict !== 'error') continue;
-        held++;
-        const isAway = before.phase.name === 'suspended' || before.phase.name === 'probing';
-        if (!isAway) assert.equal(shareOf(after), shareOf(before));
-        else if (after.phase.name !== 'step') assert.ok(shareOf(after) <= shareWithout(before));
-      }
-    }),
-    RUNS,
-  );
-  assert.ok(held > 10_000);
-});
+/** What holds in every tick; each gives whether the tick was one that it is about. */
+const IN_EVERY_TICK = {
+  'the share rises only by a passed step, or comes back from a probe': ({ before, after, verdict, requests }) => {
+    if (shareOf(after) <= shareOf(before) || before.phase.name === 'pending') return false;
+    if (before.phase.name === 'suspended') assert.equal(after.phase.name, 'probing');
+    else if (before.phase.name === 'probing') {
+      assert.ok(after.phase.name === 'probing' || stepOf(after, 3) === stepOf(before, 3));
+      assert.notEqual(verdict, 'fail');
+    } else {
+      assert.equal(verdict, 'pass');
+      assert.ok(before.bakedMs >= 2000 && before.phase.name === 'step' && before.requests + requests >= 20);
+    }
+    return true;
+  },
+  'insufficient and error give no more callers than a probe has': ({ before, after, verdict }) => {
+    if (verdict !== 'insufficient' && verdict !== 'error') return false;
+    const isAway = before.phase.name === 'suspended' || before.phase.name === 'probing';
+    assert.ok(isAway ? shareOf(after) <= ownShareOf(before) : shareOf(after) === shareOf(before));
+    return true;
+  },
+  'a suspended candidate has no callers': ({ after }) => {
+    if (after.phase.name !== 'suspended') return false;
+    assert.equal(shareOf(after), 0);
+    return true;
+  },
+  'a probe has at most the callers that the candidate had': ({ after }) => {
+    if (after.phase.name !== 'probing') return false;
+    assert.ok(shareOf(after) <= (after.phase.isOwnBlock ? ownShareOf(after) : 100_000));
+    return true;
+  },
+  'a rollout ends only in a probe': ({ before, after }) => {
+    if (after.phase.name !== 'rolled_back' || before.phase.name === 'rolled_back') return false;
+    assert.equal(before.phase.name, 'probing');
+    return true;
+  },
+} satisfies Record<string, (ticked: Ticked) => boolean>;
+type Held = keyof typeof IN_EVERY_TICK;
 
-test('while it is suspended a candidate has no callers, and in a probe at most those that it had, whatever happened before', () => {
-  const met = { suspended: 0, probing: 0 };
-  fc.assert(
-    fc.property(history, fc.boolean(), (ticks, isApproved) => {
-      for (const { after } of tickByTick(ticks, isApproved)) {
-        if (after.phase.name !== 'suspended' && after.phase.name !== 'probing') continue;
-        met[after.phase.name]++;
-        if (after.phase.name === 'suspended') assert.equal(shareOf(after), 0);
-        else assert.ok(shareOf(after) <= (after.phase.isOwnBlock ? shareWithout(after) : 100_000));
-      }
-    }),
-    RUNS,
-  );
-  assert.ok(met.suspended > 10_000 && met.probing > 2000, JSON.stringify(met));
-});
+/** How many ticks each was about, and the first history in which it did not hold. */
+const found = new Map<Held, { count: number; failure: string | undefined }>();
+
+/** Goes through 10,000 histories once, for all of them. */
+function lookEverywhere(): void {
+  if (found.size > 0) return;
+  for (const name of Object.keys(IN_EVERY_TICK) as Held[]) found.set(name, { count: 0, failure: undefined });
+  for (const [ticks, isApproved] of fc.sample(fc.tuple(history, fc.boolean()), RUNS))
+    for (const ticked of tickByTick(ticks, isApproved))
+      for (const [name, one] of found) one.failure ??= failureIn(name, ticked, one, ticks);
+}
+
+function failureIn(name: Held, ticked: Ticked, one: { count: number }, ticks: unknown): string | undefined {
+  try {
+    if (IN_EVERY_TICK[name](ticked)) one.count++;
+    return undefined;
+  } catch (error) {
+    const [from, to] = [phaseText(ticked.before.phase), phaseText(ticked.after.phase)];
+    return `${from} -> ${to} in ${JSON.stringify(ticks)}: ${(error as Error).message}`;
+  }
+}
+
+function assertEverywhere(name: Held, most: number): void {
+  lookEverywhere();
+  const { count, failure } = found.get(name) ?? { count: 0, failure: 'never asked' };
+  assert.equal(failure, undefined);
+  assert.ok(count > most, `only ${count} ticks`);
+}
+
+test('(b) without a person the share rises only by a passed step, after its time and its requests, or when a probe has passed', () =>
+  assertEverywhere('the share rises only by a passed step, or comes back from a probe', 3000));
+
+test('(c) a verdict of insufficient or error never gives the candidate more callers than it had when it was suspended', () =>
+  assertEverywhere('insufficient and error give no more callers than a probe has', 10_000));
+
+test('while it is suspended a candidate has no callers, whatever happened before', () =>
+  assertEverywhere('a suspended candidate has no callers', 10_000));
+
+test('in a probe a candidate has at most the callers that it had', () =>
+  assertEverywhere('a probe has at most the callers that the candidate had', 2000));
+
+test('a rollout ends without a person only in a probe: what was seen once is not enough', () =>
+  assertEverywhere('a rollout ends only in a probe', 200));
 
 test('from every state that is ever reached a rollback leads to no callers in one move, and pause and resume to where it was', () => {
   const phases = new Map<Phase['name'], number>();
@@ -267,21 +300,6 @@ test('from every state that is ever reached a rollback leads to no callers in on
       ]),
     ].sort(),
   );
-});
-
-test('a rollout ends without a person only in a probe: what was seen once is not enough', () => {
-  let ended = 0;
-  fc.assert(
-    fc.property(history, fc.boolean(), (ticks, isApproved) => {
-      for (const { before, after } of tickByTick(ticks, isApproved)) {
-        if (after.phase.name !== 'rolled_back' || before.phase.name === 'rolled_back') continue;
-        ended++;
-        assert.equal(before.phase.name, 'probing');
-      }
-    }),
-    RUNS,
-  );
-  assert.ok(ended > 200, `${ended}`);
 });
 
 /** Every tick of a history: the state before and after, and what the verdict in between was. */
@@ -319,7 +337,7 @@ function shareOf(state: RolloutState): number {
 }
 
 /** Slots that it had when it was suspended. */
-function shareWithout(state: RolloutState): number {
+function ownShareOf(state: RolloutState): number {
   const { phase } = state;
   return phase.name === 'suspended' || phase.name === 'probing'
     ? shareOf({ ...state, phase: phase.suspension.from })
