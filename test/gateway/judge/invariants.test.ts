@@ -468,8 +468,10 @@ function* inPairs(rollout: Rollout, ticks: readonly (readonly [Seen, Comparisons
   }
 }
 
-function withoutComparisons({ evidence: { comparisons: _, ...evidence }, ...state }: RolloutState) {
-  return { ...state, evidence };
+function withoutComparisons({ evidence, inPhase, ...state }: RolloutState) {
+  const { comparisons: _, ...others } = evidence;
+  const { compared: __, ...judged } = inPhase;
+  return { ...state, evidence: others, inPhase: judged };
 }
 
 function otherReadings({ verdict }: RolloutState) {

@@ -22,7 +22,7 @@ import {
 const STEPS = 'steps: [5% for 1m, 25% for 2m], guard_time: 1m';
 const BUSY = observe(tally(250), tally(750));
 /** What is noted of failures that are all of one caller, who was counted before. */
-const ONE_UNIT: FirstHits = { counts: [], part: 1, failingUnits: 1, isNew: false };
+const ONE_UNIT: FirstHits = { counts: [], all: [], part: 1, failingUnits: 1, isNew: false };
 /** Everybody is on the candidate. */
 const ALONE = observe(tally(1000), tally(0));
 
@@ -81,7 +81,7 @@ test('a candidate that fails is suspended within seconds, with the numbers, the 
   assert.equal(phase.suspension.guard, 'errors_versus_baseline');
   assert.match(
     phase.suspension.sentence,
-    /^v2 failed \d of \d\d \(20 %\), v1 0 of \d+ \(0 %\), each caller once a minute since 2026-01-01T00:00:3\d.000Z; 1.5x is tolerated \(odds [\d,]+ to 1, 25 suspends it\)$/,
+    /^v2 failed \d of \d\d \(20 %\), v1 0 of \d+ \(0 %\) since 2026-01-01T00:00:3\d.000Z; 1.5x is tolerated \(odds [\d,]+ to 1, 25 suspends it\)$/,
   );
   assert.deepEqual(verdict?.examples.slice(0, 2), ['r-1', 'r-2']);
   assert.equal(driven.actions.at(-1)?.isUrgent, false);
@@ -98,7 +98,7 @@ test('a candidate that fails again when other callers ask it is ended, and then 
   assert.equal(driven.runUntilMoved(100, failing), 30, 'the pause');
   assert.match(
     driven.run(1, failing).state.verdict?.sentence ?? '',
-    /; suspended, other callers ask v2 again since \d s: /,
+    /; suspended; other callers ask v2 again since \d s: v2 failed \d of \d+ /,
   );
   driven.runUntilMoved(100, failing);
   const { phase } = driven.state;
@@ -181,7 +181,7 @@ test('a probe that nobody else answers is widened to the own callers, who are th
 test('a pause and a probe wait while the candidate has no servers', () => {
   const away = { ...HEALTHY, more: { isReady: false, capacity: 0 } };
   const driven = new Driven(rolloutWith(`${STEPS}, ${GUARDED}`)).run(31, HEALTHY).runInto('suspended', FAILING);
-  assert.equal(driven.runUntilMoved(600, away), Number.POSITIVE_INFINITY);
+  assert.equal(driven.runUntilMoved(599, away), Number.POSITIVE_INFINITY);
   assert.match(driven.state.verdict?.sentence ?? '', /; a probe waits for the servers of v2$/);
   driven.run(30, HEALTHY);
   assert.equal(driven.state.phase.name, 'probing');
@@ -299,6 +299,18 @@ test('the breaker is for the seconds in which there is no evidence yet, and ends
     /^v2 failed \d+ of \d+ \(\d+ %\) in the last seconds, v1 0 of \d+ \(0 %\)$/,
   );
   assert.ok(driven.state.phase.name === 'suspended' && driven.state.phase.isHeld);
+});
+
+test('servers that have not been back for ten minutes are for a person: no probe follows by itself', () => {
+  const away = { ...HEALTHY, more: { isReady: false, capacity: 0 } };
+  const driven = new Driven(rolloutWith(`${STEPS}, ${GUARDED}`)).run(31, HEALTHY).runInto('suspended', FAILING);
+  assert.equal(driven.runUntilMoved(1000, away), 600);
+  assert.ok(driven.state.phase.name === 'suspended' && driven.state.phase.isHeld);
+  assert.match(
+    driven.actions.at(-1)?.sentence ?? '',
+    /^the servers of v2 have not been back for 10 min: a person decides/,
+  );
+  assert.equal(driven.actions.at(-1)?.isUrgent, true);
 });
 
 const EDGES = { cpu: [100, 200], gpu: [100, 200] };
