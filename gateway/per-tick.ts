@@ -16,6 +16,8 @@ import type { Held, Rollouts, Seen } from './rollouts.ts';
 const TICK_MS = 1000;
 /** As much of a step's time and evidence a crash may cost. */
 const SAVE_MS = 10_000;
+/** Ticks without an exception after which a rollout that had one is judged as any other. */
+const GOOD_TICKS = 10;
 
 export type PerTickDeps = {
   readonly rollouts: Rollouts;
@@ -63,6 +65,8 @@ export class PerTick {
   #hasResumed = false;
   #isClosed = false;
   #held: ReadonlyMap<string, Held> = new Map();
+  /** Ticks in a row without an exception, of rollouts that had one. */
+  readonly #goodTicks = new Map<string, number>();
   readonly #readDocuments = new WeakMap<object, Read>();
 
   constructor(deps: PerTickDeps) {
@@ -243,6 +247,7 @@ export class PerTick {
       try {
         return work();
       } catch (error) {
+        this.#goodTicks.delete(state.id);
         rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
         throw error;
       }
@@ -254,16 +259,27 @@ export class PerTick {
     });
     return (moment: Moment): Advance => {
       const advanced = guarded(() => advance(state, observation, rollout, moment));
-      rollouts.noteFailed(state.id, undefined);
+      this.#noteGood(state.id);
       return advanced;
     };
+  }
+
+  /** A rollout that could not be judged is trusted again when that has gone well for a while, or its callers would come and go. */
+  #noteGood(id: string): void {
+    if (!this.#deps.rollouts.isHeld(id)) return;
+    const ticks = (this.#goodTicks.get(id) ?? 0) + 1;
+    this.#goodTicks.set(id, ticks < GOOD_TICKS ? ticks : 0);
+    if (ticks >= GOOD_TICKS) this.#deps.rollouts.noteFailed(id, undefined);
   }
 
   async #obey(id: string, order: Order): Promise<Ordered> {
     const { rollouts } = this.#deps;
     const state = rollouts.ledger.get(id);
     if (state === undefined) return { kind: 'refused', sentence: `there is no rollout ${id}` };
-    const obeyed = obey(state, order, rollouts.current.find(({ rollout }) => rollout.id === id)?.rollout ?? GONE);
+    const rollout = rollouts.current.find((each) => each.rollout.id === id)?.rollout;
+    if (rollout === undefined && order.what !== 'rollback')
+      return { kind: 'refused', sentence: `the policy has no rollout ${id} any more: it can only be rolled back` };
+    const obeyed = obey(state, order, rollout ?? GONE);
     if ('refused' in obeyed) return { kind: 'refused', sentence: obeyed.refused };
     const ordered = await this.#move(state, obeyed.state, obeyed.actions);
     rollouts.followStates();

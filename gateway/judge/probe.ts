@@ -87,16 +87,29 @@ export function isUnanswered({ ms, requests }: Seen): boolean {
 export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollout[], probe: number): Block {
   const size = probeSize(own);
   const taken = others.flatMap(({ id, blocks }) => (id === rollout.id ? [] : [widest(blocks)]));
-  const places = (gaps: readonly Block[]) => gaps.flatMap(({ from, to }) => startsIn(from, to, size));
-  const free = places(gapsBetween([own, ...taken], size));
-  // Where no one else is free, other parts of its own callers ask: of all callers those that no other rollout may own.
-  const ownParts = gapsBetween(taken, 0).map(({ from, to }) => ({
+  const place = others.findIndex(({ id }) => id === rollout.id);
+  const free = startsOf(inLanes(gapsBetween([own, ...taken], size), place, others.length), size);
+  const starts = free.length > 0 ? free : startsOf(ownParts(own, taken, place, others.length), size);
+  const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
+  return { from: start, to: start + size };
+}
+
+/** Where no one else is free, other parts of its own callers ask: of all callers those that no other rollout may own. */
+function ownParts(own: Block, taken: readonly Block[], place: number, count: number): Block[] {
+  const parts = gapsBetween(taken, 0).map(({ from, to }) => ({
     from: Math.max(from, own.from),
     to: Math.min(to, own.to),
   }));
-  const starts = free.length > 0 ? free : places(ownParts);
-  const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
-  return { from: start, to: start + size };
+  return own.to - own.from === SLOTS ? inLanes(parts, place, count) : parts;
+}
+
+/** Rollouts of one model may probe at the same time: each has lanes of its own, in turn. */
+function inLanes(blocks: readonly Block[], place: number, count: number): Block[] {
+  if (count <= 1) return [...blocks];
+  const lanes = Array.from({ length: SLOTS / LARGEST }, (_, i) => i).filter((lane) => lane % count === place);
+  return blocks.flatMap(({ from, to }) =>
+    lanes.map((lane) => ({ from: Math.max(from, lane * LARGEST), to: Math.min(to, (lane + 1) * LARGEST) })),
+  );
 }
 
 /** Who asks again where nobody else does: the step's own callers, and half of all callers at most. */
@@ -124,6 +137,10 @@ function gapsBetween(blocks: readonly Block[], size: number): Block[] {
     from = Math.max(from, block.to);
   }
   return gaps;
+}
+
+function startsOf(blocks: readonly Block[], size: number): number[] {
+  return blocks.flatMap(({ from, to }) => startsIn(from, to, size));
 }
 
 function startsIn(from: number, to: number, size: number): number[] {

@@ -11,7 +11,7 @@ import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 import { causeAway, verdictAway } from './suspended.ts';
 import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
 import { plainVerdict, type Verdict, verdictOf } from './verdict.ts';
-import { overOf, slowOf, weigh } from './weigh.ts';
+import { type Evidence, overOf, slowOf, weigh } from './weigh.ts';
 
 /** What was seen since the last tick. */
 export type Observation = {
@@ -49,6 +49,8 @@ const LONGEST_TICK_MS = 5000;
 export const WARM_UP_MS = 10_000;
 /** Edges of slowness follow the baseline so often; the first ones are looked for sooner. */
 const EDGES_MS = 60_000;
+/** How long callers may be gone before they are no excuse any more. */
+const EXCUSED_MS = 5 * 60_000;
 const FIRST_EDGES_MS = 2000;
 
 const JUDGE = { kind: 'judge' } as const;
@@ -109,13 +111,19 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         at: moment.at,
       })
     : edged.evidence;
-  const weighed = { ...edged, evidence };
+  const weighed = { ...edged, evidence, excusedUnits: stillExcused(edged, evidence) };
   return { ...weighed, verdict: verdictOn(weighed, seen, rollout) };
 }
 
 /** A first suspension may come of a burst; what follows it, and what ends a rollout, may not. */
 function isBounded({ phase, acquittals }: RolloutState): boolean {
   return phase.name === 'probing' || acquittals > 0;
+}
+
+/** Callers who fail whatever the version go on failing: where nobody does for a while, nobody is excused any more. */
+function stillExcused({ phase, inPhase, excusedUnits }: RolloutState, { failingUnits }: Evidence): number {
+  const isOver = phase.name === 'step' && inPhase.ms >= EXCUSED_MS && failingUnits === 0;
+  return isOver ? 0 : excusedUnits;
 }
 
 function pass(state: RolloutState, ms: number, seen: Observation): RolloutState {

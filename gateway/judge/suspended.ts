@@ -11,6 +11,8 @@ import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 const HOPELESS_MS = { few: 30_000, many: 60_000 } as const;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
+/** Suspensions of one step that probes may find to be nothing: a candidate that fails at its full share alone passes every probe. */
+const MOST_ACQUITTALS = 5;
 /** How long a suspension waits for the candidate's servers. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
@@ -34,7 +36,7 @@ export function causeAway(
 }
 
 function whenSuspended(
-  { inPhase, candidate }: RolloutState,
+  { inPhase, candidate, acquittals }: RolloutState,
   { suspension, isHeld }: { suspension: Suspension; isHeld: boolean },
   { isReady, isWarm, capacity }: Observation,
   rollout: Rollout,
@@ -45,6 +47,11 @@ function whenSuspended(
     return because(
       'give_up',
       `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
+    );
+  if (acquittals >= MOST_ACQUITTALS)
+    return because(
+      'give_up',
+      `suspended for the ${acquittals + 1}th time in this step, and every probe found nothing: a person decides (resume or rollback); ${suspension.sentence}`,
     );
   if (inPhase.waitedMs >= LONGEST_WAIT_MS)
     return because(

@@ -59,7 +59,7 @@ export type Question = {
 };
 
 /** Evidence of this much against a candidate keeps it from its next step. */
-const DOUBT = 10;
+const DOUBT = 20;
 /** A rollout ends by failures on so many occasions at least: one pause of one server is one of them. */
 export const OCCASIONS = 3;
 

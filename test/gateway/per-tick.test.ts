@@ -145,7 +145,7 @@ test('with the store away a suspension holds here, is kept on this disk and told
 test('a gateway whose suspension comes second takes over what the other one moved to, and judges on from there', async () => {
   const shared = new Shared();
   const one = await gatewayAt(shared);
-  await one.tick('model_fault');
+  await one.tick('ok');
   assert.equal(one.stateOf().phase.name, 'step');
   // A person goes on at another gateway in this very second.
   const { epoch } = one.stateOf();
@@ -175,6 +175,8 @@ test('an exception in judging holds the rollout on its baseline and is reported;
   assert.deepEqual([one.share(), one.rollouts.isHeld('r'), one.troubles.length], [0, true, 2]);
   assert.deepEqual(one.reported, [[{ id: 'r', sentence: 'it cannot be judged: no such server' }, false]]);
   isBroken = false;
+  await one.tick('ok', 9);
+  assert.deepEqual([one.share(), one.rollouts.isHeld('r')], [0, true], 'it may fail again');
   await one.tick('ok');
   assert.deepEqual([one.share(), one.rollouts.isHeld('r'), one.reported.at(-1)?.[1]], [0.1, false, true]);
   isBroken = true;

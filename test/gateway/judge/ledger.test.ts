@@ -21,6 +21,15 @@ test('a new rollout is pending: nobody gets its candidate until the first tick t
   assert.equal(answering(ledger, MODEL, 0), 'v1');
 });
 
+test('before its first step a rollout takes the salt that the policy says now, and keeps it from then on', () => {
+  const saltAfter = (phase: Phase) => {
+    const ledger = ledgerOf([{ ...state('r', 'v2', phase), salt: 'digits.canary' }]);
+    return enrol(ledger, [MODEL]).ledger.get('r')?.salt;
+  };
+  assert.equal(saltAfter({ name: 'pending' }), MODEL.rollouts[0]?.buckets.salt);
+  assert.equal(saltAfter({ name: 'step', step: 0 }), 'digits.canary');
+});
+
 test('a step is live on its block, and decisions see it without knowing of rollouts', () => {
   const ledger = withPhase({ name: 'step', step: 1 });
   assert.equal(answering(ledger, MODEL, 0.49), 'v2');

@@ -56,6 +56,19 @@ test('where nobody else is free, parts of its own callers ask, one after another
   }
 });
 
+test('two rollouts of a model that probe at the same time ask different callers, whichever probe each is at', () => {
+  const blocks = (rollout: Rollout, own: Block) =>
+    [1, 2, 3, 4, 5, 6, 7].map((probe) => probeBlock(own, rollout, [ONE, TWO], probe));
+  const theirs = blocks(TWO, { from: 40 * PERCENT, to: 50 * PERCENT });
+  for (const own of [
+    { from: 0, to: 5 * PERCENT },
+    { from: 0, to: 20 * PERCENT },
+    { from: 0, to: 100 * PERCENT },
+  ])
+    for (const mine of blocks(ONE, own))
+      for (const other of theirs) assert.ok(!overlaps(mine, other), `${mine.from} ${other.from}`);
+});
+
 test('a promotion that is probed leaves the callers of other rollouts alone', () => {
   for (let probe = 1; probe <= 20; probe++)
     assert.ok(!overlaps(block({ from: 0, to: 100 * PERCENT }, probe), { from: 40 * PERCENT, to: 70 * PERCENT }));

@@ -142,6 +142,19 @@ test('after a suspension that was nothing a candidate that fails more than is to
   assert.ok(driven.state.evidence.promotion.log < promotion.log - 3, 'it speaks against it');
 });
 
+test('callers who were found to fail anyway are an excuse as long as they fail: a few who fail later are looked at again', () => {
+  const rollout = rolloutWith('steps: [5% for 10h], rollback: {}');
+  const one = { ...observe(tally(5, 5), tally(95)), more: { hits: ONE_UNIT } };
+  const back = () =>
+    new Driven(rollout).run(31, HEALTHY).runInto('suspended', one).runInto('probing', one).runInto('step', HEALTHY);
+  assert.equal(back().state.excusedUnits, 1);
+  assert.equal(back().run(200, one).state.phase.name, 'step', 'he fails on');
+  const gone = back().run(310, HEALTHY);
+  assert.equal(gone.state.excusedUnits, 0);
+  assert.ok(gone.runUntilMoved(10, one) <= 3);
+  assert.equal(gone.state.phase.name, 'suspended');
+});
+
 test('probes that find the same without proof are followed by longer pauses, and after four a person decides', () => {
   const rollout = rolloutWith(`steps: [5% for 10m], rollback: {}`);
   const driven = new Driven(rollout).run(31, HEALTHY);
