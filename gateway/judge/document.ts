@@ -234,6 +234,7 @@ const STATE = z.object({
     serverFaults: count,
   }),
   acquittals: z.int().min(0),
+  relapses: z.int().min(0),
   excusedUnits: count,
   probes: z.int().min(0),
   edges: z.object({ cpu: numbers, gpu: numbers }),

@@ -64,6 +64,7 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
     requests: hasChangedStep ? 0 : state.requests,
     inPhase: NEW_PHASE,
     acquittals: hasChangedStep ? 0 : state.acquittals + (isAcquittal(state, cause.event) ? 1 : 0),
+    relapses: hasChangedStep ? 0 : relapsesAfter(state, cause.event),
     excusedUnits: excusedAfter(state, cause.event),
     probes: state.probes + (phase.name === 'probing' && cause.event !== 'widen' ? 1 : 0),
     evidence: evidenceAfter(state, phase, isPersonal, hasChangedStep),
@@ -170,6 +171,15 @@ function suspensionOf(state: RolloutState, { event, sentence, guard, at }: Cause
 function whenBack(from: ServedPhase | undefined): ServedPhase {
   if (from === undefined) return { name: 'step', step: 0 };
   return from.name === 'holding' && from.why === 'no_room' ? { name: 'step', step: from.step } : from;
+}
+
+/** A suspension soon after its callers came back is a relapse. */
+const RELAPSE_MS = 5 * 60_000;
+
+/** A candidate that fails at its full share alone passes every probe: what shows is that it relapses. */
+function relapsesAfter({ acquittals, relapses, inPhase }: RolloutState, event: RolloutEvent): number {
+  if (event !== 'suspend') return relapses;
+  return acquittals > 0 && inPhase.ms < RELAPSE_MS ? relapses + 1 : 0;
 }
 
 /** Callers return because a probe found nothing, or because a person says so. */

@@ -100,6 +100,8 @@ export type RolloutState = {
   readonly inPhase: InPhase;
   /** Suspensions after which a probe found nothing, in this step; each makes the next one need more. */
   readonly acquittals: number;
+  /** Suspensions in a row that came within minutes of its callers' return. */
+  readonly relapses: number;
   /** Failing units that were found to be no fault of the candidate. */
   readonly excusedUnits: number;
   /** Probes in the whole rollout: each has its own part of the risk. */
@@ -145,6 +147,7 @@ export function newRollout(
     requests: 0,
     inPhase: NEW_PHASE,
     acquittals: 0,
+    relapses: 0,
     excusedUnits: 0,
     probes: 0,
     edges: { cpu: [], gpu: [] },

@@ -11,8 +11,8 @@ import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 const HOPELESS_MS = { few: 30_000, many: 60_000 } as const;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
-/** Suspensions of one step that probes may find to be nothing: a candidate that fails at its full share alone passes every probe. */
-const MOST_ACQUITTALS = 5;
+/** Relapses in a row after which a person decides. */
+const MOST_RELAPSES = 4;
 /** How long a suspension waits for the candidate's servers. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
@@ -36,7 +36,7 @@ export function causeAway(
 }
 
 function whenSuspended(
-  { inPhase, candidate, acquittals }: RolloutState,
+  { inPhase, candidate, relapses }: RolloutState,
   { suspension, isHeld }: { suspension: Suspension; isHeld: boolean },
   { isReady, isWarm, capacity }: Observation,
   rollout: Rollout,
@@ -48,10 +48,10 @@ function whenSuspended(
       'give_up',
       `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
     );
-  if (acquittals >= MOST_ACQUITTALS)
+  if (relapses >= MOST_RELAPSES)
     return because(
       'give_up',
-      `suspended for the ${acquittals + 1}th time in this step, and every probe found nothing: a person decides (resume or rollback); ${suspension.sentence}`,
+      `suspended ${relapses + 1} times within minutes of its callers' return, and every probe found nothing: a person decides (resume or rollback); ${suspension.sentence}`,
     );
   if (inPhase.waitedMs >= LONGEST_WAIT_MS)
     return because(

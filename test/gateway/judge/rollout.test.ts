@@ -607,3 +607,24 @@ test('a person may go on without servers enough, and a guard does not wait for t
   driven.runUntilMoved(20, observe(tally(50, 40), tally(95), short));
   assert.equal(driven.state.phase.name, 'suspended');
 });
+
+test('a candidate that fails at its full share and does well in every probe is for a person after five suspensions', () => {
+  const driven = new Driven(rolloutWith('steps: [5% for 10m], rollback: {}')).run(31, HEALTHY);
+  for (let i = 0; i < 5; i++) {
+    driven.runInto('suspended', FAILING);
+    if (i < 4) driven.runInto('probing', HEALTHY).runInto('step', HEALTHY);
+  }
+  driven.run(2, HEALTHY);
+  assert.ok(driven.state.phase.name === 'suspended' && driven.state.phase.isHeld);
+  assert.match(
+    driven.actions.at(-1)?.sentence ?? '',
+    /^suspended 5 times within minutes of its callers' return, and every probe found nothing: a person decides/,
+  );
+});
+
+test('a suspension long after the last one is no relapse', () => {
+  const driven = new Driven(rolloutWith('steps: [5% for 10h], rollback: {}')).run(31, HEALTHY);
+  for (let i = 0; i < 7; i++)
+    driven.runInto('suspended', FAILING).runInto('probing', HEALTHY).runInto('step', HEALTHY).run(301, HEALTHY);
+  assert.deepEqual([driven.state.phase.name, driven.state.acquittals, driven.state.relapses], ['step', 7, 0]);
+});
