@@ -9,7 +9,7 @@ import { BAD_ROWS, ROWS } from './rows.ts';
 const FACTOR = Number(process.env.SIMULATIONS ?? 1);
 /** Runs of a good row, and of a bad one: many gateways take their time, and healthy hours at many gateways more. */
 const GOOD_RUNS = runs(200);
-const BAD_RUNS = { one: runs(100), many: runs(40), long: runs(10) } as const;
+const BAD_RUNS = { one: runs(100), many: runs(40), long: runs(6) } as const;
 /** Runs that a worker takes at once: the last ones should not leave the other workers idle. */
 const BATCH = 10;
 const WORKERS = 2;
