@@ -5,7 +5,7 @@ import { documentOf, type Read, readDocument, type StateDocument } from './judge
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, type Advance, phaseText } from './judge/move.ts';
 import { type Order, obey } from './judge/order.ts';
-import { advance, type Moment } from './judge/rollout.ts';
+import { advance, type Moment, type Observation } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
 import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
@@ -23,12 +23,11 @@ export type PerTickDeps = {
   /** What other gateways count; undefined where there is none. */
   readonly replicas: Replicas | undefined;
   readonly withheld: () => ReadonlyMap<Version, string>;
-  /** The parts of the traffic that the candidate's servers, and the baseline's, are enough for; and whether the former are warm. */
-  readonly serversOf: (rollout: Rollout) => {
-    readonly capacity: number;
-    readonly room: number;
-    readonly isWarm: boolean;
-  };
+  /**
+   * The parts of the traffic that the candidate's servers, and the baseline's, are enough for; whether the former are warm, and
+   * whether the latter have answered anyone.
+   */
+  readonly serversOf: (rollout: Rollout) => Pick<Observation, 'capacity' | 'room' | 'isWarm' | 'isAsked'>;
   /** Candidates that are to be warmed up with copies of real requests. */
   readonly warmUp: (rollouts: readonly Rollout[]) => void;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */

@@ -124,6 +124,7 @@ export class Driven {
       recent: () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() }),
       isReady: true,
       isWarm: true,
+      isAsked: true,
       capacity: 1,
       room: 1,
       ...more,
