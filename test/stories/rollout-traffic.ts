@@ -68,9 +68,9 @@ export class Member {
     return join(this.#data, name);
   }
 
-  /** What it has logged at a level so far: 30 is information, 40 a warning, 50 an error. */
-  logged(level: number): string[] {
-    return this.#log.split('\n').filter((line) => line.includes(`"level":${level}`));
+  /** Its log so far, of one level. */
+  logged(level: 'info' | 'warn' | 'error'): string[] {
+    return this.#log.split('\n').filter((line) => line.includes(`"level":"${level}"`));
   }
 
   write(policy: string): void {
@@ -124,7 +124,7 @@ export function phasesOf(t: TestContext, member: Member, model = 'm', index = 0)
 
 /** How often a candidate's callers were given back. */
 export function suspensionsIn(phases: readonly string[]): number {
-  return phases.filter((phase, i) => phase.startsWith('suspended in') && !phases[i - 1]?.startsWith('suspended'))
+  return phases.filter((phase, i) => /^suspended (in|after)/.test(phase) && !phases[i - 1]?.startsWith('suspended'))
     .length;
 }
 
@@ -255,8 +255,8 @@ export class ModelServer {
   }
 
   async start(): Promise<void> {
-    const where = ['--models', 'config/models', '--port', String(this.#port), '--log-level', 'fatal'];
-    const child = new Child(['model-server', ...where]);
+    const which = ['--models', 'config/models', '--model-control', 'explicit', '--load', 'digits'];
+    const child = new Child(['model-server', ...which, '--port', String(this.#port), '--log-level', 'fatal']);
     // One that is frozen hears of nothing else.
     undo(this.#t, () => {
       child.signal('SIGKILL');

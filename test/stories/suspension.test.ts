@@ -163,12 +163,11 @@ models:
 });
 
 test('calls of a protocol that its servers do not speak do not speak against a version', async (t) => {
-  // One app answers 404 to what it does not know, as servers without v1 do; the other is of a kind that has no v1.
   const withoutV1: RequestListener = (incoming, response) =>
     incoming.url?.startsWith('/v1/')
       ? answering({ error: 'not found' }, 404)(incoming, response)
       : answering(ANSWER)(incoming, response);
-  const [any, triton] = await Promise.all([fakeServer(t, withoutV1), fakeServer(t, withoutV1)]);
+  const [mlserver, triton] = await Promise.all([fakeServer(t, withoutV1), fakeServer(t, withoutV1)]);
   const model = (name: string, on: string) => `  ${name}:
     timeout: 1s
     versions: { v1: { servers: [${on}], version: "1" }, v2: { servers: [${on}], version: "2" } }
@@ -178,9 +177,9 @@ test('calls of a protocol that its servers do not speak do not speak against a v
   const member = await new Member(
     t,
     `apiVersion: sluice/v1
-fleet: { any: { url: "${any.url}" }, triton: { url: "${triton.url}", kind: triton } }
+fleet: { mlserver: { url: "${mlserver.url}", kind: mlserver }, triton: { url: "${triton.url}", kind: triton } }
 models:
-${model('m', 'any')}${model('n', 'triton')}`,
+${model('m', 'mlserver')}${model('n', 'triton')}`,
   ).start();
   const phases = [phasesOf(t, member, 'm'), phasesOf(t, member, 'n')];
   const body = JSON.stringify({ instances: [[1]] });
