@@ -94,10 +94,11 @@ function serversOf(rollout: Rollout, rollouts: Rollouts, fleet: Fleet, warmUp: W
   const model = rollouts.models.get(candidate.model);
   const isWarm = warmUp.isWarm({ version: candidate, answers });
   const own = rollouts.baselineFor(rollout);
-  if (model?.kind !== 'served' || own === undefined) return { capacity: 1, room: 1, isWarm };
+  if (model?.kind !== 'served' || own === undefined) return { capacity: 1, room: 1, isWarm, isAsked: false };
   const [mine, theirs] = [fleet.placementOf(candidate), fleet.placementOf(own)];
   const now = performance.now();
-  return { capacity: capacityOf(mine, theirs, now), room: capacityOf(theirs, mine, now), isWarm };
+  const isAsked = theirs.seats.some(({ answered }) => answered > 0);
+  return { capacity: capacityOf(mine, theirs, now), room: capacityOf(theirs, mine, now), isWarm, isAsked };
 }
 
 /** A rollout that no one can judge is for a person to look at. */

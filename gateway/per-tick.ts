@@ -25,12 +25,11 @@ export type PerTickDeps = {
   /** What other gateways count; undefined where there is none. */
   readonly replicas: Replicas | undefined;
   readonly withheld: () => ReadonlyMap<Version, string>;
-  /** The parts of the traffic that the candidate's servers, and the baseline's, are enough for; and whether the former are warm. */
-  readonly serversOf: (rollout: Rollout) => {
-    readonly capacity: number;
-    readonly room: number;
-    readonly isWarm: boolean;
-  };
+  /**
+   * The parts of the traffic that the candidate's servers, and the baseline's, are enough for; whether the former are warm, and
+   * whether the latter have answered anyone.
+   */
+  readonly serversOf: (rollout: Rollout) => Pick<Observation, 'capacity' | 'room' | 'isWarm' | 'isAsked'>;
   /** Candidates that are to be warmed up with copies of real requests. */
   readonly warmUp: (rollouts: readonly Rollout[]) => void;
   /** What was gathered since the last move, over a restart; `load` gives what was saved last. */

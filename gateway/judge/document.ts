@@ -27,7 +27,8 @@ export function documentOf(state: RolloutState): StateDocument {
 export function readDocument(document: unknown): Read {
   const outline = OUTLINE.safeParse(document);
   if (!outline.success) return { ...nameOf(document), unreadable: problemIn(outline.error) };
-  const { id, epoch, format } = outline.data;
+  const { id, epoch, format, damaged } = outline.data;
+  if (damaged !== undefined) return { id, epoch, unreadable: damaged };
   if (format === undefined) return readFirstFormat(document, id, epoch);
   if (format !== FORMAT)
     return { id, epoch, unreadable: `format ${format} was written by another release; this one reads up to ${FORMAT}` };
@@ -210,7 +211,13 @@ const evidence = z.object({
   comparisons: z.object({ raw: hits, noise: hits }),
 });
 
-const OUTLINE = z.object({ id: z.string().min(1).max(64), epoch: z.int().min(0), format: z.int().optional() });
+const OUTLINE = z.object({
+  id: z.string().min(1).max(64),
+  epoch: z.int().min(0),
+  format: z.int().optional(),
+  /** Set by a store in the place of what is no document. */
+  damaged: text.optional(),
+});
 
 const STATE = z.object({
   id: z.string().min(1).max(64),

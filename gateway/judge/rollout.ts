@@ -28,6 +28,8 @@ export type Observation = {
   readonly isReady: boolean;
   /** Whether the candidate's servers have answered enough to be as fast as they will be. */
   readonly isWarm: boolean;
+  /** Whether servers of the baseline have answered anyone here, also before this rollout was watched. */
+  readonly isAsked: boolean;
   /** The part of the traffic, 0 to 1, that the candidate's servers are enough for. */
   readonly capacity: number;
   /** The part of the traffic, 0 to 1, that the baseline's servers are enough for. */
@@ -253,7 +255,7 @@ function withoutEnd(cause: Cause | undefined, { guards }: Rollout): Cause | unde
 
 /** Callers come once the candidate is warm; where no one asks the baseline either, there is nothing to warm it with. */
 function whenPending({ inPhase }: RolloutState, seen: Observation, because: Because): Cause | undefined {
-  const isQuiet = seen.traffic.baseline.judged.trials === 0;
+  const isQuiet = seen.traffic.baseline.judged.trials === 0 && !seen.isAsked;
   const isWarm = seen.isWarm || isQuiet || inPhase.ms >= WARM_UP_MS;
   return seen.isReady && isWarm ? because('ready', 'candidate and baseline can be served') : undefined;
 }

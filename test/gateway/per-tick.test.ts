@@ -76,7 +76,7 @@ async function gatewayAt(shared: Shared, more: Partial<PerTickDeps> = {}) {
     store: shared.of(kept),
     replicas: undefined,
     withheld: () => new Map(),
-    serversOf: () => ({ capacity: 1, room: 1, isWarm: true }),
+    serversOf: () => ({ capacity: 1, room: 1, isWarm: true, isAsked: false }),
     warmUp: () => {},
     progress: { load: async () => [], save: async () => {} },
     isAutomatic: true,
@@ -167,7 +167,7 @@ test('an exception in judging holds the rollout on its baseline and is reported;
   const one = await gatewayAt(shared, {
     serversOf: (_: Rollout) => {
       if (isBroken) throw new Error('no such server');
-      return { capacity: 1, room: 1, isWarm: true };
+      return { capacity: 1, room: 1, isWarm: true, isAsked: false };
     },
   });
   isBroken = true;

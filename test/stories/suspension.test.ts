@@ -1,187 +1,254 @@
-// What people see of a rollout that is suspended, held or not judged: the same gateway on the page, in the command and in metrics.
-// With SHOTS=folder a picture of each is kept there.
+// What callers, and servers that are cold, must not do to a candidate: whoever is as good as the baseline stays.
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { after, before, type TestContext, test } from 'node:test';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import type { Gateway } from '../../gateway/app.ts';
-import { sluice } from '../gateway/cli/sluice.ts';
+import type { RequestListener } from 'node:http';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, fakeServer } from '../support/fake-server.ts';
-import { gatewayOf, infer, policyFile } from '../support/gateway.ts';
-import { needs, pathOf } from '../support/programs.ts';
-import { undo } from '../support/undo.ts';
+import { rawCaller } from '../support/raw-caller.ts';
 import { until } from '../support/until.ts';
+import { ask, callersOf, callersWith, Member, phasesOf, suspensionsIn, Traffic } from './rollout-traffic.ts';
 
-const WITHIN = { timeout: 10_000 };
-const ORDERS = ['promote', 'resume', 'pause', 'rollback'] as const;
+const ANSWER = { outputs: [{ name: 'p', datatype: 'FP32', shape: [1, 1], data: [0.5] }] };
+const QUICK_MS = 5;
 
-let browser: Browser | undefined;
-before(async () => {
-  const executablePath = pathOf('chromium');
-  if (executablePath === undefined) return;
-  browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] });
-});
-after(() => browser?.close());
+const after =
+  (ms: number): RequestListener =>
+  (incoming, response) =>
+    void setTimeout(() => answering(ANSWER)(incoming, response), ms);
 
-/** A policy file of a model whose candidate fails whenever it is asked. */
-async function failingCandidate(t: TestContext): Promise<string> {
-  const good = await fakeServer(t, answering({ outputs: [] }));
-  const bad = await fakeServer(t, answering({ error: 'no memory' }, 500));
-  return policyFile(
-    t,
-    `apiVersion: sluice/v1
-fleet: { a: { url: "${good.url}" }, b: { url: "${bad.url}" } }
-models:
-  m:
-    timeout: 1s
-    versions: { v1: { servers: [a] }, v2: { servers: [b] } }
-    baseline: v1
-    rollout: { id: r, candidate: v2, unit: header x-user-id, steps: [10% for 1h, 50% for 1h, 100%], rollback: {}, warm_up: 0 }
-`,
+/** A server whose first answers take ten times as long as all later ones. */
+async function coldServer(t: TestContext, slowAnswers: number) {
+  let answered = 0;
+  return fakeServer(t, (incoming, response) =>
+    after(answered++ < slowAnswers ? 10 * QUICK_MS : QUICK_MS)(incoming, response),
   );
 }
 
-type Standing = { phase: string; share: number; choices: { what: string }[]; suspended?: { is: string } };
+const isCopy = ({ headers }: { headers: { readonly [name: string]: unknown } }) =>
+  headers['x-sluice-shadow'] === 'warm-up';
 
-async function standing({ adminUrl }: Gateway): Promise<Standing | undefined> {
-  const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { rollouts: { standing?: Standing }[] } };
+for (const [what, keys, copies] of [
+  ['answers copies of requests before its first callers come', '', 20],
+  ['that gets no copies has its first answers not held against it', 'warm_up: 0, ', 0],
+] as const)
+  test(`a cold candidate ${what}, and is not suspended for being slow at first`, async (t) => {
+    const [warm, ...cold] = await Promise.all([fakeServer(t, after(QUICK_MS)), coldServer(t, 20), coldServer(t, 20)]);
+    const policy = (rollout: string) => `apiVersion: sluice/v1
+fleet: { w: { url: "${warm.url}" }, c0: { url: "${cold[0]?.url}" }, c1: { url: "${cold[1]?.url}" } }
+models:
+  m:
+    timeout: 1s
+    versions: { v1: { servers: [w] }, v2: { servers: [c0, c1] } }
+    baseline: v1
+${rollout}`;
+    const member = await new Member(t, policy('')).start();
+    const callers = callersOf(t, member, 100);
+    await until(() => callers.had.length > 100, 'traffic on the baseline');
+    const phases = phasesOf(t, member);
+    member.write(
+      policy(
+        `    rollout: { id: r, candidate: v2, unit: header x-user-id, ${keys}steps: [20% for 1h, 100%], rollback: { pause: 1s } }\n`,
+      ),
+    );
+    await until(() => callers.answeredBy('v2') > 0, 'a caller of the candidate', 30_000);
+    await sleep(9000);
+    await callers.stop();
+    t.diagnostic(
+      `${phases.join(', ')}; ${callers.answeredBy('v2')} answers; ${(await member.standing())?.verdict?.sentence}`,
+    );
+    for (const { seen } of cold) {
+      const first = seen.findIndex((request) => !isCopy(request));
+      assert.ok(copies === 0 ? first === 0 : first >= copies, `${first} copies before the first caller`);
+    }
+    assert.ok(callers.answeredBy('v2') > 100);
+    assert.deepEqual(callers.statuses, { 200: callers.had.length });
+    assert.deepEqual(
+      phases.filter((phase) => phase !== 'pending'),
+      ['step 1'],
+    );
+  });
+
+test('a caller with a third of the requests, and one whose requests always fail, do not speak against a version', async (t) => {
+  // Both versions run on the same server: they are the same in everything.
+  const server = await fakeServer(t, (incoming, response) => {
+    const fails = incoming.headers['x-user-id'] === poisoned || Math.random() < 0.01;
+    answering(fails ? { error: 'failed' } : ANSWER, fails ? 500 : 200)(incoming, response);
+  });
+  let poisoned = '';
+  const model = (name: string, share: string) => `  ${name}:
+    timeout: 1s
+    versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }
+    baseline: v1
+    rollout: { id: ${name}-r, candidate: v2, unit: header x-user-id, steps: [${share} for 1h, 100%], rollback: { pause: 1s } }
+`;
+  const member = await new Member(
+    t,
+    `apiVersion: sluice/v1\nfleet: { s: { url: "${server.url}" } }\nmodels:\n${model('heavy', '5%')}${model('failing', '50%')}`,
+  ).start();
+  const [toHeavy, toFailing] = [{ path: '/v2/models/heavy/infer' }, { path: '/v2/models/failing/infer' }];
+  const [heaviest = ''] = await callersWith(member.url, 'v2', 1, toHeavy);
+  const [found = ''] = await callersWith(member.url, 'v2', 1, toFailing);
+  assert.notEqual(heaviest, '');
+  assert.notEqual(found, '');
+  poisoned = found;
+  const phases = [phasesOf(t, member, 'heavy'), phasesOf(t, member, 'failing')];
+  const crowd = (index: number) => `u${(index * 7919) % 2000}`;
+  const all = [
+    new Traffic(t, 80, (i) => ask(member.url, i % 10 < 3 ? heaviest : crowd(i), toHeavy)),
+    new Traffic(t, 80, (i) => ask(member.url, i % 20 === 0 ? poisoned : crowd(i), toFailing)),
+  ];
+  await sleep(25_000);
+  for (const traffic of all) await traffic.stop();
+  for (const [i, traffic] of all.entries()) {
+    const standing = await member.standing(i === 0 ? 'heavy' : 'failing');
+    t.diagnostic(`${phases[i]?.join(', ')}; ${traffic.answeredBy('v2')} answers of v2; ${standing?.verdict?.sentence}`);
+    assert.equal(standing?.rolledBack, undefined);
+    assert.ok(suspensionsIn(phases[i] ?? []) <= 1);
+    // What fails in the model reaches callers as a 502, never as a 500.
+    assert.deepEqual(Object.keys(traffic.statuses), ['200', '502']);
+  }
+});
+
+test('slow uploads, slow readers and unknown paths of its callers do not speak against an app', async (t) => {
+  const large = Buffer.alloc(8 * 1024 * 1024, 'x');
+  const app: RequestListener = (incoming, response) => {
+    if (incoming.url?.endsWith('/large')) return void response.writeHead(200).end(large);
+    if (!incoming.url?.endsWith('/items')) return answering({ error: 'no such page' }, 404)(incoming, response);
+    after(QUICK_MS)(incoming, response);
   };
-  return status.models.m.rollouts[0]?.standing;
-}
+  const [one, two] = await Promise.all([fakeServer(t, app), fakeServer(t, app)]);
+  const member = await new Member(
+    t,
+    `apiVersion: sluice/v1
+fleet: { a: { url: "${one.url}" }, b: { url: "${two.url}" } }
+models:
+  m:
+    protocol: http
+    prefix: /shop
+    timeout: 2s
+    versions: { v1: { servers: [a] }, v2: { servers: [b] } }
+    baseline: v1
+    rollout: { id: r, candidate: v2, unit: header x-user-id, steps: [20% for 1h, 100%], rollback: { pause: 1s } }
+`,
+  ).start();
+  const items = { path: '/shop/items', method: 'GET' } as const;
+  const users = await callersWith(member.url, 'v2', 12, items);
+  assert.equal(users.length, 12);
+  const phases = phasesOf(t, member);
+  const normal = callersOf(t, member, 60, items);
+  const lost = new Traffic(t, 20, (i) =>
+    ask(member.url, users[8 + (i % 4)] ?? '', { path: `/shop/lost/${i}`, method: 'GET' }),
+  );
+  const head = (line: string, user: string, more = '') =>
+    `${line} HTTP/1.1\r\nHost: shop\r\nx-user-id: ${user}\r\n${more}\r\n`;
+  for (const user of users.slice(0, 4)) {
+    const uploader = await rawCaller(t, member.url);
+    uploader.send(`${head('POST /shop/items', user, 'Content-Length: 100000\r\n')}half of it`);
+  }
+  for (const user of users.slice(4, 8)) {
+    const reader = await rawCaller(t, member.url);
+    reader.send(head('GET /shop/large', user));
+    reader.socket.pause();
+  }
+  await sleep(12_000);
+  await Promise.all([normal.stop(), lost.stop()]);
+  t.diagnostic(
+    `${phases.join(', ')}; ${normal.answeredBy('v2')} answers; ${(await member.standing())?.verdict?.sentence}`,
+  );
+  assert.deepEqual(phases, ['step 1']);
+  assert.deepEqual(normal.statuses, { 200: normal.had.length });
+  assert.deepEqual(lost.statuses, { 404: lost.had.length });
+  assert.equal(lost.usersOf('v2').size, 4);
+  assert.ok(normal.answeredBy('v2') > 60);
+});
 
-/** Many users ask until the gateway has suspended the candidate. */
-async function suspended(running: Gateway): Promise<void> {
-  let user = 0;
-  const ask = async () => (await infer(running.url, { headers: { 'x-user-id': `user-${user++}` } })).text();
-  await until(async () => {
-    await Promise.all(Array.from({ length: 20 }, ask));
-    return (await standing(running))?.suspended?.is === 'paused';
-  }, 'a suspended candidate');
-}
-
-async function open(t: TestContext, { adminUrl }: Gateway, width = 1280): Promise<Page> {
-  assert.ok(browser !== undefined);
-  const page = await browser.newPage({ viewport: { width, height: 900 } });
-  undo(t, () => page.close());
-  await page.goto(`${adminUrl}/console/`);
-  return page;
-}
-
-async function shoot(page: Page, name: string): Promise<void> {
-  const wide = await page.evaluate('[document.documentElement.scrollWidth, window.innerWidth]');
-  const [scroll, inner] = wide as [number, number];
-  assert.ok(scroll <= inner, `${name} is ${scroll} wide at ${inner}`);
-  const folder = process.env.SHOTS;
-  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true });
-}
-
-async function give(page: Page, button: string): Promise<void> {
-  await page.getByRole('button', { name: button, exact: true }).click();
-  await page.getByLabel('Why (it goes on record)').fill('a test');
-  await page.getByLabel('Who', { exact: true }).fill('ada');
-  await page
-    .getByRole('dialog')
-    .getByRole('button', { name: `${button} v2 of m` })
-    .click();
-  await page.getByRole('dialog').waitFor({ state: 'detached', ...WITHIN });
-}
-
-/** Every order that is offered is granted, and no other one would be. */
-async function offered(running: Gateway): Promise<string[]> {
-  return (await standing(running))?.choices.map(({ what }) => what) ?? [];
-}
-
-async function metric({ adminUrl }: Gateway, series: string): Promise<number> {
-  const text = await (await fetch(`${adminUrl}/metrics`)).text();
-  const line = text.split('\n').find((each) => each.startsWith(`${series} `));
-  return line === undefined ? Number.NaN : Number(line.slice(series.length + 1));
-}
-
-const LABELS = 'model="m",version="v2",rollout="r"';
-
-test(
-  'a suspended candidate: why, what comes next, and three orders, of which each is granted',
-  needs('chromium'),
-  async (t) => {
-    const running = await gatewayOf(t, await failingCandidate(t));
-    const event = (name: string) =>
-      metric(running, `sluice_rollout_transitions_total{model="m",rollout="r",event="${name}"}`);
-    assert.equal(await event('suspend'), 0, 'a count starts at 0');
-    await suspended(running);
-    const { stdout } = await sluice(['status', '--admin', running.adminUrl]);
-    assert.match(stdout, /rollout r: v2 at 0 %, suspended in step 1 of 3/);
-    assert.match(stdout, /! suspended since 2\d{3}-/);
-    assert.match(stdout, /now {3}all callers are with v1\n/);
-    assert.match(stdout, /why {3}v2 failed \d+ of \d+ \(100 %\)/);
-    assert.match(
-      stdout,
-      /next {2}in \d+ s a probe: callers that v2 did not have \(5 % of all\) ask v2 again; if the evidence/,
+test('calls of a protocol that its servers do not speak do not speak against a version', async (t) => {
+  const withoutV1: RequestListener = (incoming, response) =>
+    incoming.url?.startsWith('/v1/')
+      ? answering({ error: 'not found' }, 404)(incoming, response)
+      : answering(ANSWER)(incoming, response);
+  const [mlserver, triton] = await Promise.all([fakeServer(t, withoutV1), fakeServer(t, withoutV1)]);
+  const model = (name: string, on: string) => `  ${name}:
+    timeout: 1s
+    versions: { v1: { servers: [${on}], version: "1" }, v2: { servers: [${on}], version: "2" } }
+    baseline: v1
+    rollout: { id: ${name}-r, candidate: v2, unit: header x-user-id, steps: [20% for 1h, 100%], rollback: { pause: 1s } }
+`;
+  const member = await new Member(
+    t,
+    `apiVersion: sluice/v1
+fleet: { mlserver: { url: "${mlserver.url}", kind: mlserver }, triton: { url: "${triton.url}", kind: triton } }
+models:
+${model('m', 'mlserver')}${model('n', 'triton')}`,
+  ).start();
+  const phases = [phasesOf(t, member, 'm'), phasesOf(t, member, 'n')];
+  const body = JSON.stringify({ instances: [[1]] });
+  const traffic: { v2: Traffic; v1: Traffic }[] = [];
+  for (const name of ['m', 'n']) {
+    const v2 = callersOf(t, member, 40, { path: `/v2/models/${name}/infer` });
+    const users = await callersWith(member.url, 'v2', 5, { path: `/v2/models/${name}/infer` });
+    const v1 = new Traffic(t, 10, (i) =>
+      ask(member.url, users[i % 5] ?? '', { path: `/v1/models/${name}:predict`, body }),
     );
-    assert.match(stdout, /sluice resume m --reason TEXT {4}v2 gets its callers back now/);
-    assert.equal(await event('suspend'), 1);
-    assert.equal(await metric(running, `sluice_rollout_suspended{${LABELS},guard="consecutive_failures"}`), 1);
-    assert.equal(await metric(running, `sluice_rollout_suspended{${LABELS},guard="servers"}`), 0);
-    assert.equal(await metric(running, `sluice_rollout_unjudged{${LABELS}}`), 0);
-    assert.deepEqual(await offered(running), ['resume', 'pause', 'rollback']);
+    traffic.push({ v2, v1 });
+  }
+  await sleep(10_000);
+  for (const [i, { v1, v2 }] of traffic.entries()) {
+    await Promise.all([v1.stop(), v2.stop()]);
+    t.diagnostic(`${phases[i]?.join(', ')}; v1 ${JSON.stringify(v1.statuses)}, v2 ${JSON.stringify(v2.statuses)}`);
+    assert.deepEqual(phases[i], ['step 1']);
+    assert.equal(v1.statuses[500], undefined);
+    assert.deepEqual(v2.statuses, { 200: v2.had.length });
+  }
+});
 
-    const page = await open(t, running);
-    await page.getByText(/^Suspended in step 1 of 3 since/).waitFor(WITHIN);
-    await page.getByText(/^in \d+ s a probe: callers that v2 did not have/).waitFor(WITHIN);
-    assert.equal(await page.getByRole('button', { name: 'Promote' }).count(), 0, 'nothing that would be refused');
-    await shoot(page, 'suspended');
-    const narrow = await open(t, running, 390);
-    await narrow.getByText(/^Suspended in step 1 of 3 since/).waitFor(WITHIN);
-    await shoot(narrow, 'suspended-390');
-
-    await give(page, 'Pause');
-    await page.getByText(/^Suspended \(held\) in step 1 of 3/).waitFor(WITHIN);
-    await page.getByText('a person decides: someone paused it (a test), and no probe follows.').waitFor(WITHIN);
-    await shoot(page, 'held');
-    assert.equal(await metric(running, `sluice_rollout_held{${LABELS},why="paused"}`), 1);
-    assert.deepEqual(await offered(running), ['resume', 'rollback']);
-    await give(page, 'Resume');
-    await page.getByText(/^step 1 of 3/).waitFor(WITHIN);
-    assert.deepEqual(await offered(running), ['promote', 'pause', 'rollback']);
-    await suspended(running);
-    await page.getByText(/^Suspended in step 1 of 3 since/).waitFor(WITHIN);
-    await give(page, 'Roll back');
-    await page.getByText(/^Rolled back .*: a test$/).waitFor(WITHIN);
-    assert.deepEqual(await offered(running), []);
-  },
-);
-
-test(
-  'a rollout whose state cannot be read is held on its baseline, is reported, and can only be rolled back',
-  needs('chromium'),
-  async (t) => {
-    const file = await failingCandidate(t);
-    const data = join(dirname(file), 'data');
-    mkdirSync(data);
-    const unreadable = { id: 'r', epoch: 3, format: 99 };
-    writeFileSync(join(data, 'rollouts.json'), JSON.stringify({ documents: [unreadable], rolledBack: [] }));
-    const running = await gatewayOf(t, file);
-    const text = 'its stored state cannot be read: format 99 was written by another release; this one reads up to 2';
-    const { stdout } = await sluice(['status', '--admin', running.adminUrl]);
-    assert.ok(stdout.includes(`! rollout r is held on its baseline: ${text}; next: end it with a rollback`), stdout);
-    assert.match(
-      stdout,
-      /rollout r: v2 at 0 %, held, nobody can judge it \(see above\)\n {4}you can\n {4}sluice rollback m --reason TEXT/,
-    );
-    assert.equal(await metric(running, `sluice_rollout_unjudged{${LABELS}}`), 1);
-    const page = await open(t, running);
-    await page.getByText('Held: nobody can judge this rollout').waitFor(WITHIN);
-    await shoot(page, 'unjudged');
-    for (const order of ORDERS.filter((each) => each !== 'rollback'))
-      assert.equal(await page.getByRole('button', { name: order }).count(), 0, order);
-    await give(page, 'Roll back');
-    await page.getByText(/^Rolled back/).waitFor(WITHIN);
-    // What is held is looked at again every second.
-    await until(
-      async () => (await metric(running, `sluice_rollout_unjudged{${LABELS}}`)) === 0,
-      'a rollout that is over',
-    );
-    assert.doesNotMatch((await sluice(['status', '--admin', running.adminUrl])).stdout, /held/);
-  },
-);
+test('of two candidates in a list the bad one ends, and the good one goes on', async (t) => {
+  const good = await fakeServer(t, after(QUICK_MS));
+  const bad = await fakeServer(t, (incoming, response) => {
+    const fails = Math.random() < 0.5;
+    answering(fails ? { error: 'failed' } : ANSWER, fails ? 500 : 200)(incoming, response);
+  });
+  const rollout = (id: string, candidate: string, from: string) =>
+    `{ id: ${id}, candidate: ${candidate}, from: ${from}, unit: header x-user-id, steps: [20% for 1h], rollback: { pause: 1s } }`;
+  const member = await new Member(
+    t,
+    `apiVersion: sluice/v1
+fleet: { g: { url: "${good.url}" }, b: { url: "${bad.url}" } }
+models:
+  m:
+    timeout: 1s
+    versions: { v1: { servers: [g], version: "1" }, v2: { servers: [b] }, v3: { servers: [g], version: "3" } }
+    baseline: v1
+    rollout: [${rollout('bad', 'v2', '0%')}, ${rollout('good', 'v3', '20%')}]
+`,
+  ).start();
+  const [badPhases, goodPhases] = [phasesOf(t, member, 'm', 0), phasesOf(t, member, 'm', 1)];
+  const callers = callersOf(t, member, 100);
+  const start = performance.now();
+  await until(async () => (await member.phase('m', 0)).startsWith('suspended'), 'a suspension', 20_000);
+  const suspendedAt = performance.now();
+  const mine = callers.usersOf('v3');
+  await until(async () => (await member.phase('m', 0)) === 'rolled back', 'the end of the bad one', 60_000);
+  const endedAt = performance.now();
+  t.diagnostic(
+    `suspended after ${((suspendedAt - start) / 1000).toFixed(1)} s, ended after ${((endedAt - start) / 1000).toFixed(1)} s: ${(await member.standing('m', 0))?.rolledBack?.sentence}`,
+  );
+  await sleep(3000);
+  await callers.stop();
+  t.diagnostic(`${badPhases.join(', ')} | ${goodPhases.join(', ')}`);
+  assert.deepEqual(goodPhases, ['step 1']);
+  assert.equal(callers.answeredBy('v2', endedAt + 1000), 0);
+  assert.ok(callers.answeredBy('v3', endedAt + 500) > 20);
+  // The good one's callers are those that it had before, whatever becomes of the other.
+  const now = callers.usersOf('v3', endedAt);
+  const others = callers.usersOf('v1', endedAt);
+  assert.deepEqual(
+    [...now].filter((user) => mine.has(user) === false && others.has(user)),
+    [],
+  );
+  assert.deepEqual(
+    [...mine].filter((user) => others.has(user)),
+    [],
+  );
+  assert.equal(callers.statuses[500], undefined);
+});

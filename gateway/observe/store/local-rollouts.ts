@@ -1,5 +1,6 @@
 // What one gateway knows about rollouts, kept on its own disk: the truth where there is no shared store, and where there is
 // one, what that may never make it forget.
+import { UserError } from '../../errors.ts';
 import { readJsonFile, replaceFile } from './durable-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from './store.ts';
 import { takingTurns } from './turns.ts';
@@ -21,9 +22,12 @@ export class LocalRollouts implements RolloutStates {
 
   /** Reads the file. Rejects when it is there and cannot be read: starting without it could undo a rollback. */
   async open(): Promise<void> {
-    const kept = this.#file === undefined ? undefined : ((await readJsonFile(this.#file)) as Kept | undefined);
-    this.#documents = new Map(kept?.documents.map((document) => [document.id, document]));
-    this.#rolledBack = new Set(kept?.rolledBack);
+    const kept = this.#file === undefined ? undefined : await readJsonFile(this.#file);
+    if (kept === undefined) return;
+    if (!isKept(kept))
+      throw new UserError(`${this.#file} is damaged: it has no lists of documents and rolled-back ids`, 1);
+    this.#documents = new Map(kept.documents.flatMap(namedIn).map((document) => [document.id, document]));
+    this.#rolledBack = new Set(kept.rolledBack);
   }
 
   known(): KnownRollouts {
@@ -77,4 +81,16 @@ export class LocalRollouts implements RolloutStates {
     this.#documents = documents;
     this.#isDurable = true;
   }
+}
+
+function isKept(value: unknown): value is { documents: unknown[]; rolledBack: string[] } {
+  const { documents, rolledBack } = (value ?? {}) as Partial<Record<keyof Kept, unknown>>;
+  return Array.isArray(documents) && Array.isArray(rolledBack);
+}
+
+/** A value without an id is nobody's document; one whose epoch is damaged is older than any. */
+function namedIn(value: unknown): RolloutDocument[] {
+  const { id, epoch } = (value ?? {}) as Partial<RolloutDocument>;
+  if (typeof id !== 'string') return [];
+  return [Number.isSafeInteger(epoch) ? (value as RolloutDocument) : { ...(value as object), id, epoch: 0 }];
 }

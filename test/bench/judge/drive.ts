@@ -124,6 +124,7 @@ function tick(gateway: Gateway, all: readonly Gateway[], traffic: Traffic, at: n
     recent: () => sumOf(gateway.window),
     isReady: true,
     isWarm: true,
+    isAsked: true,
     capacity: 1,
     room: 1,
   };

@@ -127,5 +127,6 @@ function heard(unit: number, isError: boolean): Heard {
     fault: undefined,
     latencyMs: 10,
     isWarm: true,
+    isAsked: true,
   };
 }

@@ -107,6 +107,7 @@ export function observation(
     recent: () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() }),
     isReady: true,
     isWarm: true,
+    isAsked: true,
     capacity: 1,
     room: 1,
     ...more,

@@ -8,11 +8,17 @@ import { reasonOf } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
 import { ask } from './unavailable.ts';
 
+/** The epoch of a document; of none, and of text that is no document, it is 0. */
+const EPOCH = `
+local text = redis.call('HGET', KEYS[1], ARGV[1])
+local isJson, document = pcall(cjson.decode, text or 'null')
+local epoch = isJson and type(document) == 'table' and tonumber(document.epoch) or 0
+`;
+
 /** Writes a document unless its id is rolled back or the epoch there is not the expected one. Epochs are whole numbers. */
 const ADVANCE = `
 if redis.call('SISMEMBER', KEYS[2], ARGV[1]) == 1 then return 'rolled back' end
-local text = redis.call('HGET', KEYS[1], ARGV[1])
-local epoch = text and cjson.decode(text).epoch or 0
+${EPOCH}
 if epoch ~= tonumber(ARGV[2]) then return 'conflict' end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 'written'
@@ -20,8 +26,7 @@ return 'written'
 
 /** Writes a document unless the one there has its epoch or a higher one. */
 const RESTORE = `
-local text = redis.call('HGET', KEYS[1], ARGV[1])
-local epoch = text and cjson.decode(text).epoch or 0
+${EPOCH}
 if epoch < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return epoch
 `;
@@ -41,6 +46,8 @@ export class SharedRollouts implements RolloutStates {
   readonly #options: SharedRolloutsOptions;
   #wasRead = false;
   #wentBack: readonly string[] = [];
+  /** What Redis holds under the ids of rollouts that is no document. */
+  #damaged: ReadonlyMap<string, RolloutDocument> = new Map();
 
   constructor(options: SharedRolloutsOptions) {
     this.#options = options;
@@ -53,7 +60,9 @@ export class SharedRollouts implements RolloutStates {
   }
 
   known(): KnownRollouts {
-    return { ...this.#options.local.known(), wasRead: this.#wasRead, wentBack: this.#wentBack };
+    const known = { ...this.#options.local.known(), wasRead: this.#wasRead, wentBack: this.#wentBack };
+    if (this.#damaged.size === 0) return known;
+    return { ...known, documents: new Map([...this.#damaged, ...known.documents]) };
   }
 
   async refresh(): Promise<KnownRollouts> {
@@ -61,7 +70,9 @@ export class SharedRollouts implements RolloutStates {
     const [texts, rolledBack] = await ask(() =>
       Promise.all([connections.control.hgetall(keys.rollouts), connections.control.smembers(keys.rolledBack)]),
     );
-    const documents = Object.values(texts).flatMap(documentIn);
+    const read = Object.entries(texts).map(([id, text]) => [id, documentIn(id, text)] as const);
+    const documents = read.flatMap(([, document]) => document ?? []);
+    this.#damaged = new Map(read.flatMap(([id, document]) => (document === undefined ? [[id, damagedOf(id)]] : [])));
     const before = local.known();
     await local.adopt(rolledBack, documents);
     this.#wasRead = true;
@@ -141,12 +152,16 @@ async function restore(client: Client, keys: RedisKeys, document: RolloutDocumen
   await client.eval(RESTORE, 1, keys.rollouts, document.id, String(document.epoch), JSON.stringify(document));
 }
 
-/** A document that another version of Sluice, or someone by hand, wrote wrongly is none. */
-function documentIn(text: string): RolloutDocument[] {
+/** Undefined where another version of Sluice, or someone by hand, wrote what is no document of this id. */
+function documentIn(id: string, text: string): RolloutDocument | undefined {
   try {
     const value = JSON.parse(text) as RolloutDocument;
-    return typeof value?.id === 'string' && Number.isSafeInteger(value.epoch) ? [value] : [];
+    return value?.id === id && Number.isSafeInteger(value.epoch) ? value : undefined;
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+function damagedOf(id: string): RolloutDocument {
+  return { id, epoch: 0, damaged: 'Redis holds a value that is no document of this rollout' };
 }
