@@ -110,7 +110,17 @@ test('a hundred busy callers are enough to see a candidate fail', () => {
 function observed(memory: Memory, traffic: Traffic, state: RolloutState): Observation {
   const recent = () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() });
   const seen = memory.observe(traffic, state, ROLLOUT, 1000);
-  return { traffic, ...seen, comparisons: NO_COMPARISONS, recent, isReady: true, isWarm: true, capacity: 1, room: 1 };
+  return {
+    traffic,
+    ...seen,
+    comparisons: NO_COMPARISONS,
+    recent,
+    isReady: true,
+    isWarm: true,
+    isAsked: true,
+    capacity: 1,
+    room: 1,
+  };
 }
 
 function moment(second: number) {
@@ -127,6 +137,5 @@ function heard(unit: number, isError: boolean): Heard {
     fault: undefined,
     latencyMs: 10,
     isWarm: true,
-    isAsked: true,
   };
 }

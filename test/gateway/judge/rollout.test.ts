@@ -216,7 +216,9 @@ test('the first callers wait for warm servers, for ten seconds at most, and not 
   const until = (seen: typeof HEALTHY) => new Driven(rolloutWith(`${STEPS}, ${GUARDED}`)).runUntilMoved(100, seen);
   assert.equal(until(HEALTHY), 1);
   assert.equal(until({ ...HEALTHY, more: cold }), 10);
-  assert.equal(until({ ...NO_TRAFFIC, more: cold }), 1);
+  assert.equal(until({ ...NO_TRAFFIC, more: { ...cold, isAsked: false } }), 1);
+  // A rollout that a reload brings has not watched anyone yet.
+  assert.equal(until({ ...NO_TRAFFIC, more: { ...cold, isAsked: true } }), 10);
   assert.equal(until({ ...HEALTHY, more: { isReady: false } }), Number.POSITIVE_INFINITY);
 });
 
