@@ -175,3 +175,8 @@ export function stepOf(state: Pick<RolloutState, 'phase'>, steps: number): numbe
 export function isPromoted(state: Pick<RolloutState, 'phase'>): boolean {
   return servedPhaseOf(state)?.name === 'promoted';
 }
+
+/** Whether a candidate's callers are with the baseline for now, but for those of a probe. */
+export function isAway({ name }: Phase): boolean {
+  return name === 'suspended' || name === 'probing';
+}

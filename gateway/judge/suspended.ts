@@ -1,14 +1,19 @@
 // What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
 import type { Rollout } from '../policy/policy.ts';
 import type { Cause } from './move.ts';
+import type { Observation } from './observation.ts';
 import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, seenInProbe } from './probe.ts';
-import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
 import { durationText, fewCallersText, seenText } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
 /** How long a probe may go on while all or many of its requests fail: of fewer than three callers, who prove nothing, and of more. */
 const HOPELESS_MS = { few: 30_000, many: 60_000 } as const;
+/** Makes a cause of the judge's own. */
+export type Because = (event: Cause['event'], sentence?: string, more?: Pick<Cause, 'hold' | 'guard'>) => Cause;
+
+/** How long a candidate waits for copies of real requests before its first callers. */
+export const WARM_UP_MS = 10_000;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
 /** Relapses in a row after which a person decides. */

@@ -2,12 +2,13 @@ import type { Guards } from '../policy/policy.ts';
 import { neededToEnd, neededToSuspend, type WeighedGuard, weighedGuards } from './budget.ts';
 import { evidenceOf } from './detector.ts';
 import { excessOf } from './disagreement.ts';
+import type { Grown } from './grown.ts';
 import { isNoWorse } from './promotion.ts';
 import { isLive } from './recent.ts';
 import { comparedText, percent, readingText } from './sentence.ts';
 import { isBreached, mayBeShared } from './shared-failure.ts';
 import type { Hits } from './tally.ts';
-import { type Evidence, errorEvidence, type Grown, OVER_P99, recentRate } from './weigh.ts';
+import { type Evidence, errorEvidence, OVER_P99, recentRate } from './weigh.ts';
 
 export type Guard = WeighedGuard | 'consecutive_failures' | 'servers';
 
