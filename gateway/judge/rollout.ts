@@ -147,7 +147,6 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
   const few = rollout.guards === undefined || verdict.kind === 'fail' ? undefined : fewCallersText(state);
   const notes = [
     ...(few === undefined || isWithoutControl(state, rollout) ? [] : [few]),
-    ...(state.phase.name === 'probing' && verdict.kind !== 'fail' ? [verdictAway(state, seen, rollout).sentence] : []),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
   ];

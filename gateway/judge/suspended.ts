@@ -124,14 +124,9 @@ function loudest(verdict: Verdict | undefined): number {
 
 function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation, rollout: Rollout): string {
   const { phase, inPhase, candidate, baseline } = state;
-  if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
+  if (phase.name !== 'suspended') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
-  if (phase.name === 'probing') {
-    const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
-    const text = seenText(suspension.guard, seenInProbe(suspension, inPhase).hits, candidate);
-    return `suspended; ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${text}`;
-  }
   if (phase.isHeld) {
     const few = fewCallersText(state);
     return `${lead}; held: a person decides (resume or rollback)${few === undefined ? '' : `; ${few}`}`;

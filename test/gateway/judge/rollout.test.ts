@@ -96,10 +96,7 @@ test('a candidate that fails again when other callers ask it is ended, and then 
   const driven = new Driven(rolloutWith(`${STEPS}, ${GUARDED}`)).run(31, HEALTHY);
   driven.runUntilMoved(20, failing);
   assert.equal(driven.runUntilMoved(100, failing), 30, 'the pause');
-  assert.match(
-    driven.run(1, failing).state.verdict?.sentence ?? '',
-    /; suspended; other callers ask v2 again since \d s: v2 failed \d of \d+ /,
-  );
+  driven.run(1, failing);
   driven.runUntilMoved(100, failing);
   const { phase } = driven.state;
   assert.ok(phase.name === 'rolled_back');
