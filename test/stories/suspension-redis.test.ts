@@ -12,7 +12,7 @@ import { ask, callersOf, callersWith, Member } from './rollout-traffic.ts';
 const SHARED_MS = 2000;
 
 /** Two gateways on one Redis, and a candidate that fails half of its requests from when it is told to. */
-async function setUp(t: TestContext) {
+async function setUp(t: TestContext, rollback = '{}') {
   const candidate = { isFailing: false };
   const redis = await redisServer(t);
   const good = await fakeServer(t, answering({ outputs: [] }));
@@ -28,7 +28,7 @@ models:
     versions: { v1: { servers: [g] }, v2: { servers: [b] } }
     baseline: v1
     pins: any
-    rollout: { id: r, candidate: v2, unit: header x-user-id, warm_up: 0, steps: [20% for 1h, 100%], rollback: {} }
+    rollout: { id: r, candidate: v2, unit: header x-user-id, warm_up: 0, steps: [20% for 1h, 100%], rollback: ${rollback} }
 `;
   const file = policyFile(t, policy());
   const members = ['one', 'two'].map((data) => new Member(t, '', { redisUrl: redis.url, file, data }));
@@ -131,4 +131,34 @@ test('with Redis killed a suspension is in force at once, outlives SIGKILL, and 
   }
   assert.equal(await one.phase(), 'suspended in step 1');
   assert.equal(callers.statuses[500], undefined);
+});
+
+test('without Redis no gateway asks a candidate again; when it is back one probe does for all, and the step goes on', async (t) => {
+  const { candidate, redis, one, two, users } = await setUp(t, '{ pause: 1s }');
+  const traffic = [callersOf(t, one, 60), callersOf(t, two, 60)];
+  await until(() => traffic.every((callers) => callers.answeredBy('v2') > 30), 'traffic on the candidate');
+  await redis.kill();
+  candidate.isFailing = true;
+  for (const member of [one, two])
+    await until(async () => (await member.phase()).startsWith('suspended'), 'a suspension at each gateway', 20_000);
+  candidate.isFailing = false;
+  await sleep(4000);
+  for (const member of [one, two]) {
+    assert.equal(await member.phase(), 'suspended in step 1');
+    assert.deepEqual(await versionsOf(member.url, users), new Set(['v1']));
+  }
+  await redis.start();
+  const start = performance.now();
+  for (const member of [one, two])
+    await until(async () => (await member.phase()) === 'step 1', 'the step at each gateway', 40_000);
+  t.diagnostic(`the step again after ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  for (const member of [one, two]) {
+    assert.deepEqual(await versionsOf(member.url, users), new Set(['v2']));
+    const { probes, acquittals } = (await member.standing()) ?? {};
+    assert.deepEqual([probes, acquittals], [1, 1]);
+  }
+  for (const callers of traffic) {
+    await callers.stop();
+    assert.equal(callers.statuses[500], undefined);
+  }
 });
