@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { ADMIN_PATHS, addAdminRoutes } from './admin/api.ts';
 import { requireReader, requireToken } from './admin/auth.ts';
-import { statusOf } from './admin/status.ts';
+import { type StatusInput, statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
@@ -11,7 +11,7 @@ import { Digests } from './forward/digests.ts';
 import { Fleet } from './forward/fleet.ts';
 import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
-import { standingOf } from './judge/told.ts';
+import { standingOf, unjudgedOf } from './judge/told.ts';
 import { createExposer } from './observe/expose.ts';
 import { FaultLog } from './observe/fault-log.ts';
 import { createLog, type Logger } from './observe/log.ts';
@@ -29,6 +29,7 @@ import type { Policy, Version } from './policy/policy.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
+import type { Rollouts } from './rollouts.ts';
 import { CALIBRATION_IGNORED, Tiering } from './tiering.ts';
 import { VERSION } from './version.ts';
 
@@ -262,8 +263,7 @@ function createApps(
       withheld: admission.withheld,
       shadowsOf: shadows.standingsOf,
       ladderOf: (model) => tiering.standingOf(model),
-      rollouts: rollouts.current.map(({ rollout, state }) => standingOf(rollout, state, rollouts.besides(rollout))),
-      held: rollouts.held,
+      ...standingsOf(rollouts),
       refusals: rollouts.refusals,
       store: store.health(),
       isAutomatic: settings.isAutomatic,
@@ -314,6 +314,16 @@ async function listen(app: FastifyInstance, host: string, port: number, flag: st
   return app.listen({ host, port }).catch((error: unknown) => {
     throw listenError(error, host, port, flag);
   });
+}
+
+/** Where every rollout is, and which of them no one can judge. */
+function standingsOf(rollouts: Rollouts): Pick<StatusInput, 'rollouts' | 'held'> {
+  const held = rollouts.held.map((each) => unjudgedOf(each, rollouts.isUnreadable(each.id)));
+  const unjudged = new Map(held.map((each) => [each.id, each]));
+  const standings = rollouts.current.map(({ rollout, state }) =>
+    standingOf(rollout, state, rollouts.besides(rollout), unjudged.get(state.id)),
+  );
+  return { rollouts: standings, held };
 }
 
 function longestTimeout({ models }: Policy): number {

@@ -4,7 +4,7 @@ import type { Admission } from './forward/admission.ts';
 import { capacityOf } from './forward/capacity.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { WarmUp } from './forward/warm-up.ts';
-import { readingOf, transitionOf } from './judge/told.ts';
+import { readingOf, transitionOf, type Unjudged, unjudgedOf } from './judge/told.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { createNotifier, type Notifier } from './observe/notify.ts';
@@ -15,7 +15,7 @@ import { recordTransition } from './observe/transition.ts';
 import { PerTick } from './per-tick.ts';
 import type { Policy, Rollout } from './policy/policy.ts';
 import { Replicas } from './replicas.ts';
-import { type Held, Rollouts } from './rollouts.ts';
+import { Rollouts } from './rollouts.ts';
 
 /** The judge of a running gateway. */
 export type Judge = {
@@ -49,7 +49,9 @@ export function openJudge(
   );
   const deps = {
     metrics: addRolloutMetrics(metrics.registry, () =>
-      rollouts.current.map(({ rollout, state }) => readingOf(rollout, state, rollouts.besides(rollout))),
+      rollouts.current.map(({ rollout, state }) =>
+        readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
+      ),
     ),
     log,
     notifier,
@@ -65,7 +67,7 @@ export function openJudge(
     isAutomatic: settings.isAutomatic,
     tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
     onTrouble: (error) => log.error({ err: error }, 'the judge'),
-    onHeld: (held, isOver) => reportHeld(held, isOver, log, notifier),
+    onHeld: (held, isOver) => reportHeld(unjudgedOf(held, rollouts.isUnreadable(held.id)), isOver, log, notifier),
   });
   return {
     rollouts,
@@ -100,10 +102,10 @@ function serversOf(rollout: Rollout, rollouts: Rollouts, fleet: Fleet, warmUp: W
 }
 
 /** A rollout that no one can judge is for a person to look at. */
-function reportHeld({ id, sentence }: Held, isOver: boolean, log: Logger, notifier: Notifier): void {
+function reportHeld({ id, sentence, next }: Unjudged, isOver: boolean, log: Logger, notifier: Notifier): void {
   const text = isOver
     ? `rollout ${id} can be judged again`
-    : `rollout ${id} is held on its baseline: ${sentence}; roll it back, or mend what is stored`;
+    : `rollout ${id} is held on its baseline: ${sentence}; next: ${next}`;
   if (isOver) log.info({ rollout: id }, text);
   else log.error({ rollout: id }, text);
   notifier.send({ text, rollout: id, kind: 'held', isUrgent: !isOver });

@@ -4,8 +4,9 @@ import { type Alert, heed, type Ignored } from './judge/alert.ts';
 import { documentOf, type Read, readDocument, type StateDocument } from './judge/document.ts';
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, type Advance, phaseText } from './judge/move.ts';
+import type { Moment, Observation } from './judge/observation.ts';
 import { type Order, obey } from './judge/order.ts';
-import { advance, type Moment, type Observation } from './judge/rollout.ts';
+import { advance } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
 import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
@@ -16,6 +17,8 @@ import type { Held, Rollouts, Seen } from './rollouts.ts';
 const TICK_MS = 1000;
 /** As much of a step's time and evidence a crash may cost. */
 const SAVE_MS = 10_000;
+/** Ticks without an exception after which a rollout that had one is judged as any other. */
+const GOOD_TICKS = 10;
 
 export type PerTickDeps = {
   readonly rollouts: Rollouts;
@@ -62,6 +65,8 @@ export class PerTick {
   #hasResumed = false;
   #isClosed = false;
   #held: ReadonlyMap<string, Held> = new Map();
+  /** Ticks in a row without an exception, of rollouts that had one. */
+  readonly #goodTicks = new Map<string, number>();
   readonly #readDocuments = new WeakMap<object, Read>();
 
   constructor(deps: PerTickDeps) {
@@ -168,8 +173,10 @@ export class PerTick {
     await this.#keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
-    const judged = rollouts.take(now, this.#deps.withheld());
-    this.#deps.warmUp(judged.filter(({ state }) => wantsWarmth(state)).map(({ rollout }) => rollout));
+    const withheld = this.#deps.withheld();
+    const judged = rollouts.take(now, withheld);
+    const isToBeWarm = ({ state, rollout }: Seen) => wantsWarmth(state) && !withheld.has(rollout.candidate);
+    this.#deps.warmUp(judged.filter(isToBeWarm).map(({ rollout }) => rollout));
     for (const seen of judged) {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on
@@ -217,24 +224,12 @@ export class PerTick {
     }
   }
 
-  async #judge({ rollout, traffic: own, comparisons, recent, observe }: Seen, moment: Moment): Promise<void> {
-    const { rollouts, replicas, withheld, serversOf } = this.#deps;
-    const state = rollouts.ledger.get(rollout.id);
+  async #judge(seen: Seen, moment: Moment): Promise<void> {
+    const { rollouts } = this.#deps;
+    const state = rollouts.ledger.get(seen.rollout.id);
     if (state === undefined || rollouts.isUnreadable(state.id)) return;
-    const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
-    const isReady = !withheld().has(rollout.candidate);
-    let judge: (moment: Moment) => Advance;
-    let advanced: Advance;
-    try {
-      const observation = { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
-      judge = (at) => advance(state, observation, rollout, at);
-      advanced = judge(moment);
-    } catch (error) {
-      rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
-      throw error;
-    }
-    rollouts.noteFailed(state.id, undefined);
-    const { state: next, actions } = advanced;
+    const judgeAt = this.#judgeOf(seen, state);
+    const { state: next, actions } = judgeAt(moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);
       return this.#tell(actions, next);
@@ -242,14 +237,49 @@ export class PerTick {
     const ordered = await this.#move(state, next, actions);
     // Without agreement nothing moves, but what was seen is kept.
     if (ordered.kind === 'unavailable' && rollouts.ledger.get(state.id) === state)
-      rollouts.set(judge({ ...moment, isAutomatic: false }).state);
+      rollouts.set(judgeAt({ ...moment, isAutomatic: false }).state);
+  }
+
+  /** What the judge makes of a tick. An exception holds the rollout on its baseline until it can be judged again. */
+  #judgeOf({ rollout, traffic: own, comparisons, recent, observe }: Seen, state: RolloutState) {
+    const { rollouts, replicas, withheld, serversOf } = this.#deps;
+    const guarded = <T>(work: () => T): T => {
+      try {
+        return work();
+      } catch (error) {
+        this.#goodTicks.delete(state.id);
+        rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
+        throw error;
+      }
+    };
+    const observation = guarded((): Observation => {
+      const traffic = replicas?.addOthers(sharedId(state), own) ?? own;
+      const isReady = !withheld().has(rollout.candidate);
+      return { traffic, ...observe(traffic), comparisons, recent, isReady, ...serversOf(rollout) };
+    });
+    return (moment: Moment): Advance => {
+      const advanced = guarded(() => advance(state, observation, rollout, moment));
+      this.#noteGood(state.id);
+      return advanced;
+    };
+  }
+
+  /** A rollout that could not be judged is trusted again when that has gone well for a while, or its callers would come and go. */
+  #noteGood(id: string): void {
+    if (!this.#deps.rollouts.isHeld(id)) return;
+    const ticks = (this.#goodTicks.get(id) ?? 0) + 1;
+    this.#goodTicks.set(id, ticks < GOOD_TICKS ? ticks : 0);
+    if (ticks >= GOOD_TICKS) this.#deps.rollouts.noteFailed(id, undefined);
   }
 
   async #obey(id: string, order: Order): Promise<Ordered> {
     const { rollouts } = this.#deps;
     const state = rollouts.ledger.get(id);
     if (state === undefined) return { kind: 'refused', sentence: `there is no rollout ${id}` };
-    const obeyed = obey(state, order, rollouts.current.find(({ rollout }) => rollout.id === id)?.rollout ?? GONE);
+    const rollout = rollouts.current.find((each) => each.rollout.id === id)?.rollout;
+    if (rollout === undefined && order.what !== 'rollback')
+      return { kind: 'refused', sentence: `the policy has no rollout ${id} any more: it can only be rolled back` };
+    const obeyed = obey(state, order, rollout ?? GONE);
     if ('refused' in obeyed) return { kind: 'refused', sentence: obeyed.refused };
     const ordered = await this.#move(state, obeyed.state, obeyed.actions);
     rollouts.followStates();
@@ -264,6 +294,8 @@ export class PerTick {
     if (isAway) rollouts.set(next);
     const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
     if (kept.kind === 'conflict') {
+      // What the other gateway moved to holds here too, also where it has the epoch of the move that was refused.
+      if (isAway && rollouts.ledger.get(next.id) === next) rollouts.set(before);
       this.#learn(store.known());
       const now = rollouts.ledger.get(next.id) ?? before;
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };

@@ -2,7 +2,7 @@
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
 import type { Answer, Facts, Sorted } from './flow.ts';
 import { Arms } from './judge/arms.ts';
-import type { Look } from './judge/callers.ts';
+import type { Crowd, Look } from './judge/callers.ts';
 import { addComparisons, type Comparisons, NO_COMPARISONS } from './judge/disagreement.ts';
 import type { FirstHits } from './judge/first-hits.ts';
 import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
@@ -52,7 +52,11 @@ export type Seen = {
   readonly recent: () => ReturnType<typeof sumOf>;
   readonly elapsedMs: number;
   /** What this gateway remembers of the callers in some traffic; called once a tick, with that of all gateways. */
-  readonly observe: (traffic: Traffic) => { readonly hits: FirstHits; readonly looks: readonly Look[] };
+  readonly observe: (traffic: Traffic) => {
+    readonly hits: FirstHits;
+    readonly looks: readonly Look[];
+    readonly crowd: Crowd;
+  };
 };
 
 /** States of rollouts, the models as they are served by them, and the counts of this gateway. */
@@ -284,22 +288,26 @@ export class Rollouts {
 
   #become(ledger: Ledger): void {
     this.#ledger = new Map(ledger);
+    const before = this.#models;
     this.#models = new Map(this.#policy.models);
     this.#outOfService = new Map();
     const states = byModel(ledger);
     const models = this.#wasRead ? concerned(this.#policy, ledger) : servedIn(this.#policy);
-    for (const model of models) this.#serve(model, states.get(model.name) ?? NO_STATES);
+    for (const model of models) this.#serve(model, states.get(model.name) ?? NO_STATES, before.get(model.name));
     this.#serveLadders();
   }
 
-  #serve(model: ServedModel, states: readonly RolloutState[]): void {
+  #serve(model: ServedModel, states: readonly RolloutState[], before = this.#models.get(model.name)): void {
     const known = this.#wasRead ? states : states.filter(isFinal);
     const view = viewOf(
       model,
       known.filter(({ id, phase }) => !this.isHeld(id) || phase.name === 'promoted' || phase.name === 'rolled_back'),
       ++this.#stamp,
     );
-    this.#models.set(model.name, view.model);
+    // A move of another model's rollout sorts no one anew: what was counted goes on.
+    const isAlike = sortingOf(before) === sortingOf(view.model);
+    const served = isAlike && before?.kind === 'served' ? { ...view.model, stamp: before.stamp } : view.model;
+    this.#models.set(model.name, served);
     for (const version of model.versions.values()) {
       if (view.outOfService.has(version.label)) this.#outOfService.set(version, 'was rolled back');
       else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
@@ -309,7 +317,7 @@ export class Rollouts {
       const isPromoted = states.some(({ id, phase }) => id === watched.rollout.id && phase.name === 'promoted');
       watched.baselineArm = isPromoted ? 'candidate' : 'baseline';
       watched.coin = isPromoted ? 0 : coinOf(view.model, watched.rollout.id);
-      watched.arms?.restart();
+      if (!isAlike) watched.arms?.restart();
     }
   }
 
@@ -336,6 +344,14 @@ function watch(model: string, rollout: Rollout, before: Watched | undefined): Wa
     };
   before.rollout = rollout; // the same object, so that answers on their way count
   return before;
+}
+
+/** All that decides who is in which arm of a model's rollouts; undefined where nothing is sorted. */
+function sortingOf(model: Model | undefined): string | undefined {
+  if (model?.kind !== 'served' || model.rollouts.length === 0) return undefined;
+  const { sortingPrefix, baselineLabel, rollouts } = model;
+  const arms = rollouts.map(({ id, label, buckets, live }) => [id, label, buckets, live]);
+  return JSON.stringify([sortingPrefix, baselineLabel, arms]);
 }
 
 /** The candidate's part of the slots of its own arm and the baseline's; 0 where one of them has none. */

@@ -28,6 +28,8 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['model-server/protocol.ts', { ours: [], packages: [] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
   ['gateway/decide/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/judge/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
+  ['gateway/judge/schema.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
   ['gateway/judge/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
   [
     'gateway/tune/',

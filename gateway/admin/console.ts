@@ -12,13 +12,13 @@ const HTML = 'text/html; charset=utf-8';
 const SCRIPT = 'text/javascript; charset=utf-8';
 const STYLE = 'text/css; charset=utf-8';
 
+const SCRIPTS = 'main api dom order overview rollout ladder comparison examples latency pair chart'.split(' ');
+
 /** Name -> where it lies, and what it is. */
 const FILES: readonly (readonly [name: string, file: string, type: string])[] = [
   ['', join(FOLDER, 'index.html'), HTML],
   ['console.css', join(FOLDER, 'console.css'), STYLE],
-  ...['main', 'api', 'dom', 'order', 'overview', 'ladder', 'comparison', 'examples', 'latency', 'pair', 'chart'].map(
-    (name) => [`${name}.js`, join(FOLDER, `${name}.js`), SCRIPT] as const,
-  ),
+  ...SCRIPTS.map((name) => [`${name}.js`, join(FOLDER, `${name}.js`), SCRIPT] as const),
   ['uplot.js', join(UPLOT, 'uPlot.esm.js'), SCRIPT],
   ['uplot.css', join(UPLOT, 'uPlot.min.css'), STYLE],
 ];

@@ -1,7 +1,7 @@
 // What `/api/status` tells: the policy in force, the split, and the fleet's health.
 import { SLOTS } from '../decide/bucket.ts';
 import type { Refusal } from '../judge/ledger.ts';
-import type { RolloutStanding } from '../judge/told.ts';
+import type { RolloutStanding, Unjudged } from '../judge/told.ts';
 import type { StoreHealth } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
@@ -23,7 +23,7 @@ export type StatusInput = {
   /** Rollouts of the policy that may not start. */
   readonly refusals: readonly Refusal[];
   /** Rollouts that are held on their baselines because no one can judge them. */
-  readonly held: readonly { readonly id: string; readonly sentence: string }[];
+  readonly held: readonly Unjudged[];
   readonly store: StoreHealth;
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;

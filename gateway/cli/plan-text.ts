@@ -1,4 +1,5 @@
 import { countedText, durationText, shareText } from './amounts.ts';
+import { guardsText } from './guards-text.ts';
 import type { ExperimentPlan, LadderPlan, Plan, RolloutPlan, ShadowPlan, StepPlan } from './plan.ts';
 import { untilText } from './policy-text.ts';
 import { table } from './table.ts';
@@ -25,7 +26,7 @@ function rolloutText(rollout: RolloutPlan): string {
     startText(step),
   ]);
   const steps_ = steps.length > 1 ? `${table([['step', 'share', 'how long', 'starts'], ...rows])}\n` : '';
-  return `${title}\n${steps_}  ${endText(steps)}`;
+  return `${title}\n${steps_}  ${endText(steps)}\n${guardsText(rollout)}`;
 }
 
 /** When the last step is reached at the earliest, and what follows. */
@@ -46,9 +47,9 @@ function startText({ after_ms, approvals }: StepPlan): string {
 
 function rollbackText({ rollback }: Plan): string {
   const byEdit = `at most ${rollback.by_edit_ms} ms after the file has changed, on every gateway that has the file`;
-  return `to roll back takes\n${table([
+  return `to take a candidate out of service takes\n${table([
     ['by an edit of the policy', byEdit],
-    ['automatic', automaticText(rollback)],
+    ['by a guard', automaticText(rollback)],
   ])}`;
 }
 

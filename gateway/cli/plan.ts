@@ -1,6 +1,6 @@
 // What a policy will do over time and to the load, worked out before it runs.
 import { SLOTS } from '../decide/bucket.ts';
-import type { Experiment, Policy, Rollout, ServedModel, Step, TieredModel } from '../policy/policy.ts';
+import type { Experiment, Guards, Policy, Rollout, ServedModel, Step, TieredModel } from '../policy/policy.ts';
 import type { PolicyFile } from '../policy/schema.ts';
 import { shareOf, unitText } from './policy-text.ts';
 
@@ -11,7 +11,8 @@ export type Plan = {
   readonly ladders: readonly LadderPlan[];
   /** The longest that a rollback takes, by each way there is. */
   readonly rollback: {
-    readonly by_edit_ms: number /** Gateways that share a store; `null` where nothing judges a rollout. */;
+    readonly by_edit_ms: number;
+    /** A suspension or rollback at gateways that share a store; `null` where nothing judges a rollout. */
     readonly automatic_within_ms: number | null;
   };
 };
@@ -28,6 +29,25 @@ export type RolloutPlan = {
   /** Where its block of callers starts. */
   readonly from: number;
   readonly steps: readonly StepPlan[];
+  /** Copies of real requests that each server of the candidate answers before its first callers. */
+  readonly warm_up: number;
+  /** `null` where nothing watches the candidate. */
+  readonly guards: GuardsPlan | null;
+};
+
+/** What suspends a candidate; `null` is no such guard. Rates are parts of 1. */
+export type GuardsPlan = {
+  readonly action: 'rollback' | 'freeze' | 'dry_run';
+  /** How many times as often it may fail, and how many times as slow it may be. */
+  readonly errors_versus_baseline: number;
+  readonly latency_versus_baseline: number;
+  readonly error_rate: number | null;
+  readonly latency_p99_ms: number | null;
+  readonly consecutive_failures: number;
+  /** Before the first probe; each probe that finds the same doubles it. */
+  readonly pause_ms: number;
+  readonly disagreement: number | null;
+  readonly false_alarm: number;
 };
 
 export type ShadowPlan = {
@@ -86,7 +106,10 @@ export function timed(steps: readonly Step[]): StepPlan[] {
   });
 }
 
-function rolloutPlan(model: ServedModel, { id, candidate, buckets, steps, live }: Rollout): RolloutPlan {
+function rolloutPlan(
+  model: ServedModel,
+  { id, candidate, buckets, steps, live, warmUp, guards }: Rollout,
+): RolloutPlan {
   return {
     model: model.name,
     id,
@@ -95,6 +118,22 @@ function rolloutPlan(model: ServedModel, { id, candidate, buckets, steps, live }
     unit: unitText(buckets.unit),
     from: live.from / SLOTS,
     steps: timed(steps),
+    warm_up: warmUp,
+    guards: guards === undefined ? null : guardsPlan(guards),
+  };
+}
+
+function guardsPlan(guards: Guards): GuardsPlan {
+  return {
+    action: guards.action,
+    errors_versus_baseline: guards.versusBaseline,
+    latency_versus_baseline: guards.versusBaselineLatency,
+    error_rate: guards.errorRate ?? null,
+    latency_p99_ms: guards.latencyP99Ms ?? null,
+    consecutive_failures: guards.consecutiveFailures,
+    pause_ms: guards.pauseMs,
+    disagreement: guards.disagreement ?? null,
+    false_alarm: guards.falseAlarm,
   };
 }
 

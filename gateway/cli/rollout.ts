@@ -13,9 +13,10 @@ const OPTIONS = {
 
 const ABOUT = {
   promote: 'Goes on to the next step, or gives an approval; after the last step the candidate becomes the baseline.',
-  pause: 'Holds a rollout where it is.',
-  resume: 'Lets a held rollout go on.',
-  rollback: 'Takes a candidate out of service for ever: a new attempt takes a new rollout id.',
+  pause:
+    'Holds a rollout where it is. Of a suspended candidate all callers stay with the baseline, and no probe follows.',
+  resume: 'Lets a held rollout go on. A suspended candidate gets its callers back at once.',
+  rollback: 'Ends a rollout for good, and takes its candidate out of service: a new attempt takes a new rollout id.',
 } as const;
 
 /** `sluice promote|pause|resume|rollback`: an order to a rollout of a running gateway. */

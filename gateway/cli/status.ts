@@ -22,12 +22,14 @@ export const statusCommand: Command<typeof OPTIONS> = {
   },
 };
 
-function statusText({ version, policy, store, models, refusals, isAutomatic }: Status): string {
+/** The status for people. */
+export function statusText({ version, policy, store, models, refusals, held, isAutomatic }: Status): string {
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(store.up ? [] : [`the store is away: ${store.reason}`]),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),
+    ...held.map(({ id, sentence, next }) => `rollout ${id} is held on its baseline: ${sentence}; next: ${next}`),
   ];
   return [
     `Sluice ${version}, policy ${policy.file} since ${policy.since}`,
@@ -39,7 +41,7 @@ function statusText({ version, policy, store, models, refusals, isAutomatic }: S
 function modelText(name: string, model: Status['models'][string]): string {
   if ('tiers' in model) return ladderText(name, Object.keys(model.tiers), model.escalation);
   const rollouts = model.rollouts.flatMap(({ standing, withheld }) => [
-    ...(standing === undefined ? [] : [rolloutText(standing)]),
+    ...(standing === undefined ? [] : [rolloutText(standing, model.rollouts.length > 1)]),
     ...(withheld === undefined ? [] : [`  withheld: ${withheld}`]),
   ]);
   return [`${name}: baseline ${model.baseline}`, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
@@ -92,19 +94,54 @@ function shadowText({ name, target, sample, isPaused, counts }: ShadowStatus): s
   return `  shadow ${name} (${target}), ${state}, ${whole}${why.length === 0 ? '' : ` (${why.join(', ')})`}`;
 }
 
-function rolloutText(standing: RolloutStanding): string {
-  const { id, candidate, phase, steps, share, requests, minRequests, bakedMs, bakeMs, verdict, guards } = standing;
+function rolloutText(standing: RolloutStanding, isOneOfMany: boolean): string {
+  const { id, candidate, phase, steps, share, requests, minRequests, bakedMs, bakeMs, unjudged, suspended } = standing;
   const seconds = (ms: number) => `${Math.round(ms / 1000)} s`;
   const time = bakeMs === undefined ? seconds(bakedMs) : `${seconds(bakedMs)} of ${seconds(bakeMs)}`;
+  const head = `  rollout ${id}: ${candidate} at ${shareText(share)}`;
+  const choices = isWaiting(standing) ? choiceLines(standing, isOneOfMany) : [];
+  if (unjudged !== undefined) return [`${head}, held, nobody can judge it (see above)`, ...choices].join('\n');
+  return [
+    `${head}, ${phase} of ${steps}, ${requests} of ${minRequests} requests, ${time}`,
+    ...(standing.rolledBack === undefined ? [] : [`  ${standing.rolledBack.at}  ${standing.rolledBack.sentence}`]),
+    ...(suspended === undefined ? verdictLines(standing) : suspendedLines(suspended)),
+    ...choices,
+    ...guardLines(standing),
+  ].join('\n');
+}
+
+/** Whether it does not go on by itself, or may need a person soon. */
+function isWaiting({ choices, unjudged, phase }: RolloutStanding): boolean {
+  return unjudged !== undefined || phase.startsWith('awaiting') || choices.some(({ what }) => what === 'resume');
+}
+
+function verdictLines({ verdict }: RolloutStanding): string[] {
+  return verdict === undefined ? [] : [`  ${verdict.kind}: ${verdict.sentence}`];
+}
+
+function suspendedLines({ since, sentence, now, next }: NonNullable<RolloutStanding['suspended']>): string[] {
+  return [
+    `  ! suspended since ${since}`,
+    table([
+      ['  now', now],
+      ['  why', sentence],
+      ['  next', next],
+    ]),
+  ];
+}
+
+function choiceLines({ model, id, choices }: RolloutStanding, isOneOfMany: boolean): string[] {
+  const which = isOneOfMany ? ` --rollout ${id}` : '';
+  const rows = choices.map(({ what, effect }) => [`  sluice ${what} ${model}${which} --reason TEXT`, effect]);
+  return rows.length === 0 ? [] : ['    you can', table(rows)];
+}
+
+function guardLines({ guards, suspended }: RolloutStanding): string[] {
+  if (suspended !== undefined && suspended.is !== 'probing') return []; // nobody asks the candidate
   const rows = guards.map(({ guard, is, evidence, needed }) => [
     guard,
     is,
     `${evidence.toPrecision(2)} of ${needed.toPrecision(2)}`,
   ]);
-  return [
-    `  rollout ${id}: ${candidate} at ${shareText(share)}, ${phase} of ${steps}, ${requests} of ${minRequests} requests, ${time}`,
-    ...(standing.rolledBack === undefined ? [] : [`  ${standing.rolledBack.at}  ${standing.rolledBack.sentence}`]),
-    ...(verdict === undefined ? [] : [`  ${verdict.kind}: ${verdict.sentence}`]),
-    ...(rows.length === 0 ? [] : [table([['guard', '', 'evidence'], ...rows])]),
-  ].join('\n');
+  return rows.length === 0 ? [] : [table([['guard', '', 'evidence'], ...rows])];
 }

@@ -14,6 +14,8 @@ export type BreakerInput = {
   readonly consecutiveFailures: number;
   /** Units of the candidate that failed in the last 30 s. */
   readonly failingUnits: number;
+  /** Groups of units that have asked the candidate since the run began. */
+  readonly crowd: number;
   /** So many failing units were found to be no fault of the candidate before. */
   readonly excusedUnits: number;
   /** Whether some server can answer for the candidate. */
@@ -24,7 +26,7 @@ export type BreakerInput = {
 const SECONDS = 2;
 /** Else: of the requests of the last half minute this part failed, and of the groups that asked; and so many groups in all. */
 const OFTEN = 0.12;
-const ENOUGH = 6;
+const ENOUGH = 5;
 /** How many times as often as the baseline. */
 const TIMES = 4;
 /** Servers that leave this part of the requests without an answer, and so many in a few seconds. */
@@ -50,10 +52,12 @@ function areServersFailing({ candidate }: Recent, isServed: boolean): boolean {
   return !isServed && fast.failing + fast.serverFaults >= 1;
 }
 
-function isFailing({ recent, consecutiveFailures, failingUnits, excusedUnits }: BreakerInput): boolean {
+function isFailing({ recent, consecutiveFailures, failingUnits, excusedUnits, crowd }: BreakerInput): boolean {
   if (failingUnits <= 2 * excusedUnits) return false;
   const { allFailed, candidate, baseline } = recent;
   if (allFailed.seconds >= SECONDS && allFailed.requests >= consecutiveFailures) return true;
+  // One caller of many who tries again for half a minute is one caller.
+  if (failingUnits < OFTEN * crowd) return false;
   const { slow } = candidate;
   const floor = isLive(recent) ? oftenFailing(baseline.slow, 1) : 0;
   return slow.failing >= ENOUGH && oftenFailing(slow, 0) >= Math.max(OFTEN, TIMES * floor);

@@ -19,13 +19,18 @@ export type Look = {
 };
 
 /** Groups in which someone asked, in each arm, before a look means anything; and groups of the candidate that failed. */
-const FEWEST = 20;
+export const FEWEST = 20;
 const FEWEST_FAILED = 5;
 
 const FIRST_LOOK_MS = 60_000;
 const GROWTH = 1.25;
 /** A second run begins anew so often, so that what turned bad late is not thinned by what was good before. */
 const AGAIN_MS = 20 * 60_000;
+
+/** In how many groups someone asked, by arm. */
+export type Crowd = { readonly candidate: number; readonly baseline: number };
+
+export const NO_CROWD: Crowd = { candidate: 0, baseline: 0 };
 
 /** One run: sums, its age and when the next look is due. */
 class Run {
@@ -47,6 +52,11 @@ class Run {
 
   get isDue(): boolean {
     return this.#ageMs >= this.#nextMs;
+  }
+
+  /** How many groups asked so far. */
+  get crowd(): Crowd {
+    return { candidate: countActive(this.#candidate), baseline: countActive(this.#baseline) };
   }
 
   /** What the groups say now; undefined where they are too few. */
@@ -82,6 +92,11 @@ export class CallerRates {
     }
     return looks ?? NO_LOOKS;
   }
+
+  /** How many groups asked since the step began. */
+  get crowd(): Crowd {
+    return this.#runs[0]?.crowd ?? NO_CROWD;
+  }
 }
 
 export const NO_LOOKS: readonly Look[] = [];
@@ -101,9 +116,18 @@ export function compareGroups(candidate: Arm, baseline: Arm, tolerated: number):
   const [mine, theirs] = [momentsOf(candidate), momentsOf(baseline)];
   if (mine.groups < FEWEST || theirs.groups < FEWEST || failing < FEWEST_FAILED) return undefined;
   const [a, b] = [mine.variance / mine.groups, (tolerated ** 2 * theirs.variance) / theirs.groups];
-  const t = (mine.mean - tolerated * theirs.mean) / Math.sqrt(a + b);
+  const difference = mine.mean - tolerated * theirs.mean;
+  const means = { candidate: mine.mean, baseline: theirs.mean };
+  // All groups are alike, as when everything fails.
+  if (a + b === 0) return { p: difference > 0 ? 0 : 1, ...means };
   const freedom = (a + b) ** 2 / (a ** 2 / (mine.groups - 1) + b ** 2 / (theirs.groups - 1));
-  return { p: upperTail(normalOf(t, freedom)), candidate: mine.mean, baseline: theirs.mean };
+  return { p: upperTail(normalOf(difference / Math.sqrt(a + b), freedom)), ...means };
+}
+
+function countActive({ requests }: Arm): number {
+  let count = 0;
+  for (const asked of requests) if (asked > 0) count++;
+  return count;
 }
 
 function momentsOf({ requests, failed }: Arm): { groups: number; mean: number; variance: number } {

@@ -12,9 +12,14 @@ const RATIOS = [1.25, 1.5, 2, 3, 5, 10, 20, 50];
  * average while the candidate is hit no more than `tolerated` times as often.
  */
 export function logRatios(hits: number, all: number, coin: number, tolerated: number): number[] {
-  const expected = 1 - coin + tolerated * coin;
-  return RATIOS.map((times) => {
-    const ratio = times * tolerated;
-    return hits * Math.log(times) - all * Math.log((1 - coin + ratio * coin) / expected);
-  });
+  return logsAt(coin, tolerated)(hits, all);
 }
+
+/** The same for one coin, worked out beforehand: `(hits, all) => log ratios`. */
+export function logsAt(coin: number, tolerated: number): (hits: number, all: number) => number[] {
+  const expected = 1 - coin + tolerated * coin;
+  const losses = RATIOS.map((times) => Math.log((1 - coin + times * tolerated * coin) / expected));
+  return (hits, all) => GAINS.map((gain, i) => hits * gain - all * (losses[i] ?? 0));
+}
+
+const GAINS = RATIOS.map(Math.log);

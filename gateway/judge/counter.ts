@@ -57,12 +57,7 @@ export class Counter {
     tally.failed[group] = (tally.failed[group] ?? 0) + 1;
   }
 
-  #keep(
-    { id, unit, latencyMs, serverClass }: Heard,
-    isError: boolean,
-    isTimed: boolean,
-    body: Uint8Array,
-  ): void {
+  #keep({ id, unit, latencyMs, serverClass }: Heard, isError: boolean, isTimed: boolean, body: Uint8Array): void {
     const { hits, examples } = this.#tally;
     if (hits.length < MOST_HITS)
       hits.push({

@@ -5,10 +5,12 @@ import { FAMILIES } from './runs.ts';
 import type { Hit, ServerClass, Traffic } from './tally.ts';
 
 /** What a unit may be hit by: a failure, the ceiling of the latency, and two edges of slowness. */
-const SIGNALS = 4;
 export const [FAILED, OVER, SLOW] = [0, 1, 2];
 /** Edges of slowness, beginning at signal `SLOW`. */
 export const EDGES = 2;
+/** A failure, also one that is left out elsewhere as part of a pause: what speaks for a candidate must hide none. */
+export const ANY_FAILED = SLOW + EDGES;
+const SIGNALS = ANY_FAILED + 1;
 
 const UNITS = 2 ** 48;
 /** Units remembered; beyond, the half of them with the higher numbers is left out from then on. */
@@ -112,13 +114,7 @@ export class CountedUnits {
       if (hit.latencyMs > (edges[edge] ?? 0) * times) this.#countSignal(units, hit, SLOW + edge, arm, seen);
   }
 
-  #countSignal(
-    units: Map<number, number>,
-    hit: Hit,
-    signal: number,
-    arm: 0 | 1,
-    { counts, all }: Seen,
-  ): void {
+  #countSignal(units: Map<number, number>, hit: Hit, signal: number, arm: 0 | 1, { counts, all }: Seen): void {
     all[signal * 2 + arm] = (all[signal * 2 + arm] ?? 0) + 1;
     const mask = ((1 << FAMILIES.length) - 1) << (signal * FAMILIES.length);
     const before = units.get(hit.unit) ?? 0;

@@ -76,6 +76,9 @@ export function enrol(
           ...newRollout(id, model.name, candidate.label, model.baseline.label, rollout.buckets.salt),
           ...phaseOf(known),
         });
+      // Before the first step no one was drawn yet, so the salt is what the policy says.
+      else if (known.phase.name === 'pending' && known.salt !== rollout.buckets.salt)
+        enrolled.set(id, { ...known, salt: rollout.buckets.salt });
     }
   }
   return { ledger: enrolled, refusals };

@@ -2,7 +2,7 @@
 import type { Block, Experiment, Rollout, ServedModel, Version } from '../policy/policy.ts';
 import { withSalt } from '../policy/salt.ts';
 import { baselineOf } from './ledger.ts';
-import { probeBlock } from './probe.ts';
+import { probeBlock, widenedBlock } from './probe.ts';
 import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
 
 const NO_VERSION: ReadonlySet<string> = new Set();
@@ -35,7 +35,11 @@ export function liveOf(state: RolloutState | undefined, rollout: Rollout, others
       return { is: phase.name };
     case 'probing': {
       const own = ownBlock(state, rollout, step);
-      return { is: 'live', step, block: phase.isOwnBlock ? own : probeBlock(own, rollout, others, state.probes) };
+      return {
+        is: 'live',
+        step,
+        block: phase.isOwnBlock ? widenedBlock(own) : probeBlock(own, rollout, others, state.probes),
+      };
     }
     default:
       return { is: 'live', step, block: rollout.blocks[step] ?? NO_ONE };
@@ -43,7 +47,7 @@ export function liveOf(state: RolloutState | undefined, rollout: Rollout, others
 }
 
 /** The callers that a candidate had when it was suspended. */
-function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block {
+export function ownBlock(state: RolloutState, { blocks }: Rollout, step: number): Block {
   return servedPhaseOf(state)?.name === 'promoted' ? EVERYONE : (blocks[step] ?? NO_ONE);
 }
 

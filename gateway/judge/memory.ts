@@ -1,6 +1,6 @@
 // What one gateway remembers of callers between two moves of a rollout. It is gone with the process: then runs begin anew.
 import type { Rollout } from '../policy/policy.ts';
-import { CallerRates, type Look, NO_LOOKS } from './callers.ts';
+import { CallerRates, type Crowd, type Look, NO_CROWD, NO_LOOKS } from './callers.ts';
 import { CountedUnits, type FirstHits, NO_HITS } from './first-hits.ts';
 import type { RolloutState } from './state.ts';
 import type { Traffic } from './tally.ts';
@@ -10,13 +10,13 @@ export class Memory {
   #units = new CountedUnits();
   #rates = new CallerRates();
 
-  /** Who of a tick's units was hit for the first time, and what callers' own rates say where a look is due. */
+  /** Who of a tick's units was hit for the first time, what callers' own rates say where a look is due, and how many ask. */
   observe(
     traffic: Traffic,
     state: RolloutState,
     { guards }: Pick<Rollout, 'guards'>,
     ms: number,
-  ): { readonly hits: FirstHits; readonly looks: readonly Look[] } {
+  ): { readonly hits: FirstHits; readonly looks: readonly Look[]; readonly crowd: Crowd } {
     if (guards === undefined || state.phase.name === 'pending' || state.phase.name === 'suspended') return NOTHING;
     if (this.#epoch !== state.epoch) this.#begin(state.epoch);
     const { evidence, edges } = state;
@@ -30,8 +30,9 @@ export class Memory {
       },
       ms,
     );
-    if (traffic.coin === 0) return { hits, looks: NO_LOOKS };
-    return { hits, looks: this.#rates.add(traffic, ms, guards.versusBaseline, evidence.looks.count) };
+    const looks =
+      traffic.coin === 0 ? NO_LOOKS : this.#rates.add(traffic, ms, guards.versusBaseline, evidence.looks.count);
+    return { hits, looks, crowd: this.#rates.crowd };
   }
 
   /** A move has changed who is in which arm, or what is asked of them. */
@@ -42,4 +43,4 @@ export class Memory {
   }
 }
 
-const NOTHING = { hits: NO_HITS, looks: NO_LOOKS } as const;
+const NOTHING = { hits: NO_HITS, looks: NO_LOOKS, crowd: NO_CROWD } as const;

@@ -63,20 +63,22 @@ export function move(state: RolloutState, cause: Cause, rollout: Course): Advanc
     totalMs: isPersonal ? 0 : state.totalMs,
     requests: hasChangedStep ? 0 : state.requests,
     inPhase: NEW_PHASE,
-    acquittals: hasChangedStep ? 0 : state.acquittals + (cause.event === 'passed' ? 1 : 0),
+    acquittals: hasChangedStep ? 0 : state.acquittals + (isAcquittal(state, cause.event) ? 1 : 0),
+    relapses: hasChangedStep ? 0 : relapsesAfter(state, cause.event),
     excusedUnits: excusedAfter(state, cause.event),
-    probes: state.probes + (phase.name === 'probing' ? 1 : 0),
+    probes: state.probes + (phase.name === 'probing' && cause.event !== 'widen' ? 1 : 0),
     evidence: evidenceAfter(state, phase, isPersonal, hasChangedStep),
     said: undefined,
   };
   return { state: moved, actions: [actionOf(state, phase, cause)] };
 }
 
-/** What a dry run would do, said once. */
+/** What a dry run would do, said once; and trouble of a promotion, which can go nowhere, so that a person has to look. */
 export function tell(state: RolloutState, cause: Cause, rollout: Course): Advance {
+  if (state.said === cause.event) return { state, actions: [] };
   const phase = phaseAfter(state, cause, rollout);
-  if (phase === undefined || state.said === cause.event) return { state, actions: [] };
-  const action = { ...actionOf(state, phase, cause), kind: 'would_move' as const };
+  const said = actionOf(state, phase ?? state.phase, cause);
+  const action = { ...said, kind: 'would_move' as const, isUrgent: said.isUrgent || phase === undefined };
   return { state: { ...state, said: cause.event }, actions: [action] };
 }
 
@@ -120,7 +122,7 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
     case 'rolled_back':
       return { name: 'rolled_back', rollback: rollbackOf(state, cause) };
     case 'suspended':
-      return { name: target, suspension: suspensionOf(state, cause), isHeld: false };
+      return { name: target, suspension: suspensionOf(state, cause), isHeld: false, because: cause.sentence };
     case 'held':
     case 'probing':
     case 'back':
@@ -131,17 +133,18 @@ function phaseAfter(state: RolloutState, cause: Cause, rollout: Course): Phase |
 }
 
 /** Moves of a candidate whose callers are with the baseline. */
-function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event }: Cause): Phase | undefined {
+function whileAway(phase: Phase, target: 'held' | 'probing' | 'back', { event, sentence }: Cause): Phase | undefined {
   if (phase.name !== 'suspended' && phase.name !== 'probing') return undefined;
   const { suspension } = phase;
-  if (target === 'held') return { name: 'suspended', suspension, isHeld: true };
+  if (target === 'held')
+    return { name: 'suspended', suspension, isHeld: true, because: sentence, hasGivenUp: event === 'give_up' };
   if (target === 'probing' && event === 'widen')
     return { name: 'probing', suspension: { ...suspension, isNobodyElse: true }, isOwnBlock: true };
   if (target === 'probing') return { name: 'probing', suspension, isOwnBlock: suspension.isNobodyElse };
   return suspension.from;
 }
 
-function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): Suspension {
+function suspensionOf(state: RolloutState, { event, sentence, guard, at }: Cause): Suspension {
   const { phase, verdict, evidence } = state;
   if (event === 'failed' && phase.name === 'probing') {
     const { suspension } = phase;
@@ -151,7 +154,8 @@ function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): S
   const reading = verdict?.readings.find((each) => each.guard === guard);
   const { trials, hits } = reading?.candidate ?? { trials: 0, hits: 0 };
   return {
-    from: servedPhaseOf(state) ?? { name: 'step', step: 0 },
+    from: whenBack(servedPhaseOf(state)),
+    since: at,
     guard: guard ?? 'consecutive_failures',
     sentence,
     rate: trials === 0 ? 0 : Math.min(1, hits / trials),
@@ -163,9 +167,30 @@ function suspensionOf(state: RolloutState, { event, sentence, guard }: Cause): S
   };
 }
 
-/** Failing units that did not keep a probe from passing are no reason for the breaker any more. */
-function excusedAfter({ phase, excusedUnits }: RolloutState, event: RolloutEvent): number {
-  if (event !== 'passed' || phase.name !== 'probing') return excusedUnits;
+/** Where a suspension that was nothing leads back to: what it was held for, its callers having no room elsewhere, is over. */
+function whenBack(from: ServedPhase | undefined): ServedPhase {
+  if (from === undefined) return { name: 'step', step: 0 };
+  return from.name === 'holding' && from.why === 'no_room' ? { name: 'step', step: from.step } : from;
+}
+
+/** A suspension soon after its callers came back is a relapse. */
+const RELAPSE_MS = 5 * 60_000;
+
+/** A candidate that fails at its full share alone passes every probe: what shows is that it relapses. */
+function relapsesAfter({ acquittals, relapses, inPhase }: RolloutState, event: RolloutEvent): number {
+  if (event !== 'suspend') return relapses;
+  return acquittals > 0 && inPhase.ms < RELAPSE_MS ? relapses + 1 : 0;
+}
+
+/** Callers return because a probe found nothing, or because a person says so. */
+function isAcquittal({ phase }: RolloutState, event: RolloutEvent): boolean {
+  return (phase.name === 'suspended' || phase.name === 'probing') && (event === 'passed' || event === 'resume');
+}
+
+/** Failing units that led to a suspension which was nothing are no reason for the breaker any more. */
+function excusedAfter(state: RolloutState, event: RolloutEvent): number {
+  const { phase, excusedUnits } = state;
+  if (!isAcquittal(state, event) || !('suspension' in phase)) return excusedUnits;
   return Math.max(excusedUnits, phase.suspension.units);
 }
 

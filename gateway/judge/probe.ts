@@ -32,7 +32,10 @@ const PAUSE_MS = 30_000;
  * How long the candidate's callers stay with the baseline before the next probe, in milliseconds: the policy's pause, doubled by
  * each probe that found the same.
  */
-export function pauseOf({ failedProbes }: Suspension, { guards }: Pick<Rollout, 'guards'>): number {
+export function pauseOf(
+  { failedProbes }: Pick<Suspension, 'failedProbes'>,
+  { guards }: Pick<Rollout, 'guards'>,
+): number {
   return (guards?.pauseMs ?? PAUSE_MS) * 2 ** failedProbes;
 }
 
@@ -40,16 +43,25 @@ export function pauseOf({ failedProbes }: Suspension, { guards }: Pick<Rollout, 
 export type Seen = { readonly ms: number; readonly requests: number; readonly hits: Hits };
 
 /** The same things are looked for that a guard looks at. */
-export function seenInProbe({ guard }: Suspension, { ms, judged, slow, over, compared }: InPhase): Seen {
-  const hits =
-    guard === 'latency_versus_baseline'
-      ? slow
-      : guard === 'latency_p99'
-        ? over
-        : guard === 'disagreement'
-          ? compared
-          : judged;
-  return { ms, requests: judged.trials, hits };
+export function seenInProbe({ guard }: Pick<Suspension, 'guard'>, inPhase: InPhase): Seen {
+  const { ms, judged, serverFaults } = inPhase;
+  const hits = hitsOf(guard, inPhase);
+  return { ms, requests: judged.trials + (guard === 'servers' ? serverFaults : 0), hits };
+}
+
+function hitsOf(guard: Suspension['guard'], { judged, slow, over, compared, serverFaults }: InPhase): Hits {
+  switch (guard) {
+    case 'latency_versus_baseline':
+      return slow;
+    case 'latency_p99':
+      return over;
+    case 'disagreement':
+      return compared;
+    case 'servers':
+      return { trials: judged.trials + serverFaults, hits: judged.hits + serverFaults };
+    default:
+      return judged;
+  }
 }
 
 /** Whether the probe has seen enough: nothing of what led here, or all that it can within its time. */
@@ -57,7 +69,9 @@ export function isEnough({ rate, grewMs }: Suspension, { ms, requests, hits }: S
   if (ms < SHORTEST_MS) return 'not yet';
   const expected = rate * hits.trials;
   if (requests >= FEWEST && expected >= EXPECTED && hits.hits <= expected * FEW) return 'passed';
-  const longest = Math.min(LONGEST_MS.most, Math.max(LONGEST_MS.least, LONGEST_MS.times * grewMs));
+  // Where hardly anyone asks it waits, but not without an end.
+  const least = requests < FEWEST ? LONGEST_MS.most : LONGEST_MS.least;
+  const longest = Math.min(LONGEST_MS.most, Math.max(least, LONGEST_MS.times * grewMs));
   return ms >= longest ? 'over' : 'not yet';
 }
 
@@ -73,12 +87,34 @@ export function isUnanswered({ ms, requests }: Seen): boolean {
 export function probeBlock(own: Block, rollout: Rollout, others: readonly Rollout[], probe: number): Block {
   const size = probeSize(own);
   const taken = others.flatMap(({ id, blocks }) => (id === rollout.id ? [] : [widest(blocks)]));
-  const free = gapsBetween([own, ...taken], size);
-  const places = free.flatMap(({ from, to }) => startsIn(from, to, size));
-  // Where no one else is free, other parts of its own callers ask.
-  const starts = places.length > 0 ? places : startsIn(own.from, own.to, size);
+  const place = others.findIndex(({ id }) => id === rollout.id);
+  const free = startsOf(inLanes(gapsBetween([own, ...taken], size), place, others.length), size);
+  const starts = free.length > 0 ? free : startsOf(ownParts(own, taken, place, others.length), size);
   const start = starts[probe % Math.max(1, starts.length)] ?? own.from;
   return { from: start, to: start + size };
+}
+
+/** Where no one else is free, other parts of its own callers ask: of all callers those that no other rollout may own. */
+function ownParts(own: Block, taken: readonly Block[], place: number, count: number): Block[] {
+  const parts = gapsBetween(taken, 0).map(({ from, to }) => ({
+    from: Math.max(from, own.from),
+    to: Math.min(to, own.to),
+  }));
+  return own.to - own.from === SLOTS ? inLanes(parts, place, count) : parts;
+}
+
+/** Rollouts of one model may probe at the same time: each has lanes of its own, in turn. */
+function inLanes(blocks: readonly Block[], place: number, count: number): Block[] {
+  if (count <= 1) return [...blocks];
+  const lanes = Array.from({ length: SLOTS / LARGEST }, (_, i) => i).filter((lane) => lane % count === place);
+  return blocks.flatMap(({ from, to }) =>
+    lanes.map((lane) => ({ from: Math.max(from, lane * LARGEST), to: Math.min(to, (lane + 1) * LARGEST) })),
+  );
+}
+
+/** Who asks again where nobody else does: the step's own callers, and half of all callers at most. */
+export function widenedBlock({ from, to }: Block): Block {
+  return { from, to: Math.min(to, from + SLOTS / 2) };
 }
 
 function probeSize({ from, to }: Block): number {
@@ -103,7 +139,11 @@ function gapsBetween(blocks: readonly Block[], size: number): Block[] {
   return gaps;
 }
 
+function startsOf(blocks: readonly Block[], size: number): number[] {
+  return blocks.flatMap(({ from, to }) => startsIn(from, to, size));
+}
+
 function startsIn(from: number, to: number, size: number): number[] {
-  const count = size === 0 ? 0 : Math.min(100, Math.floor((to - from) / size));
+  const count = size === 0 ? 0 : Math.max(0, Math.min(100, Math.floor((to - from) / size)));
   return Array.from({ length: count }, (_, i) => from + i * size);
 }

@@ -34,7 +34,8 @@ export type Failed = {
 export function addEvidence(promotion: Promotion, { mine, theirs, coin, ratio, counted }: Failed): Promotion {
   const all = mine + theirs;
   const sum = addHits(promotion.counted, counted);
-  if (all === 0) return { ...promotion, counted: sum };
+  // At 100 % nobody is on the baseline: nothing is compared, and the candidate's own rate is seen all the same.
+  if (all === 0 || coin === 0) return { ...promotion, counted: sum };
   return {
     log: promotion.log + logNoWorse(mine, all, coin, ratio),
     expected: promotion.expected + logNoWorse(all * coin, all, coin, ratio),

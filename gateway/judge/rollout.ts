@@ -1,59 +1,25 @@
 // A rollout takes its steps: table-driven, one tick at a time, from what was observed and nothing else.
 import type { Rollout } from '../policy/policy.ts';
-import type { Look } from './callers.ts';
-import { areComparable, type Comparisons } from './disagreement.ts';
+import { causeOf, isShort, nextShare } from './cause.ts';
+import { areComparable } from './disagreement.ts';
 import { edgesOf } from './edges.ts';
-import type { FirstHits } from './first-hits.ts';
-import type { Histogram } from './histogram.ts';
 import { type Advance, type Cause, move, tell } from './move.ts';
-import { type RolloutState, servedPhaseOf, stepOf } from './state.ts';
-import { causeAway, verdictAway } from './suspended.ts';
-import { addHits, isSound, type ServerClass, type Traffic } from './tally.ts';
+import type { Moment, Observation } from './observation.ts';
+import { fewCallersText } from './sentence.ts';
+import { isAway, type RolloutState, stepOf } from './state.ts';
+import { verdictAway } from './suspended.ts';
+import { addHits, isSound, type ServerClass } from './tally.ts';
+import { overOf, slowOf } from './tick.ts';
 import { plainVerdict, type Verdict, verdictOf } from './verdict.ts';
-import { overOf, slowOf, weigh } from './weigh.ts';
-
-/** What was seen since the last tick. */
-export type Observation = {
-  readonly traffic: Traffic;
-  /** Who was hit for the first time in the runs under way, and what callers' own rates say where a look was due. */
-  readonly hits: FirstHits;
-  readonly looks: readonly Look[];
-  readonly comparisons: Comparisons;
-  /** The baseline's latencies of the last minutes: where slowness will be asked. Called once a minute. */
-  readonly recent: () => Readonly<Record<ServerClass, Histogram>>;
-  /** Whether some server can answer for the candidate, and some for the baseline. */
-  readonly isReady: boolean;
-  /** Whether the candidate's servers have answered enough to be as fast as they will be. */
-  readonly isWarm: boolean;
-  /** Whether servers of the baseline have answered anyone here, also before this rollout was watched. */
-  readonly isAsked: boolean;
-  /** The part of the traffic, 0 to 1, that the candidate's servers are enough for. */
-  readonly capacity: number;
-  /** The part of the traffic, 0 to 1, that the baseline's servers are enough for. */
-  readonly room: number;
-};
-
-export type Moment = {
-  /** Since the last tick, on a monotonic clock. */
-  readonly elapsedMs: number;
-  /** ISO wall-clock time, for people. */
-  readonly at: string;
-  /** The kill switch: without it nothing moves but by a person's hand. */
-  readonly isAutomatic: boolean;
-};
+import { type Evidence, weigh } from './weigh.ts';
 
 /** A process that was stopped or starved has not been watching: such a gap is no bake time. */
 const LONGEST_TICK_MS = 5000;
-/** How long a candidate waits for copies of real requests before its first callers. */
-export const WARM_UP_MS = 10_000;
 /** Edges of slowness follow the baseline so often; the first ones are looked for sooner. */
 const EDGES_MS = 60_000;
+/** How long callers may be gone before they are no excuse any more. */
+const EXCUSED_MS = 5 * 60_000;
 const FIRST_EDGES_MS = 2000;
-
-const JUDGE = { kind: 'judge' } as const;
-
-/** Makes a cause of the judge's own. */
-export type Because = (event: Cause['event'], sentence?: string, more?: Pick<Cause, 'hold' | 'guard'>) => Cause;
 
 /** One tick: takes in what was seen, and moves where the evidence says so. At most one move a tick. */
 export function advance(state: RolloutState, seen: Observation, rollout: Rollout, moment: Moment): Advance {
@@ -65,9 +31,13 @@ export function advance(state: RolloutState, seen: Observation, rollout: Rollout
   return move(judged, cause, rollout) ?? { state: judged, actions: [] };
 }
 
-/** In a dry run all but the start; and a frozen promotion, which has no step to be held in. */
+/**
+ * In a dry run all but the start, and the end of a suspension from before it; and what would hold a promotion, which has no step
+ * to be held in.
+ */
 function isOnlySaid({ phase }: RolloutState, { event }: Cause, { guards }: Rollout): boolean {
-  if (guards?.action === 'dry_run') return event !== 'ready';
+  if (guards?.action === 'dry_run') return event !== 'ready' && !isAway(phase);
+  if (phase.name === 'holding') return event === 'trouble'; // it is held already, for another reason
   return phase.name === 'promoted' && (event === 'freeze' || event === 'trouble');
 }
 
@@ -93,6 +63,7 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         traffic: seen.traffic,
         hits: seen.hits,
         looks: seen.looks,
+        crowd: seen.crowd,
         comparisons: seen.comparisons,
         guards,
         step: stepOf(state, rollout.steps.length),
@@ -103,13 +74,19 @@ function judge(state: RolloutState, seen: Observation, rollout: Rollout, moment:
         at: moment.at,
       })
     : edged.evidence;
-  const weighed = { ...edged, evidence };
+  const weighed = { ...edged, evidence, excusedUnits: stillExcused(edged, evidence) };
   return { ...weighed, verdict: verdictOn(weighed, seen, rollout) };
 }
 
 /** A first suspension may come of a burst; what follows it, and what ends a rollout, may not. */
 function isBounded({ phase, acquittals }: RolloutState): boolean {
   return phase.name === 'probing' || acquittals > 0;
+}
+
+/** Callers who fail whatever the version go on failing: where nobody does for a while, nobody is excused any more. */
+function stillExcused({ phase, inPhase, excusedUnits }: RolloutState, { failingUnits }: Evidence): number {
+  const isOver = phase.name === 'step' && inPhase.ms >= EXCUSED_MS && failingUnits === 0;
+  return isOver ? 0 : excusedUnits;
 }
 
 function pass(state: RolloutState, ms: number, seen: Observation): RolloutState {
@@ -134,10 +111,10 @@ function pass(state: RolloutState, ms: number, seen: Observation): RolloutState 
   };
 }
 
-/** A pause, like the wait for warmth, counts only while the candidate's servers are there. */
+/** A pause or a probe, like the wait for warmth, counts only while the candidate's servers are there. */
 function canGoOn({ phase }: RolloutState, { isReady, capacity }: Observation): boolean {
-  if (phase.name !== 'pending' && phase.name !== 'suspended') return true;
-  return isReady && capacity > 0;
+  const isWaiting = phase.name === 'pending' || phase.name === 'suspended' || phase.name === 'probing';
+  return !isWaiting || (isReady && capacity > 0);
 }
 
 function withEdges(state: RolloutState, { recent }: Observation, ms: number): RolloutState {
@@ -167,21 +144,13 @@ function verdictOn(state: RolloutState, seen: Observation, rollout: Rollout): Ve
     maxDisagreement: rollout.maxDisagreement,
   });
   const isAlone = rollout.guards !== undefined && isWithoutControl(state, rollout) && !hasBaseline(seen);
+  const few = rollout.guards === undefined || verdict.kind === 'fail' ? undefined : fewCallersText(state);
   const notes = [
-    ...(state.phase.name === 'probing' ? [verdictAway(state, seen, rollout).sentence] : []),
+    ...(few === undefined || isWithoutControl(state, rollout) ? [] : [few]),
     ...(isAlone ? [`nobody is on ${state.baseline}, so nothing is compared with it`] : []),
     ...(isShort(state, seen, rollout) ? [waitText(state, seen, rollout)] : []),
   ];
   return notes.length === 0 ? verdict : { ...verdict, sentence: [verdict.sentence, ...notes].join('; ') };
-}
-
-/** Whether the next step, or the promotion, wants more servers of the candidate than are ready: capacity before traffic. */
-function isShort(state: RolloutState, { capacity }: Observation, rollout: Rollout): boolean {
-  return state.phase.name === 'step' && capacity < nextShare(state, rollout);
-}
-
-function nextShare(state: RolloutState, { steps }: Rollout): number {
-  return steps[stepOf(state, steps.length) + 1]?.share ?? 1;
 }
 
 function waitText(state: RolloutState, { capacity }: Observation, rollout: Rollout): string {
@@ -200,69 +169,4 @@ function isWithoutControl(state: RolloutState, rollout: Rollout): boolean {
 
 function hasBaseline({ traffic }: Observation): boolean {
   return traffic.baseline.judged.trials > 0;
-}
-
-/** The one thing that is to happen now, the gravest first. */
-function causeOf(state: RolloutState, seen: Observation, rollout: Rollout, { at }: Moment): Cause | undefined {
-  const { phase, verdict } = state;
-  const because: Because = (event, sentence = verdict?.sentence ?? '', more = {}) => ({
-    event,
-    by: JUDGE,
-    at,
-    sentence,
-    ...more,
-  });
-  if (phase.name === 'pending') return whenPending(state, seen, because);
-  if (phase.name === 'suspended' || phase.name === 'probing') return causeAway(state, seen, rollout, because);
-  if (verdict?.kind === 'fail') return whenRaised(state, verdict, seen, rollout, because);
-  if (verdict?.kind === 'error')
-    return phase.name === 'holding' ? undefined : because('trouble', verdict.sentence, { hold: 'cannot_tell' });
-  if (isHeldBy(state, 'cannot_tell')) return because('clear', `one can tell again: ${verdict?.sentence ?? ''}`);
-  if (phase.name !== 'step') return undefined;
-  if (rollout.maxDurationMs !== undefined && state.totalMs >= rollout.maxDurationMs)
-    return because('expired', `max_duration has passed without a verdict: ${verdict?.sentence ?? ''}`, {
-      hold: 'inconclusive',
-    });
-  return verdict?.kind === 'pass' ? whenPassed(state, seen, rollout, because) : undefined;
-}
-
-/** Callers come once the candidate is warm; where no one asks the baseline either, there is nothing to warm it with. */
-function whenPending({ inPhase }: RolloutState, seen: Observation, because: Because): Cause | undefined {
-  const isQuiet = seen.traffic.baseline.judged.trials === 0 && !seen.isAsked;
-  const isWarm = seen.isWarm || isQuiet || inPhase.ms >= WARM_UP_MS;
-  return seen.isReady && isWarm ? because('ready', 'candidate and baseline can be served') : undefined;
-}
-
-/** A guard was raised: the candidate's callers go back to the baseline, where its servers are enough for them. */
-function whenRaised(
-  state: RolloutState,
-  { sentence, guard }: Verdict,
-  { room }: Observation,
-  rollout: Rollout,
-  because: Because,
-): Cause | undefined {
-  if (rollout.guards?.action === 'freeze')
-    return isHeldBy(state, 'frozen') ? undefined : because('freeze', sentence, { hold: 'frozen' });
-  const share = shareOf(state, rollout);
-  if (room >= share) return because('suspend', sentence, guard === undefined ? {} : { guard });
-  if (isHeldBy(state, 'no_room')) return undefined;
-  const text = `${sentence}; its callers cannot go back: the servers of ${state.baseline} that are well are enough for ${Math.round(100 * room)} % of the traffic`;
-  return because('trouble', text, { hold: 'no_room' });
-}
-
-function shareOf(state: RolloutState, rollout: Rollout): number {
-  return servedPhaseOf(state)?.name === 'promoted'
-    ? 1
-    : (rollout.steps[stepOf(state, rollout.steps.length)]?.share ?? 1);
-}
-
-function whenPassed(state: RolloutState, seen: Observation, rollout: Rollout, because: Because): Cause | undefined {
-  const until = rollout.steps[stepOf(state, rollout.steps.length)]?.until;
-  if (until === undefined || until === 'held') return undefined;
-  if (until === 'approved') return because('enough', `approval is asked for: ${state.verdict?.sentence ?? ''}`);
-  return state.bakedMs >= until.bakeMs && !isShort(state, seen, rollout) ? because('done') : undefined;
-}
-
-function isHeldBy({ phase }: RolloutState, why: string): boolean {
-  return phase.name === 'holding' && phase.why === why;
 }

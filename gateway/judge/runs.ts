@@ -36,8 +36,7 @@ export const BLOCK_MS = 3000;
  * The logarithm of what one block may be worth at most where evidence is bounded. Faults of servers come in bursts, and no coin
  * was tossed for them: a burst, however large, is then little evidence. Less is allowed to speak against a candidate, never more.
  */
-const BLOCK_MOST = Math.log(5);
-
+export const BLOCK_MOST = Math.log(5);
 
 /** Beyond this it stops counting: it is far above any threshold, and must stay a number that JSON can say. */
 export const MOST = 1e15;
@@ -80,7 +79,7 @@ function logsIn({ logs, block }: Odds, family: number, isBounded: boolean): read
 }
 
 /** Sums place by place; a list that is empty is all zeros. */
-function sumOf(a: readonly number[], b: readonly number[]): readonly number[] {
+export function sumOf(a: readonly number[], b: readonly number[]): readonly number[] {
   if (a.length === 0) return b;
   return b.length === 0 ? a : addVectors(a, b);
 }
@@ -89,7 +88,10 @@ function sumOf(a: readonly number[], b: readonly number[]): readonly number[] {
 export function closeRuns(odds: Odds, before: Clock, after: Clock, isBounded: boolean): Odds {
   const isOver = before.runs.map((run, family) => run !== after.runs[family]);
   if (!isOver.includes(true)) return odds;
-  const ended = isOver.reduce((sum, over, family) => (over ? sum + worthOf(odds, before, family, isBounded) : sum), odds.ended);
+  const ended = isOver.reduce(
+    (sum, over, family) => (over ? sum + worthOf(odds, before, family, isBounded) : sum),
+    odds.ended,
+  );
   const kept = (all: Odds['logs']) => all.map((logs, family) => (isOver[family] ? [] : logs));
   return { logs: kept(odds.logs), block: kept(odds.block), ended: Math.min(MOST, ended) };
 }

@@ -1,6 +1,8 @@
 // What a verdict says to a person, on the page and in a notification.
 import type { Guards } from '../policy/policy.ts';
+import { FEWEST } from './callers.ts';
 import { isNoWorse } from './promotion.ts';
+import type { RolloutState } from './state.ts';
 import type { Hits } from './tally.ts';
 import type { Question, Reading } from './verdict.ts';
 import { type Evidence, isByRates } from './weigh.ts';
@@ -61,6 +63,28 @@ export function comparedText({ promotion }: Evidence, { candidate, baseline, gua
     case 'not yet':
       return `${candidate} is not yet shown to fail less than ${tolerated} as often as ${baseline}: ${errors} (odds ${odd(Math.exp(promotion.log))} to 1, 20 are needed)`;
   }
+}
+
+/** For so long callers are counted before they are said to be few. */
+const COUNTED_MS = 60_000;
+
+/** How many callers are missing where too few ask to be compared by their own rates; undefined where there are enough. */
+export function fewCallersText({ candidate, baseline, phase, inPhase, evidence }: RolloutState): string | undefined {
+  const { crowd } = evidence;
+  const wasProbed = phase.name === 'suspended' && phase.isHeld && phase.suspension.failedProbes > 0;
+  const isTooSoon = !wasProbed && (phase.name === 'suspended' || inPhase.ms < COUNTED_MS);
+  if (isTooSoon || (crowd.candidate >= FEWEST && crowd.baseline >= FEWEST)) return undefined;
+  return `too few callers to compare: about ${groups(crowd.candidate)} of them ask ${candidate}, about ${crowd.baseline} ask ${baseline}, and ${FEWEST} of each are needed; until then the evidence rests on first failures and the breaker`;
+}
+
+function groups(count: number): string {
+  return count === 1 ? '1 group' : `${count} groups`;
+}
+
+/** `v2 failed 3 of 120 (2.5 %)`: what a probe has seen of what a guard looks at. */
+export function seenText(guard: Reading['guard'], seen: Hits, candidate: string): string {
+  if (guard === 'latency_versus_baseline' || guard === 'latency_p99') return `${candidate} was slow in ${rate(seen)}`;
+  return guard === 'disagreement' ? `${candidate} disagreed in ${rate(seen)}` : `${candidate} failed ${rate(seen)}`;
 }
 
 /** `12 of 60 (20 %)`. */

@@ -8,18 +8,29 @@ export type Counts = Readonly<Record<string, number>>;
 /** Counts of both arms, and whose they are. */
 export type BothCounts = { readonly candidate: Counts; readonly baseline: Counts };
 
-/** Hits that one gateway shares in a second; beyond, those of the units with low numbers, in both arms alike. */
-const MOST_HITS = 200;
+/**
+ * Failures, and slow answers, that one gateway shares in a second; beyond, those of the units with low numbers, in both arms
+ * alike. However many are slow, failures keep their places: their rates are held beside counts of all requests.
+ */
+const MOST_FAILED = 200;
+const MOST_SLOW = 100;
 const UNITS = 2 ** 48;
 
 /** The counts of a tick; those that are 0 are left out. */
 export function countsOf({ candidate, baseline }: Pick<Traffic, 'candidate' | 'baseline'>): BothCounts {
-  const all = candidate.hits.length + baseline.hits.length;
-  const below = all <= MOST_HITS ? UNITS : (UNITS * MOST_HITS) / all;
-  return { candidate: countsOfArm(candidate, below), baseline: countsOfArm(baseline, below) };
+  const isShared = sharedOf([...candidate.hits, ...baseline.hits]);
+  return { candidate: countsOfArm(candidate, isShared), baseline: countsOfArm(baseline, isShared) };
 }
 
-function countsOfArm({ outcomes, judged, timed, groups, hits }: Tally, below: number): Counts {
+/** Whether a hit is among those that are shared. */
+function sharedOf(hits: readonly Hit[]): (hit: Hit) => boolean {
+  const failed = hits.reduce((sum, { isError }) => sum + (isError ? 1 : 0), 0);
+  const below = (all: number, most: number) => (all <= most ? UNITS : (UNITS * most) / all);
+  const limits = { failed: below(failed, MOST_FAILED), slow: below(hits.length - failed, MOST_SLOW) };
+  return ({ unit, isError }) => unit < (isError ? limits.failed : limits.slow);
+}
+
+function countsOfArm({ outcomes, judged, timed, groups, hits }: Tally, isShared: (hit: Hit) => boolean): Counts {
   const counts: Record<string, number> = {};
   const add = (name: string, value: number) => {
     if (value > 0) counts[name] = (counts[name] ?? 0) + value;
@@ -31,7 +42,7 @@ function countsOfArm({ outcomes, judged, timed, groups, hits }: Tally, below: nu
   add('timed/gpu', timed.gpu);
   for (const [i, requests] of groups.requests.entries()) add(`asked/${i}`, requests);
   for (const [i, failed] of groups.failed.entries()) add(`failed/${i}`, failed);
-  for (const hit of hits) if (hit.unit < below) add(nameOf(hit), 1);
+  for (const hit of hits) if (isShared(hit)) add(nameOf(hit), 1);
   return counts;
 }
 

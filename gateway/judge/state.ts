@@ -22,8 +22,15 @@ export type ServedPhase =
 export type Phase =
   | { readonly name: 'pending' }
   | ServedPhase
-  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here. */
-  | { readonly name: 'suspended'; readonly suspension: Suspension; readonly isHeld: boolean }
+  /** Its callers are with the baseline for now. `isHeld`: only a person goes on from here, `because` says why. */
+  | {
+      readonly name: 'suspended';
+      readonly suspension: Suspension;
+      readonly isHeld: boolean;
+      readonly because: string;
+      /** Whether the judge gave up, and no person paused it. */
+      readonly hasGivenUp?: boolean | undefined;
+    }
   /** Some callers ask the candidate again, others than before where there is room. */
   | { readonly name: 'probing'; readonly suspension: Suspension; readonly isOwnBlock: boolean }
   | { readonly name: 'rolled_back'; readonly rollback: Rollback };
@@ -32,6 +39,8 @@ export type Phase =
 export type Suspension = {
   /** Where it goes on from when the probe finds nothing. */
   readonly from: ServedPhase;
+  /** ISO wall-clock time, for people. */
+  readonly since: string;
   readonly guard: Guard;
   readonly sentence: string;
   /** The part of the candidate's requests that spoke against it, and for how long, in milliseconds, they had. */
@@ -91,6 +100,8 @@ export type RolloutState = {
   readonly inPhase: InPhase;
   /** Suspensions after which a probe found nothing, in this step; each makes the next one need more. */
   readonly acquittals: number;
+  /** Suspensions in a row that came within minutes of its callers' return. */
+  readonly relapses: number;
   /** Failing units that were found to be no fault of the candidate. */
   readonly excusedUnits: number;
   /** Probes in the whole rollout: each has its own part of the risk. */
@@ -136,6 +147,7 @@ export function newRollout(
     requests: 0,
     inPhase: NEW_PHASE,
     acquittals: 0,
+    relapses: 0,
     excusedUnits: 0,
     probes: 0,
     edges: { cpu: [], gpu: [] },
@@ -162,4 +174,9 @@ export function stepOf(state: Pick<RolloutState, 'phase'>, steps: number): numbe
 /** Whether a candidate was promoted, its guard time included, also while that is suspended. */
 export function isPromoted(state: Pick<RolloutState, 'phase'>): boolean {
   return servedPhaseOf(state)?.name === 'promoted';
+}
+
+/** Whether a candidate's callers are with the baseline for now, but for those of a probe. */
+export function isAway({ name }: Phase): boolean {
+  return name === 'suspended' || name === 'probing';
 }

@@ -1,16 +1,23 @@
 // What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
 import type { Rollout } from '../policy/policy.ts';
 import type { Cause } from './move.ts';
-import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, type Seen, seenInProbe } from './probe.ts';
-import { type Because, type Observation, WARM_UP_MS } from './rollout.ts';
-import { durationText, rate } from './sentence.ts';
+import type { Observation } from './observation.ts';
+import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, seenInProbe } from './probe.ts';
+import { durationText, fewCallersText, seenText } from './sentence.ts';
 import type { RolloutState, Suspension } from './state.ts';
 import { OCCASIONS, plainVerdict, type Verdict } from './verdict.ts';
 
-/** After so long the failures of fewer than three callers are all that a probe will show. */
-const HOPELESS_MS = 30_000;
+/** How long a probe may go on while all or many of its requests fail: of fewer than three callers, who prove nothing, and of more. */
+const HOPELESS_MS = { few: 30_000, many: 60_000 } as const;
+/** Makes a cause of the judge's own. */
+export type Because = (event: Cause['event'], sentence?: string, more?: Pick<Cause, 'hold' | 'guard'>) => Cause;
+
+/** How long a candidate waits for copies of real requests before its first callers. */
+export const WARM_UP_MS = 10_000;
 /** Evidence of a probe that is no proof, and more than chance. */
 const SUSPICIOUS = 10;
+/** Relapses in a row after which a person decides. */
+const MOST_RELAPSES = 4;
 /** How long a suspension waits for the candidate's servers. */
 const LONGEST_WAIT_MS = 10 * 60_000;
 /** Server faults in a probe, and the part of its requests, at which its servers are taken to fail again. */
@@ -34,7 +41,7 @@ export function causeAway(
 }
 
 function whenSuspended(
-  { inPhase, candidate }: RolloutState,
+  { inPhase, candidate, relapses }: RolloutState,
   { suspension, isHeld }: { suspension: Suspension; isHeld: boolean },
   { isReady, isWarm, capacity }: Observation,
   rollout: Rollout,
@@ -45,6 +52,11 @@ function whenSuspended(
     return because(
       'give_up',
       `${suspension.failedProbes} probes found the same, with too little evidence to end the rollout: a person decides (resume or rollback); ${suspension.sentence}`,
+    );
+  if (relapses >= MOST_RELAPSES)
+    return because(
+      'give_up',
+      `suspended ${relapses + 1} times within minutes of its callers' return, and every probe found nothing: a person decides (resume or rollback); ${suspension.sentence}`,
     );
   if (inPhase.waitedMs >= LONGEST_WAIT_MS)
     return because(
@@ -66,7 +78,7 @@ function whenProbing(
 ): Cause | undefined {
   const { verdict, inPhase, evidence, candidate } = state;
   if (verdict?.kind === 'fail') return because('fail', `again, in a probe: ${verdict.sentence}`);
-  if (haveServersFailed(state)) return whenCrashed(state, suspension, because);
+  if (haveServersFailed(state)) return whenUnanswered(state, suspension, because);
   const seen = seenInProbe(suspension, inPhase);
   if (isUnanswered(seen) && !isOwnBlock)
     return because('widen', `nobody else asked ${candidate}: its own callers are to ask again`);
@@ -81,21 +93,27 @@ function whenProbing(
         guard: suspension.guard,
       },
     );
-  return because('passed', `a probe found nothing: ${seenText(suspension, seen, candidate)}`);
+  return because('passed', `a probe found nothing: ${seenText(suspension.guard, seen.hits, candidate)}`);
 }
 
-/** Callers so few that however often they fail, it proves nothing of others. */
+/** Callers who have failed for long enough: what they have not shown by now they need not suffer any longer for. */
 function isHopeless({ inPhase: { ms }, evidence: { failingUnits } }: RolloutState): boolean {
-  return ms >= HOPELESS_MS && failingUnits < OCCASIONS;
+  return ms >= (failingUnits < OCCASIONS ? HOPELESS_MS.few : HOPELESS_MS.many);
 }
 
 function haveServersFailed({ inPhase: { serverFaults, judged } }: RolloutState): boolean {
   return serverFaults >= CRASHED.requests && serverFaults >= CRASHED.part * (serverFaults + judged.trials);
 }
 
-/** Servers that fail whenever the candidate is asked, while they are well before: after some of it the version is to blame. */
-function whenCrashed({ candidate, inPhase }: RolloutState, { crashes }: Suspension, because: Because): Cause {
+/**
+ * Servers that fail whenever the candidate is asked, while they are well before: after some of it the version is to blame. Not
+ * while those of the baseline fail as well.
+ */
+function whenUnanswered(state: RolloutState, { crashes }: Suspension, because: Because): Cause {
+  const { candidate, baseline, inPhase, evidence } = state;
   const text = `the servers of ${candidate} left ${inPhase.serverFaults} requests of a probe without an answer`;
+  if (evidence.breaker === 'shared')
+    return because('failed', `${text}, and so did those of ${baseline}`, { guard: 'consecutive_failures' });
   if (crashes + 1 >= MOST_CRASHES) return because('fail', `${text}, ${crashes + 1} times in a row: it crashes them`);
   return because('failed', text, { guard: 'servers' });
 }
@@ -104,26 +122,15 @@ function loudest(verdict: Verdict | undefined): number {
   return Math.max(0, ...(verdict?.readings ?? []).map(({ evidence }) => evidence));
 }
 
-/** `v2 failed 3 of 120 (2.5 %)`: what a probe has seen. */
-function seenText({ guard }: Suspension, { hits }: Seen, candidate: string): string {
-  if (guard === 'latency_versus_baseline' || guard === 'latency_p99') return `${candidate} was slow in ${rate(hits)}`;
-  return guard === 'disagreement' ? `${candidate} disagreed in ${rate(hits)}` : `${candidate} failed ${rate(hits)}`;
-}
-
-function awayText(
-  { phase, inPhase, candidate, baseline }: RolloutState,
-  { isReady, capacity, isWarm }: Observation,
-  rollout: Rollout,
-): string {
-  if (phase.name !== 'suspended' && phase.name !== 'probing') return '';
+function awayText(state: RolloutState, { isReady, capacity, isWarm }: Observation, rollout: Rollout): string {
+  const { phase, inPhase, candidate, baseline } = state;
+  if (phase.name !== 'suspended') return '';
   const { suspension } = phase;
   const lead = `suspended, its callers are with ${baseline}: ${suspension.sentence}`;
-  if (phase.name === 'probing') {
-    const who = phase.isOwnBlock ? 'its own callers' : 'other callers';
-    const text = seenText(suspension, seenInProbe(suspension, inPhase), candidate);
-    return `suspended; ${who} ask ${candidate} again since ${durationText(inPhase.ms)}: ${text}`;
+  if (phase.isHeld) {
+    const few = fewCallersText(state);
+    return `${lead}; held: a person decides (resume or rollback)${few === undefined ? '' : `; ${few}`}`;
   }
-  if (phase.isHeld) return `${lead}; held: a person decides (resume or rollback)`;
   if (!isReady || capacity === 0) return `${lead}; a probe waits for the servers of ${candidate}`;
   const left = pauseOf(suspension, rollout) - inPhase.ms;
   return left > 0 || isWarm

@@ -2,12 +2,13 @@ import type { Guards } from '../policy/policy.ts';
 import { neededToEnd, neededToSuspend, type WeighedGuard, weighedGuards } from './budget.ts';
 import { evidenceOf } from './detector.ts';
 import { excessOf } from './disagreement.ts';
+import type { Grown } from './grown.ts';
 import { isNoWorse } from './promotion.ts';
 import { isLive } from './recent.ts';
 import { comparedText, percent, readingText } from './sentence.ts';
 import { isBreached, mayBeShared } from './shared-failure.ts';
 import type { Hits } from './tally.ts';
-import { type Evidence, errorEvidence, type Grown, OVER_P99, recentRate } from './weigh.ts';
+import { type Evidence, errorEvidence, OVER_P99, recentRate } from './weigh.ts';
 
 export type Guard = WeighedGuard | 'consecutive_failures' | 'servers';
 
@@ -59,7 +60,7 @@ export type Question = {
 };
 
 /** Evidence of this much against a candidate keeps it from its next step. */
-const DOUBT = 10;
+const DOUBT = 20;
 /** A rollout ends by failures on so many occasions at least: one pause of one server is one of them. */
 export const OCCASIONS = 3;
 
@@ -124,7 +125,7 @@ function loudnessOf(
   const isCeiling = guard === 'error_rate' || guard === 'latency_p99';
   const detector = guard === 'error_rate' ? evidence.baseline.errorRate : evidence.baseline.latency;
   if (isCeiling && isBreached(detector)) return 'shared';
-  if (value < needed) return value >= DOUBT ? 'doubtful' : 'quiet';
+  if (!(value >= needed)) return value >= DOUBT ? 'doubtful' : 'quiet';
   if (occasions !== undefined && occasions < OCCASIONS) return 'doubtful';
   if (!isCeiling || !isLive(evidence.recent)) return 'raised';
   const recent = guard === 'error_rate' ? recentRate(evidence) : 0;

@@ -1,55 +1,23 @@
 // One tick of evidence: what each guard makes of it.
-import type { Guards } from '../policy/policy.ts';
-import { evidenceAbove } from './absolute.ts';
 import { type Breaker, breakerOf } from './breaker.ts';
 import { riskOf } from './budget.ts';
-import { type Look, partOfLook } from './callers.ts';
-import { logRatios } from './coin.ts';
-import { type Detector, detect, emptied, evidenceOf, FRESH } from './detector.ts';
+import { type Crowd, type Look, NO_CROWD, partOfLook } from './callers.ts';
+import { type Ceiling, isNeutral, NO_CEILING, weighCeiling } from './ceiling.ts';
+import { type Compared, closeCompared, notCompared, weighHits } from './compared.ts';
+import { type Detector, detect, FRESH } from './detector.ts';
 import { addComparisons, type Comparisons, evidenceOfExcess, NO_COMPARISONS } from './disagreement.ts';
-import { allOf, countOf, EDGES, FAILED, type FirstHits, OVER, SLOW } from './first-hits.ts';
-import { addVectors } from './mixture.ts';
+import { EDGES, FAILED, OVER, SLOW } from './first-hits.ts';
+import { grow } from './grown.ts';
 import { addEvidence, NO_PROMOTION, type Promotion } from './promotion.ts';
 import { addRecent, failingPart, NO_RECENT, type Recent } from './recent.ts';
-import {
-  addLogs,
-  beginRuns,
-  type Clock,
-  closeBlock,
-  closeRuns,
-  evidenceIn,
-  FAMILIES,
-  NEW_CLOCK,
-  NO_ODDS,
-  type Odds,
-  passTime,
-} from './runs.ts';
-import { isBreached } from './shared-failure.ts';
-import { addHits, EXAMPLES, type Hits, NOTHING, type ServerClass, type Tally, type Traffic } from './tally.ts';
+import { beginRuns, type Clock, NEW_CLOCK, passTime } from './runs.ts';
+import { EXAMPLES, type Tally } from './tally.ts';
+import { countedOf, firstInRun, slowOf, type Tick } from './tick.ts';
 
-/** A guard's evidence, and what has happened since it began to grow. */
-export type Grown = {
-  readonly since: string;
-  /** Milliseconds since then. */
-  readonly ms: number;
-  /** Blocks of a few seconds in which the candidate was hit: of a ceiling, and of comparisons, single hits. */
-  readonly occasions: number;
-  /** All requests, and those that were hit. */
-  readonly candidate: Hits;
-  readonly baseline: Hits;
-};
+/** The part of the answers that may be slower than a ceiling of the 99th percentile. */
+export const OVER_P99 = 0.01;
 
-/** Evidence by first hits. Slowness has odds for each edge, errors one. */
-export type Compared = {
-  readonly odds: readonly Odds[];
-  readonly value: number;
-  readonly grown: Grown;
-  /** Whether the candidate was hit in the block under way. */
-  readonly isBlockHit: boolean;
-};
-
-/** A ceiling's evidence. */
-export type Ceiling = { readonly detector: Detector; readonly grown: Grown };
+const SLOWNESS = Array.from({ length: EDGES }, (_, edge) => SLOW + edge);
 
 /** All that is known for and against a candidate since its evidence began. Plain numbers: it is stored and sent as JSON. */
 export type Evidence = {
@@ -58,6 +26,8 @@ export type Evidence = {
   readonly slow: Compared;
   /** Looks at callers by their own rates: how many there were, and the evidence of the strongest. */
   readonly looks: { readonly count: number; readonly value: number; readonly strongest: Look | undefined };
+  /** How many groups of callers asked since the evidence began. */
+  readonly crowd: Crowd;
   readonly errorRate: Ceiling;
   readonly latency: Ceiling;
   readonly disagreement: Ceiling;
@@ -72,14 +42,12 @@ export type Evidence = {
   readonly comparisons: Comparisons;
 };
 
-const NOT_GROWN: Grown = { since: '', ms: 0, occasions: 0, candidate: NOTHING, baseline: NOTHING };
-const NO_CEILING: Ceiling = { detector: FRESH, grown: NOT_GROWN };
-
 export const NO_EVIDENCE: Evidence = {
   clock: NEW_CLOCK,
-  errors: { odds: [NO_ODDS], value: 0, grown: NOT_GROWN, isBlockHit: false },
-  slow: { odds: new Array(EDGES).fill(NO_ODDS), value: 0, grown: NOT_GROWN, isBlockHit: false },
+  errors: notCompared(1),
+  slow: notCompared(EDGES),
   looks: { count: 0, value: 0, strongest: undefined },
+  crowd: NO_CROWD,
   errorRate: NO_CEILING,
   latency: NO_CEILING,
   disagreement: NO_CEILING,
@@ -103,51 +71,33 @@ export function inNewRuns(evidence: Evidence): Evidence {
   return clock === evidence.clock ? evidence : atClock(evidence, clock, true);
 }
 
-/** As far as the baseline's evidence is followed, so that it falls again soon after a shared failure. */
-const BASELINE_MOST = 1e4;
-
-/** The part of the answers that may be slower than a ceiling of the 99th percentile. */
-export const OVER_P99 = 0.01;
-
-export type Tick = {
-  readonly traffic: Traffic;
-  readonly hits: FirstHits;
-  readonly looks: readonly Look[];
-  readonly comparisons: Comparisons;
-  readonly guards: Guards;
-  /** From 0. */
-  readonly step: number;
-  readonly elapsedMs: number;
-  /** Failing units that were found to be no fault of the candidate. */
-  readonly excusedUnits: number;
-  readonly isServed: boolean;
-  /** Whether a burst may be worth little only: in a probe, and after a suspension that was nothing. */
-  readonly isBounded: boolean;
-  /** Wall-clock time, for people. */
-  readonly at: string;
-};
-
 /** The evidence with one more tick. Comparisons reach the disagreement alone. */
 export function weigh(before: Evidence, tick: Tick): Evidence {
   const { guards, traffic, hits } = tick;
   const evidence = hits.isNew ? inNewRuns(before) : before;
   const recent = addRecent(evidence.recent, traffic);
-  const inTick = { ...evidence, recent };
   const clock = traffic.coin === 0 ? evidence.clock : passTime(evidence.clock, tick.elapsedMs);
-  const weighed = hits.isNew ? inTick : { ...inTick, ...weighCeilings(inTick, tick), ...weighCompared(inTick, tick) };
-  const breaker = breakerOf({
+  const { failingUnits } = hits;
+  const next: Evidence = {
+    ...evidence,
+    // A memory of units that has just begun does not know who was counted before.
+    ...(hits.isNew && evidence !== before
+      ? {}
+      : { ...weighCeilings(evidence, tick), ...weighCompared(evidence, tick) }),
     recent,
-    consecutiveFailures: guards.consecutiveFailures,
-    failingUnits: hits.failingUnits,
-    excusedUnits: tick.excusedUnits,
-    isServed: tick.isServed,
-  });
-  const next = {
-    ...weighed,
     looks: weighLooks(evidence.looks, tick.looks),
+    // A process that has just started has seen fewer than there are.
+    crowd: moreOf(evidence.crowd, tick.crowd),
     disagreement: weighDisagreement(evidence, tick),
-    breaker,
-    failingUnits: hits.failingUnits,
+    breaker: breakerOf({
+      recent,
+      consecutiveFailures: guards.consecutiveFailures,
+      failingUnits,
+      crowd: tick.crowd.candidate,
+      excusedUnits: tick.excusedUnits,
+      isServed: tick.isServed,
+    }),
+    failingUnits,
     comparisons: addComparisons(evidence.comparisons, tick.comparisons),
     examples: {
       errors: latest(evidence.examples.errors, traffic.candidate.examples.errors),
@@ -172,11 +122,9 @@ export function isByRates({ errors, looks }: Evidence): boolean {
 /** The evidence when time has gone on: blocks and runs that are over are closed. */
 function atClock(evidence: Evidence, clock: Clock, isBounded: boolean): Evidence {
   const { clock: before } = evidence;
+  if (clock === before) return evidence;
   if (clock.runs === before.runs && clock.blockMs > before.blockMs) return { ...evidence, clock };
-  const close = (compared: Compared): Compared => {
-    const odds = compared.odds.map((each) => closeBlock(closeRuns(each, before, clock, isBounded), isBounded));
-    return { ...compared, odds, value: meanEvidence(odds, clock, isBounded), isBlockHit: false };
-  };
+  const close = (compared: Compared) => closeCompared(compared, before, clock, isBounded);
   return { ...evidence, clock, errors: close(evidence.errors), slow: close(evidence.slow) };
 }
 
@@ -197,85 +145,8 @@ function weighCompared(evidence: Evidence, tick: Tick): Pick<Evidence, 'errors' 
       candidate: slowOf(tick, 'candidate'),
       baseline: slowOf(tick, 'baseline'),
     }),
-    promotion:
-      coin === 0 ? evidence.promotion : addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
+    promotion: addEvidence(evidence.promotion, { mine, theirs, coin, ratio, counted }),
   };
-}
-
-/** Answers whose latency counts, and those of them beyond the upper edge. */
-export function slowOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
-  return timedOf({ traffic, hits }, side, SLOW + EDGES - 1);
-}
-
-/** Answers whose latency counts, and those of them beyond the policy's ceiling. */
-export function overOf({ traffic, hits }: Pick<Tick, 'traffic' | 'hits'>, side: 'candidate' | 'baseline'): Hits {
-  return timedOf({ traffic, hits }, side, OVER);
-}
-
-function timedOf(
-  { traffic, hits }: Pick<Tick, 'traffic' | 'hits'>,
-  side: 'candidate' | 'baseline',
-  signal: number,
-): Hits {
-  const { cpu, gpu } = traffic[side].timed;
-  return { trials: cpu + gpu, hits: Math.min(cpu + gpu, allOf(hits, signal, side === 'candidate' ? 0 : 1)) };
-}
-
-const SLOWNESS = Array.from({ length: EDGES }, (_, edge) => SLOW + edge);
-
-/** First hits of this minute: the shortest run, in which no one is counted twice. */
-function firstInRun(hits: FirstHits, signal: number, arm: 0 | 1): number {
-  return countOf(hits, signal, 0, arm);
-}
-
-function weighHits(
-  before: Compared,
-  clock: Clock,
-  { traffic, hits, elapsedMs, at, isBounded }: Tick,
-  signals: readonly number[],
-  tolerated: number,
-  seen: Increase,
-): Compared {
-  const isHit = seen.occasions > 0;
-  const occasions = isHit && !before.isBlockHit ? 1 : 0;
-  const grown = grow(before.grown, before.value < 1, { ...seen, occasions }, elapsedMs, at);
-  if (hits.counts.length === 0 || traffic.coin === 0) return { ...before, grown };
-  const odds = signals.map((signal, i) =>
-    addLogs(
-      before.odds[i] ?? NO_ODDS,
-      FAMILIES.map((_, family) => logsOf(traffic, hits, signal, family, tolerated)),
-    ),
-  );
-  return { odds, value: meanEvidence(odds, clock, isBounded), grown, isBlockHit: before.isBlockHit || isHit };
-}
-
-/** The mean over edges is one e-value again. */
-function meanEvidence(odds: readonly Odds[], clock: Clock, isBounded: boolean): number {
-  return odds.reduce((sum, each) => sum + evidenceIn(each, clock, isBounded), 0) / odds.length;
-}
-
-/** Log ratios of the first hits of a signal in one family of runs; none where there were no hits. */
-function logsOf(traffic: Traffic, hits: FirstHits, signal: number, family: number, tolerated: number): number[] {
-  if (signal === FAILED) {
-    const [mine, theirs] = [countOf(hits, signal, family, 0), countOf(hits, signal, family, 1)];
-    return mine + theirs === 0 ? [] : logRatios(mine, mine + theirs, traffic.coin, tolerated);
-  }
-  // Versions may use classes of servers differently: only that part of the callers' requests can be slow there.
-  return (['cpu', 'gpu'] as const).reduce<number[]>((sum, kind) => {
-    const [mine, theirs] = [countOf(hits, signal, family, 0, kind), countOf(hits, signal, family, 1, kind)];
-    if (mine + theirs === 0) return sum;
-    const coin = coinAt(traffic, kind);
-    if (coin === 0 || coin === 1) return sum; // one arm alone is there: nothing to compare with
-    const logs = logRatios(mine, mine + theirs, coin, tolerated);
-    return sum.length === 0 ? logs : addVectors(sum, logs);
-  }, []);
-}
-
-/** The coin among requests that servers of one class answered. */
-function coinAt({ coin, candidate, baseline }: Traffic, kind: ServerClass): number {
-  const part = ({ timed }: Tally) => timed[kind] / Math.max(1, timed.cpu + timed.gpu);
-  const [mine, theirs] = [coin * part(candidate), (1 - coin) * part(baseline)];
-  return mine + theirs === 0 ? 0 : mine / (mine + theirs);
 }
 
 function weighLooks(before: Evidence['looks'], looks: readonly Look[]): Evidence['looks'] {
@@ -290,6 +161,10 @@ function weighLooks(before: Evidence['looks'], looks: readonly Look[]): Evidence
   }, before);
 }
 
+function moreOf(a: Crowd, b: Crowd): Crowd {
+  return { candidate: Math.max(a.candidate, b.candidate), baseline: Math.max(a.baseline, b.baseline) };
+}
+
 function weighCeilings(evidence: Evidence, tick: Tick): Pick<Evidence, 'errorRate' | 'latency' | 'baseline'> {
   const { guards } = tick;
   const overP99 = guards.latencyP99Ms === undefined ? undefined : OVER_P99;
@@ -300,35 +175,6 @@ function weighCeilings(evidence: Evidence, tick: Tick): Pick<Evidence, 'errorRat
     latency: latency.ceiling,
     baseline: { errorRate: errorRate.baseline, latency: latency.baseline },
   };
-}
-
-/** All requests, each unit's up to its first hit of the minute: a rate in requests, as people think of it. */
-function countedOf({ traffic, hits }: Tick, side: 'candidate' | 'baseline', signal: number): Hits {
-  const { judged, timed } = traffic[side];
-  const first = firstInRun(hits, signal, side === 'candidate' ? 0 : 1);
-  const all = signal === FAILED ? judged.trials - judged.hits : timed.cpu + timed.gpu;
-  return { trials: Math.max(first, Math.round(all * hits.part) + (signal === FAILED ? first : 0)), hits: first };
-}
-
-function weighCeiling(
-  { detector, grown }: Ceiling,
-  before: Detector,
-  signal: number,
-  limit: number | undefined,
-  tick: Tick,
-): { readonly ceiling: Ceiling; readonly baseline: Detector } {
-  if (limit === undefined) return { ceiling: { detector, grown }, baseline: before };
-  const [mine, theirs] = [countedOf(tick, 'candidate', signal), countedOf(tick, 'baseline', signal)];
-  const { step, elapsedMs, at } = tick;
-  const baseline = theirs.trials === 0 ? before : detect(before, step, evidenceAbove(theirs, limit), BASELINE_MOST);
-  const ceiling = {
-    detector: mine.trials === 0 ? detector : detect(detector, step, evidenceAbove(mine, limit)),
-    grown: grow(grown, isNeutral(detector), { occasions: mine.hits, candidate: mine, baseline: theirs }, elapsedMs, at),
-  };
-  // What happened during a shared failure must not be held against the candidate when the failure is over.
-  return isBreached(baseline)
-    ? { ceiling: { ...ceiling, detector: emptied(ceiling.detector) }, baseline }
-    : { ceiling, baseline };
 }
 
 function weighDisagreement(
@@ -348,30 +194,6 @@ function weighDisagreement(
       elapsedMs,
       at,
     ),
-  };
-}
-
-function isNeutral(detector: Detector): boolean {
-  return evidenceOf(detector) <= detector.spent;
-}
-
-type Increase = Pick<Grown, 'occasions' | 'candidate' | 'baseline'>;
-
-/** What happened is counted from where the evidence began to grow. */
-function grow(
-  before: Grown,
-  isNeutral: boolean,
-  { occasions, candidate, baseline }: Increase,
-  ms: number,
-  at: string,
-): Grown {
-  if (isNeutral) return { since: at, ms, occasions, candidate, baseline };
-  return {
-    since: before.since,
-    ms: before.ms + ms,
-    occasions: before.occasions + occasions,
-    candidate: addHits(before.candidate, candidate),
-    baseline: addHits(before.baseline, baseline),
   };
 }
 

@@ -36,13 +36,15 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
   const { metrics, log, audit, notifier } = deps;
   const text = textOf(transition);
   metrics.moved(transition);
-  if (transition.isUrgent) log.warn(transition, text);
+  // Callers were taken away from a candidate: worth a look, though no one is to be woken.
+  if (transition.isUrgent || transition.event === 'suspend') log.warn(transition, text);
   else log.info(transition, text);
   notifier.send({ text, ...transition });
   await audit.append({ id: randomUUID(), ...transition, at: Date.parse(transition.at) });
 }
 
 function textOf({ kind, rollout, model, candidate, from, to, sentence }: Transition): string {
+  if (from === to) return `rollout ${rollout} (${candidate} of ${model}) stays ${from}: ${sentence}`;
   const verb = kind === 'moved' ? 'went' : 'would go (dry run)';
   return `rollout ${rollout} (${candidate} of ${model}) ${verb} from ${from} to ${to}: ${sentence}`;
 }

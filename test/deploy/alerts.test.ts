@@ -57,17 +57,20 @@ test(
 test('every metric that a rule names is exported by a running gateway or model server', async (t) => {
   const outputs = [{ name: 'p', datatype: 'FP32', shape: [1, 2], data: [0.9, 0.1] }];
   const server = await fakeServer(t, answering({ outputs }), answering({ parameters: { sha256: 'a'.repeat(64) } }));
+  const failing = await fakeServer(t, answering({ error: 'no memory' }, 500));
   const { url, adminUrl } = await gateway(
     t,
     `apiVersion: sluice/v1
-fleet: { s: { url: "${server.url}" } }
+fleet: { s: { url: "${server.url}" }, failing: { url: "${failing.url}" }, away: { url: "http://127.0.0.1:9" } }
 models:
   a: { timeout: 1s, versions: { v1: { servers: [s] }, v2: { servers: [s] } }, baseline: v1, shadow: [{ version: v2, sample: 100% }], rollout: { id: r, candidate: v2, unit: random, steps: [1%], rollback: {} } }
   b: { timeout: 1s, versions: { v1: { servers: [s] } }, baseline: v1 }
+  failing: { timeout: 1s, versions: { v1: { servers: [failing] } }, baseline: v1 }
+  away: { timeout: 1s, versions: { v1: { servers: [away] } }, baseline: v1 }
   l: { tiers: { ladder: { a: a, b: b }, rules: [{ use: a }], escalate: { below: { a: 0.5 }, budget: 10%, confidence: { output: p }, calibration: { a: [{ sha256: ${'b'.repeat(64)}, temperature: 2 }] } } } }
 `,
   );
-  for (const model of ['a', 'b', 'l']) await (await infer(url, {}, model)).text();
+  for (const model of ['a', 'b', 'failing', 'away', 'l']) await (await infer(url, {}, model)).text();
   const child = new Child(['model-server', '--port', '0', '--log-level', 'error']);
   undo(t, () => child.stop());
   const { url: modelServer } = await child.listening;

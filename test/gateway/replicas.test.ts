@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { countsOf, tallyOf } from '../../gateway/judge/shared-tally.ts';
-import { emptyTally, type Tally } from '../../gateway/judge/tally.ts';
+import { emptyTally, GROUPS, type Hit, isSound, type Tally } from '../../gateway/judge/tally.ts';
 import type { OutcomeWindows, VersionCounts } from '../../gateway/observe/store/store.ts';
 import { Replicas } from '../../gateway/replicas.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
@@ -11,19 +11,30 @@ import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
 import { needs } from '../support/programs.ts';
 import { redisServer } from '../support/redis.ts';
 import { until } from '../support/until.ts';
+import { randomFrom } from './decide/setup.ts';
 
-const hits = (trials: number, bad: number) => ({ trials, hits: bad });
+let nextUnit = 1;
 
-function tally(ok: number, failed: number, edges: readonly number[] = [10]): Tally {
-  const signal = { unit: hits(ok, failed), request: hits(0, 0), counted: hits(ok + failed, failed) };
+function tally(ok: number, failed: number, more: Partial<Tally> = {}): Tally {
   const empty = emptyTally();
+  const spread = (count: number) => Array.from({ length: GROUPS }, (_, i) => (i < count ? 1 : 0));
+  const hits = Array.from({ length: failed }, () => hit(nextUnit++, { isError: true, latencyMs: 0 }));
   return {
     ...empty,
     outcomes: { ...empty.outcomes, ok, model_fault: failed },
-    errors: signal,
-    slow: { cpu: { edges, signals: edges.map(() => signal) }, gpu: { edges: [], signals: [] } },
+    judged: { trials: ok + failed, hits: failed },
+    timed: { cpu: ok, gpu: 0 },
+    groups: ok + failed === 0 ? empty.groups : { requests: spread(ok + failed), failed: spread(failed) },
+    hits,
+    ...more,
   };
 }
+
+function hit(unit: number, more: Partial<Hit> = {}): Hit {
+  return { unit, isError: false, latencyMs: 123, serverClass: 'cpu', ...more };
+}
+
+const there = (one: Tally) => tallyOf(countsOf({ candidate: one, baseline: emptyTally() }).candidate);
 
 /** What several replicas share, in memory; `isAway` refuses. */
 class Shared {
@@ -56,13 +67,43 @@ class Shared {
   }
 }
 
-test('a tally goes to counts and back, and at other edges slow answers stay away', () => {
-  const one = tally(7, 2);
-  const back = tallyOf(countsOf(one), one);
-  assert.deepEqual([back.outcomes, back.errors, back.slow], [one.outcomes, one.errors, one.slow]);
-  const other = tallyOf(countsOf(one), tally(0, 0, [99]));
-  assert.deepEqual(other.slow.cpu.signals[0]?.counted, hits(0, 0));
-  assert.deepEqual(other.errors, one.errors);
+test('a tally goes to counts and back: outcomes, groups, and who was hit where', () => {
+  const one = tally(7, 2, {
+    hits: [hit(2 ** 47 + 1), hit(5, { isError: true, serverClass: 'gpu', latencyMs: 0 })],
+  });
+  const back = there(one);
+  const { histograms: _, examples: __, ...wanted } = one;
+  const { histograms, examples, ...got } = back;
+  assert.deepEqual(got, wanted);
+  assert.deepEqual(there(emptyTally()), emptyTally());
+});
+
+test('a unit that is hit twice alike in a second is shared once, and a latency to three digits', () => {
+  const one = hit(9, { isError: true, latencyMs: 0 });
+  assert.deepEqual(there(tally(0, 2, { hits: [one, one] })).hits, [one]);
+  assert.deepEqual(there(tally(1, 0, { hits: [hit(9, { latencyMs: 1234.5 })] })).hits, [hit(9, { latencyMs: 1230 })]);
+});
+
+test('of very many hits those of the same units are shared in both arms, and slow answers push out no failure', () => {
+  const random = randomFrom(1);
+  const unit = () => Math.floor(random() * 2 ** 48);
+  const failed = Array.from({ length: 150 }, () => hit(unit(), { isError: true }));
+  const arm = (count: number) => Array.from({ length: count }, () => hit(unit()));
+  const counts = countsOf({
+    candidate: tally(0, 0, { hits: [...arm(1000), ...failed] }),
+    baseline: tally(0, 0, { hits: arm(3000) }),
+  });
+  const [mine, theirs] = [tallyOf(counts.candidate).hits, tallyOf(counts.baseline).hits];
+  assert.equal(mine.filter(({ isError }) => isError).length, 150);
+  const slow = mine.filter(({ isError }) => !isError);
+  assert.ok(slow.length + theirs.length > 60 && slow.length + theirs.length < 140, `${slow.length + theirs.length}`);
+  assert.ok(Math.max(...[...slow, ...theirs].map((each) => each.unit)) < 2 ** 48 / 40);
+});
+
+test('counts that someone wrote wrongly are left out', () => {
+  const wrong = { 'hit/zz!/failed': 1, 'hit/': 1, 'hit/1/failed/x/cpu/s': 1, 'hit/1/failed/0/cpu/s': 1, nonsense: 3 };
+  assert.deepEqual(tallyOf(wrong).hits, [hit(1, { isError: true, latencyMs: 0 })]);
+  assert.ok(isSound(tallyOf(wrong)));
 });
 
 test('each gateway judges by its own counts at once, and by those of the others once, a little later', async () => {
@@ -71,15 +112,22 @@ test('each gateway judges by its own counts at once, and by those of the others 
   const [a, b] = [new Replicas(shared.of('a'), () => now), new Replicas(shared.of('b'), () => now)];
   let seenByA = 0;
   let own = 0;
+  let hitsOfA = 0;
   for (let second = 0; second < 20; second++) {
     const isQuiet = second >= 12;
-    const traffic = { candidate: tally(isQuiet ? 0 : 10, isQuiet ? 0 : 1), baseline: tally(isQuiet ? 0 : 90, 0) };
+    const traffic = {
+      candidate: tally(isQuiet ? 0 : 10, isQuiet ? 0 : 1),
+      baseline: tally(isQuiet ? 0 : 90, 0),
+      coin: 0.1,
+    };
     if (second === 5) shared.isAway = true;
     if (second === 9) shared.isAway = false;
     const judged = a.addOthers('r/1', traffic);
     b.addOthers('r/1', traffic);
     seenByA += judged.candidate.outcomes.ok;
+    hitsOfA += judged.candidate.hits.length;
     own += traffic.candidate.outcomes.ok;
+    assert.equal(judged.coin, 0.1);
     assert.ok(judged.candidate.outcomes.ok >= traffic.candidate.outcomes.ok);
     now += 1000;
     await turn();
@@ -87,6 +135,7 @@ test('each gateway judges by its own counts at once, and by those of the others 
   }
   assert.equal(own, 120);
   assert.equal(seenByA, 240, 'its own, and all of the other, also what was counted while the store was away');
+  assert.equal(hitsOfA, 24, 'and who was hit');
 });
 
 test(

@@ -177,7 +177,7 @@ test('a gateway ends in time while its shadow is frozen', async (t) => {
 
 test('a candidate whose shadow says something else is rolled back by its own guard, and one that agrees is not', async (t) => {
   const rollout = (id: string) =>
-    `rollout: { id: ${id}, candidate: v2, unit: header x-u, steps: [1%], rollback: { disagreement: 3% } }`;
+    `rollout: { id: ${id}, candidate: v2, unit: header x-u, steps: [1%], rollback: { pause: 1s, disagreement: 3% } }`;
   for (const [id, script, isRolledBack] of [
     ['other', answering(OTHER), true],
     ['same', answering(ANSWER), false],

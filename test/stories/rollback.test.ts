@@ -234,10 +234,13 @@ test('with a Redis that cannot be reached only baselines are served', async (t) 
   assert.equal((await infer(url, { headers: { 'x-sluice-version': 'v2' } })).status, 409);
 });
 
-test('the demo of a rollback shows the evidence, the sentence, and a candidate that no one sees afterwards', async () => {
+test('the demo of a rollback shows the suspension, the probe by other users, the end, and who answers afterwards', async () => {
   const { code, stdout, stderr } = await sluice(['demo', 'rollback']);
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /odds .* to 1 of the \d+ needed\n/);
-  assert.match(stdout, /rolled back: v2 failed \d+ of \d+/);
+  assert.match(stdout, /\nsuspended, second \d+: all users have v1 again\n {2}why: v2 failed \d+ of \d+/);
+  assert.match(stdout, / suspended, a probe in \d+ s\n/);
+  assert.match(stdout, /\nprobe, second \d+: 5 % of the users, who had v1 before, ask v2 again\n/);
+  assert.match(stdout, /odds .* to 1, .* needed\n/);
+  assert.match(stdout, /\nended, second \d+: .*\n {2}why: again, in a probe: v2 failed \d+ of \d+/);
   assert.match(stdout, /of the next 300 requests v2 answered 0;/);
 });

@@ -5,9 +5,11 @@ import { el } from './dom.ts';
 export type Order = {
   /** What is done, as a heading: `Roll back v2 of digits`. */
   readonly title: string;
+  /** What comes of it, in words. */
+  readonly effect?: string;
   readonly path: string;
   readonly body?: Readonly<Record<string, unknown>>;
-  readonly epoch?: number;
+  readonly epoch?: number | undefined;
   readonly isDanger?: boolean;
   readonly onDone: () => void;
 };
@@ -17,7 +19,7 @@ export function orderButton(label: string, order: Order): HTMLButtonElement {
   return el('button', { type: 'button', class: order.isDanger ? 'danger' : undefined, click: () => ask(order) }, label);
 }
 
-function ask({ title, path, body = {}, epoch, isDanger, onDone }: Order): void {
+function ask({ title, effect, path, body = {}, epoch, isDanger, onDone }: Order): void {
   const reason = el('input', { id: 'reason', name: 'reason', required: true, maxlength: 1000, autocomplete: 'off' });
   const by = el('input', { id: 'by', name: 'by', required: true, maxlength: 128, autocomplete: 'username' });
   by.value = sessionStorage.getItem('sluice-by') ?? '';
@@ -39,6 +41,7 @@ function ask({ title, path, body = {}, epoch, isDanger, onDone }: Order): void {
       'form',
       { submit: (event) => void send(event) },
       el('h2', {}, title),
+      effect === undefined ? undefined : el('p', {}, `Then ${effect}.`),
       el('label', { for: 'reason' }, 'Why (it goes on record)'),
       reason,
       el('label', { for: 'by' }, 'Who'),

@@ -1,16 +1,9 @@
 // Every model: who answers how much, how its rollouts, shadows and tiers stand, and the fleet behind them.
-import { type Child, el, milliseconds, percent, tableOf, timeText } from './dom.ts';
+import { type Child, el, milliseconds, percent, tableOf } from './dom.ts';
 import { ladderLines } from './ladder.ts';
 import { orderButton } from './order.ts';
-import type {
-  CalibrationReport,
-  ExperimentReport,
-  ModelStatus,
-  RolloutStanding,
-  ServedStatus,
-  ShadowStatus,
-  Status,
-} from './types.ts';
+import { rolloutLines } from './rollout.ts';
+import type { CalibrationReport, ExperimentReport, ModelStatus, ServedStatus, ShadowStatus, Status } from './types.ts';
 
 /** What is told beside the status. */
 export type Reports = {
@@ -35,13 +28,14 @@ export function overview(status: Status, { experiments, calibration }: Reports, 
   );
 }
 
-function troubles({ policy, store, refusals, isAutomatic, draining }: Status): string[] {
+function troubles({ policy, store, refusals, held, isAutomatic, draining }: Status): string[] {
   return [
     ...(policy.mistake === undefined ? [] : [`The policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(store.up ? [] : [`The store is away: ${store.reason}`]),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
     ...refusals.map(({ sentence }) => sentence),
+    ...held.map(({ id, sentence, next }) => `Rollout ${id} is held on its baseline: ${sentence}. Next: ${next}.`),
   ];
 }
 
@@ -107,61 +101,6 @@ function experimentLines({ id, arms, sampleRatio, crossed }: ExperimentReport): 
     ratio,
     crossed > 0 ? el('p', { class: 'warn' }, `${crossed} units of the sample saw more than one arm`) : undefined,
   ];
-}
-
-function rolloutLines(model: string, standing: RolloutStanding, again: () => void): Child[] {
-  const { id, candidate, share, phase, steps, verdict, guards, rolledBack, epoch, requests, minRequests } = standing;
-  const path = `/api/models/${encodeURIComponent(model)}/rollout`;
-  const order = (label: string, action: string, isDanger = false) =>
-    orderButton(label, {
-      title: `${label} ${candidate} of ${model}`,
-      path: `${path}/${action}`,
-      body: { rollout: id },
-      epoch,
-      isDanger,
-      onDone: again,
-    });
-  const head = el('h3', {}, `Rollout ${id}: ${candidate} at ${percent(share)}`);
-  if (rolledBack !== undefined)
-    return [
-      head,
-      el('p', { class: 'bad' }, `Rolled back ${timeText(rolledBack.at)}: ${rolledBack.sentence}`),
-      examples(rolledBack.examples),
-    ];
-  return [
-    head,
-    el('p', { class: 'quiet' }, `${phase} of ${steps}; ${requests} of ${minRequests} requests`),
-    ...(verdict === undefined ? [] : [el('p', {}, `${verdict.kind}: ${verdict.sentence}`)]),
-    ...guards.map(({ guard, is, evidence, needed }) =>
-      el(
-        'p',
-        {},
-        el('progress', {
-          max: 1,
-          value: Math.min(1, Math.max(0, evidence / needed)),
-          'aria-label': `evidence of ${guard}`,
-        }),
-        ` ${guard.replaceAll('_', ' ')}: ${is}, ${short(evidence)} of ${short(needed)} towards a rollback`,
-      ),
-    ),
-    el(
-      'div',
-      { class: 'actions' },
-      order('Promote', 'promote'),
-      order('Pause', 'pause'),
-      order('Resume', 'resume'),
-      order('Roll back', 'rollback', true),
-    ),
-  ];
-}
-
-/** Two digits that count: 0.031, 1.2, 120. */
-function short(value: number): string {
-  return String(Number(value.toPrecision(2)));
-}
-
-function examples(ids: readonly string[]): Child {
-  return ids.length === 0 ? undefined : el('p', { class: 'quiet' }, `For example ${ids.join(', ')}`);
 }
 
 /** What a shadow has got, and what was lost of it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { planOf, timed } from '../../../gateway/cli/plan.ts';
-import { endText } from '../../../gateway/cli/plan-text.ts';
+import { endText, planText } from '../../../gateway/cli/plan-text.ts';
 import { mistakesIn, mistakeText } from '../../../gateway/cli/policy-mistakes.ts';
 import { PolicyError, parseWritten } from '../../../gateway/policy/load.ts';
 import type { Step } from '../../../gateway/policy/policy.ts';
@@ -123,4 +123,33 @@ test('sluice validate shows every mistake of a bad policy and exits with 1', asy
 test('a file that is not there is one line', async () => {
   const { code, stderr } = await sluice(['validate', 'nowhere.yaml']);
   assert.deepEqual([code, stderr], [1, 'nowhere.yaml: no such file\n']);
+});
+
+test('the plan says what warms a candidate up, what suspends it, who asks it again, and what ends its rollout', () => {
+  const text = (more: string) => {
+    const { written, policy } = parseWritten(digits(rollout('5%', more)), 'p.yaml');
+    return planText(planOf(written, policy));
+  };
+  const guarded = text(
+    ', rollback: { error_rate: 2%, latency_p99: 250ms, disagreement: 3%, versus_baseline: { errors: 2x }, false_alarm: 0.5% }',
+  );
+  for (const line of [
+    'before the first callers each server of v2 answers copies of 20 real requests',
+    'suspended, all its callers on v1 at once, when v2',
+    'more than 2x as often as v1 at the same time, or more often than 2 %',
+    'more than 1.2x as slow as v1, or slower than 250ms in more than 1 % of its answers',
+    'from v1 in 3 % more of the compared pairs than v1 from itself',
+    "30s later a probe: other callers, half of the step's share (1 % to 10 % of all), ask v2 again",
+    'after 4 probes that found the same without enough evidence a person decides',
+    'chance that a good candidate is ever ended by this: at most 0.5 %',
+  ])
+    assert.ok(guarded.includes(line), `${line} in ${guarded}`);
+  assert.match(
+    text(', warm_up: 0'),
+    /v2 gets its first callers without a warm-up\n {2}nothing watches v2: without the key `rollback`/,
+  );
+  const frozen = text(', rollback: { action: freeze }');
+  assert.match(frozen, /held where it is, its callers on v2, when v2\n/);
+  assert.doesNotMatch(frozen, /probe|differs/);
+  assert.match(text(', rollback: { action: dry_run }'), /only reported, nothing moves, when v2\n/);
 });

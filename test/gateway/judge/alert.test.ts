@@ -59,6 +59,35 @@ test('before its first step, and after the policy has named it the baseline, a v
     assert.deepEqual(heed(ALERT, ledgerOf([state('r', 'v2', at(50), phase)])), { ignored: 'not a candidate' });
 });
 
+const SUSPENSION = {
+  from: { name: 'step', step: 0 },
+  guard: 'error_rate',
+  sentence: '',
+  rate: 0,
+  grewMs: 0,
+  units: 0,
+  failedProbes: 0,
+  crashes: 0,
+  isNobodyElse: false,
+  since: '',
+} as const;
+
+test('an alert about a candidate that is suspended, probed or held ends its rollout', () => {
+  const away: Phase[] = [
+    { name: 'suspended', suspension: SUSPENSION, isHeld: false, because: '' },
+    { name: 'suspended', suspension: SUSPENSION, isHeld: true, because: '' },
+    { name: 'probing', suspension: SUSPENSION, isOwnBlock: false },
+  ];
+  for (const phase of away) assert.equal(heedId(ALERT, ledgerOf([state('r', 'v2', at(50), phase)])), 'r');
+});
+
+test('a promoted version is rolled back by an alert within its guard time, and afterwards an alert changes nothing', () => {
+  const promoted = (guardLeftMs: number) =>
+    heed(ALERT, ledgerOf([state('r', 'v2', at(50), { name: 'promoted', guardLeftMs, isNamed: false })]));
+  assert.ok('order' in promoted(1));
+  for (const left of [0, -500]) assert.deepEqual(promoted(left), { ignored: 'after the guard time' });
+});
+
 function heedId(alert: Alert, ledger: Parameters<typeof heed>[1]): string | undefined {
   const heeded = heed(alert, ledger);
   return 'id' in heeded ? heeded.id : undefined;

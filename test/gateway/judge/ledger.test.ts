@@ -21,13 +21,26 @@ test('a new rollout is pending: nobody gets its candidate until the first tick t
   assert.equal(answering(ledger, MODEL, 0), 'v1');
 });
 
+test('before its first step a rollout takes the salt that the policy says now, and keeps it from then on', () => {
+  const saltAfter = (phase: Phase) => {
+    const ledger = ledgerOf([{ ...state('r', 'v2', phase), salt: 'digits.canary' }]);
+    return enrol(ledger, [MODEL]).ledger.get('r')?.salt;
+  };
+  assert.equal(saltAfter({ name: 'pending' }), MODEL.rollouts[0]?.buckets.salt);
+  assert.equal(saltAfter({ name: 'step', step: 0 }), 'digits.canary');
+});
+
 test('a step is live on its block, and decisions see it without knowing of rollouts', () => {
   const ledger = withPhase({ name: 'step', step: 1 });
   assert.equal(answering(ledger, MODEL, 0.49), 'v2');
   assert.equal(answering(ledger, MODEL, 0.51), 'v1');
   const [rollout] = MODEL.rollouts;
   assert.ok(rollout);
-  assert.deepEqual(liveOf(ledger.get('r'), rollout), { is: 'live', step: 1, block: { from: 0, to: 500_000 } });
+  assert.deepEqual(liveOf(ledger.get('r'), rollout, MODEL.rollouts), {
+    is: 'live',
+    step: 1,
+    block: { from: 0, to: 500_000 },
+  });
 });
 
 for (const phase of ['holding', 'awaiting_approval'] as const) {
@@ -80,7 +93,7 @@ test('what may not start is refused with what to do: an id of another candidate,
   const running = withPhase({ name: 'step', step: 1 });
   const other = ROLLOUT('r', 'v3');
   assert.deepEqual(enrol(running, [other]).refusals, [
-    { id: 'r', sentence: 'rollout id r belongs to v2 of digits for ever; take a new id' },
+    { id: 'r', sentence: 'rollout id r belongs to v2 of digits permanently; take a new id' },
   ]);
   assert.equal(answering(running, other, 0), 'v1');
   assert.deepEqual(enrol(withPhase(PROMOTED), [ROLLOUT('r3', 'v3')]).refusals, [

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { type Comparisons, NO_COMPARISONS } from '../../../gateway/judge/disagreement.ts';
 import { emptyHistogram } from '../../../gateway/judge/histogram.ts';
-import type { Action } from '../../../gateway/judge/move.ts';
 import { liveOf } from '../../../gateway/judge/live.ts';
-import { advance, type Moment, type Observation } from '../../../gateway/judge/rollout.ts';
 import { Memory } from '../../../gateway/judge/memory.ts';
+import type { Action } from '../../../gateway/judge/move.ts';
+import type { Moment, Observation } from '../../../gateway/judge/observation.ts';
+import { advance } from '../../../gateway/judge/rollout.ts';
 import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
 import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
@@ -45,7 +46,8 @@ export function failure(unit: number, more: Partial<Hit> = {}): Hit {
 export function tally(requests: number, errors = 0, more: Partial<Tally> = {}): Tally {
   const empty = emptyTally();
   const outcomes = { ...empty.outcomes, ok: requests - errors, model_fault: errors };
-  const spread = (count: number) => Array.from({ length: GROUPS }, (_, i) => Math.floor((count + GROUPS - 1 - i) / GROUPS));
+  const spread = (count: number) =>
+    Array.from({ length: GROUPS }, (_, i) => Math.floor((count + GROUPS - 1 - i) / GROUPS));
   return {
     ...empty,
     outcomes,
@@ -82,6 +84,37 @@ export function at(n: number): string {
   return new Date(Date.UTC(2026, 0, 1) + n * 1000).toISOString();
 }
 
+/** What the judge sees of a tick: units that failed anew in each, and a candidate without callers while it has none. */
+export function observation(
+  state: RolloutState,
+  { candidate, baseline, more }: Tick,
+  rollout: Rollout,
+  memory: Memory,
+  elapsedMs = 1000,
+): Observation {
+  const live = liveOf(state, rollout, [rollout]);
+  const coin = live.is === 'live' ? (live.block.to - live.block.from) / 1_000_000 : 0;
+  const fresh = ({ hits, ...tally }: Tally) => ({ ...tally, hits: hits.map((hit) => ({ ...hit, unit: nextUnit++ })) });
+  const isAway = live.is === 'suspended' || live.is === 'pending';
+  const traffic = {
+    candidate: isAway ? emptyTally() : fresh(candidate),
+    baseline: fresh(baseline),
+    coin: coin === 1 ? 0 : coin,
+  };
+  return {
+    traffic,
+    ...memory.observe(traffic, state, rollout, elapsedMs),
+    comparisons: NO_COMPARISONS,
+    recent: () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() }),
+    isReady: true,
+    isWarm: true,
+    isAsked: true,
+    capacity: 1,
+    room: 1,
+    ...more,
+  };
+}
+
 /** A rollout that is driven second by second. */
 export class Driven {
   state: RolloutState = newRollout('r', 'digits', 'v2', 'v1');
@@ -99,36 +132,16 @@ export class Driven {
     for (let i = 0; i < seconds; i++) {
       this.#second++;
       const now = { elapsedMs: 1000, at: at(this.#second), isAutomatic: true, ...moment };
-      const { state, actions } = advance(this.state, this.#observed(seen, now.elapsedMs), this.#rollout, now);
+      const { state, actions } = advance(
+        this.state,
+        observation(this.state, seen, this.#rollout, this.#memory, now.elapsedMs),
+        this.#rollout,
+        now,
+      );
       this.state = state;
       this.actions.push(...actions);
     }
     return this;
-  }
-
-  /** What the judge sees of a tick: of units that failed anew in each, and a candidate without callers while it has none. */
-  #observed({ candidate, baseline, more }: Tick, elapsedMs: number): Observation {
-    const live = liveOf(this.state, this.#rollout, [this.#rollout]);
-    const coin = live.is === 'live' ? (live.block.to - live.block.from) / 1_000_000 : 0;
-    const fresh = ({ hits, ...tally }: Tally) => ({ ...tally, hits: hits.map((hit) => ({ ...hit, unit: nextUnit++ })) });
-    const isAway = live.is === 'suspended' || live.is === 'pending';
-    const traffic = {
-      candidate: isAway ? emptyTally() : fresh(candidate),
-      baseline: fresh(baseline),
-      coin: coin === 1 ? 0 : coin,
-    };
-    return {
-      traffic,
-      ...this.#memory.observe(traffic, this.state, this.#rollout, elapsedMs),
-      comparisons: NO_COMPARISONS,
-      recent: () => ({ cpu: emptyHistogram(), gpu: emptyHistogram() }),
-      isReady: true,
-      isWarm: true,
-      isAsked: true,
-      capacity: 1,
-      room: 1,
-      ...more,
-    };
   }
 
   /** Seconds until the phase is another one. */
@@ -136,6 +149,13 @@ export class Driven {
     const { epoch } = this.state;
     for (let i = 1; i <= most; i++) if (this.run(1, seen).state.epoch !== epoch) return i;
     return Number.POSITIVE_INFINITY;
+  }
+
+  /** Goes on until it is in a phase, an hour at most. */
+  runInto(name: RolloutState['phase']['name'], seen: Tick): this {
+    for (let i = 0; i < 3600 && this.state.phase.name !== name; i++) this.run(1, seen);
+    assert.equal(this.state.phase.name, name);
+    return this;
   }
 
   get moves(): string[] {

@@ -24,6 +24,7 @@ test('an empty rollback is the guards that need no figure: against the baseline,
     versusBaseline: 1.5,
     versusBaselineLatency: 1.2,
     consecutiveFailures: 10,
+    pauseMs: 30_000,
     disagreement: undefined,
     falseAlarm: 0.01,
     action: 'rollback',
@@ -33,13 +34,14 @@ test('an empty rollback is the guards that need no figure: against the baseline,
 test('every guard and every condition is compiled', () => {
   const rollout =
     rolloutWith(`steps: [5% for 10m, 25%], min_requests: 7, guard_time: 2h, max_duration: 7d, max_disagreement: 5%,
-      rollback: { error_rate: 2%, latency_p99: 250ms, versus_baseline: 2x, consecutive_failures: 5, disagreement: 3%, false_alarm: 0.1%, action: freeze }`);
+      rollback: { error_rate: 2%, latency_p99: 250ms, versus_baseline: 2x, consecutive_failures: 5, pause: 20s, disagreement: 3%, false_alarm: 0.1%, action: freeze }`);
   assert.deepEqual(rollout.guards, {
     errorRate: 0.02,
     latencyP99Ms: 250,
     versusBaseline: 2,
     versusBaselineLatency: 1.2,
     consecutiveFailures: 5,
+    pauseMs: 20_000,
     disagreement: 0.03,
     falseAlarm: 0.001,
     action: 'freeze',

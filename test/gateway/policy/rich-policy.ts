@@ -45,7 +45,6 @@ models:
           latency_p99: 250ms
           versus_baseline: 1.5x
           consecutive_failures: 5
-          pause: 20s
           disagreement: 3%
           false_alarm: 1%
       - { id: digits-v3, candidate: v3, unit: header x-user-id, without_unit: { key: nobody }, from: 50%, steps: [5%], min_requests: 50, max_disagreement: 5%, guard_time: 2h, rollback: { action: freeze, versus_baseline: { errors: 2x, latency: 1.3x } }, salt: digits-spring }
