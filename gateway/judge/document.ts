@@ -33,6 +33,8 @@ export function readDocument(document: unknown): Read {
     return { id, epoch, unreadable: `format ${format} was written by another release; this one reads up to ${FORMAT}` };
   const parsed = STATE.safeParse((document as { state?: unknown }).state);
   if (!parsed.success) return { id, epoch, unreadable: problemIn(parsed.error) };
+  // A gateway of the first format has moved it since: it knows the outline alone, and leaves the rest as it was.
+  if (parsed.data.id === id && parsed.data.epoch < epoch) return readFirstFormat(document, id, epoch, parsed.data.salt);
   if (parsed.data.id !== id || parsed.data.epoch !== epoch)
     return { id, epoch, unreadable: `it says epoch ${epoch} outside and ${parsed.data.epoch} inside` };
   return { state: parsed.data as RolloutState };
@@ -76,11 +78,11 @@ const FIRST_FORMAT = {
   },
 } as const;
 
-function readFirstFormat(document: unknown, id: string, epoch: number): Read {
+function readFirstFormat(document: unknown, id: string, epoch: number, known?: string): Read {
   const parsed = FIRST.safeParse(document);
   if (!parsed.success) return { id, epoch, unreadable: problemIn(parsed.error) };
   const { model, candidate, baseline, ...rest } = parsed.data;
-  // It drew its callers with the model's salt.
-  const salt = `${model}.canary`;
+  // That format drew its callers with the model's salt.
+  const salt = known ?? `${model}.canary`;
   return { state: { ...newRollout(id, model, candidate, baseline, salt), epoch, ...rest } as RolloutState };
 }

@@ -103,7 +103,7 @@ export class Member {
 type MemberOptions = { readonly redisUrl?: string; readonly file?: string; readonly data?: string };
 
 export type Status = {
-  readonly policy: { readonly mistake?: string };
+  readonly policy: { readonly sha256: string; readonly mistake?: string };
   readonly held: readonly { readonly id: string; readonly sentence: string }[];
   readonly models: Readonly<
     Record<string, { readonly rollouts: readonly { readonly share: number; readonly standing?: RolloutStanding }[] }>

@@ -20,7 +20,7 @@ test('every server freezes for some seconds: nobody is blamed, and the step goes
 });
 
 test('every server freezes for some seconds after a promotion: the version stays promoted', async (t) => {
-  const { a, b, member, callers, phases } = await twins(t, '50% for 1h');
+  const { a, b, member, callers, phases } = await twins(t, { steps: '50% for 1h' });
   assert.equal((await member.order('promote')).status, 200);
   await until(async () => (await member.phase()) === 'promoted', 'the promotion');
   const promotedAt = performance.now();

@@ -233,3 +233,20 @@ models:
   assert.match(await member.phase(), /^holding \(paused\) in step 2$/);
   for (const user of before) assert.equal((await ask(member.url, user)).version, 'v2');
 });
+
+test('a rollout that a gateway of the release before has moved meanwhile goes on where that one left it', async (t) => {
+  const server = await fakeServer(t, answering({ outputs: [] }));
+  const text = policyOf(server.url, ['m']).replace('[50% for 1h, 100%]', '[20% for 1h, 50% for 1h, 100%]');
+  const member = new Member(t, text);
+  store(member, [documentOf(inStep('m'))]);
+  await member.start();
+  const users = await callersWith(member.url, 'v2', 20, pathTo('m'));
+  await member.kill();
+  // It knows the outline, and keeps of the rest what it was.
+  store(member, [{ ...documentOf(inStep('m')), epoch: 4, phase: { name: 'step', step: 1 }, bakedMs: 5000 }]);
+  await member.start();
+  assert.deepEqual((await member.status()).held, []);
+  assert.equal(await member.phase('m'), 'step 2');
+  assert.equal((await member.standing('m'))?.epoch, 4);
+  for (const user of users) assert.equal((await ask(member.url, user, pathTo('m'))).version, 'v2');
+});

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { callersOf, INPUT, Member, ModelServer, phasesOf, suspensionsIn } from './rollout-traffic.ts';
 
 /** A rollout of the same model on another server, with traffic on both. */
-export async function twins(t: TestContext, steps = '30% for 1h, 100%') {
+export async function twins(t: TestContext, { steps = '30% for 1h, 100%', timeout = '1s' } = {}) {
   const [a, b] = (await ModelServer.started(t, 2)) as [ModelServer, ModelServer];
   const member = await new Member(
     t,
@@ -15,7 +15,7 @@ export async function twins(t: TestContext, steps = '30% for 1h, 100%') {
 fleet: { a: { url: "${a.url}" }, b: { url: "${b.url}" } }
 models:
   m:
-    timeout: 1s
+    timeout: ${timeout}
     versions:
       v1: { servers: [a], model: digits, version: "1" }
       v2: { servers: [b], model: digits, version: "1" }
