@@ -1,7 +1,7 @@
 // The conductor of the judge: every second what was counted is judged, and what follows is made to last and told. Orders of
 // people and alerts go the same way. It decides nothing itself.
 import { type Alert, heed, type Ignored } from './judge/alert.ts';
-import { documentOf, type Read, readDocument, type StateDocument } from './judge/document.ts';
+import { documentOf, readDocument, type StateDocument } from './judge/document.ts';
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, type Advance, phaseText } from './judge/move.ts';
 import type { Moment, Observation } from './judge/observation.ts';
@@ -13,12 +13,11 @@ import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
 import type { Replicas } from './replicas.ts';
 import type { Held, Rollouts, Seen } from './rollouts.ts';
+import { heldBy, Unjudged } from './unjudged.ts';
 
 const TICK_MS = 1000;
 /** As much of a step's time and evidence a crash may cost. */
 const SAVE_MS = 10_000;
-/** Ticks without an exception after which a rollout that had one is judged as any other. */
-const GOOD_TICKS = 10;
 
 export type PerTickDeps = {
   readonly rollouts: Rollouts;
@@ -64,13 +63,11 @@ export class PerTick {
   #savedAt = 0;
   #hasResumed = false;
   #isClosed = false;
-  #held: ReadonlyMap<string, Held> = new Map();
-  /** Ticks in a row without an exception, of rollouts that had one. */
-  readonly #goodTicks = new Map<string, number>();
-  readonly #readDocuments = new WeakMap<object, Read>();
+  readonly #unjudged: Unjudged;
 
   constructor(deps: PerTickDeps) {
     this.#deps = deps;
+    this.#unjudged = new Unjudged(deps.rollouts, deps.onHeld);
   }
 
   /** Reads the store, ticks once so that the first callers find their candidates, and goes on every second. */
@@ -141,30 +138,12 @@ export class PerTick {
 
   #learn({ documents, rolledBack, wasRead }: KnownRollouts): void {
     const { rollouts } = this.#deps;
-    const read = [...documents.values()].map((document) => this.#read(document));
+    const read = [...documents.values()].map((document) => this.#unjudged.read(document));
     const states = read.flatMap((each) => ('state' in each ? [each.state] : []));
     const unreadable = read.flatMap((each) => ('state' in each || rolledBack.has(each.id) ? [] : [heldBy(each)]));
     rollouts.learn(states, rolledBack, new Date().toISOString(), unreadable);
     if (wasRead) rollouts.trust();
-    this.#reportHeld();
-  }
-
-  /** The store is read every second; a document that has not changed is not checked again. */
-  #read(document: object): Read {
-    const known = this.#readDocuments.get(document);
-    if (known !== undefined) return known;
-    const read = readDocument(document);
-    this.#readDocuments.set(document, read);
-    return read;
-  }
-
-  /** Rollouts that no one can judge are reported once, and once more when that is over. */
-  #reportHeld(): void {
-    const { rollouts, onHeld } = this.#deps;
-    const now = new Map(rollouts.held.map((held) => [held.id, held]));
-    for (const [id, held] of now) if (this.#held.get(id)?.sentence !== held.sentence) onHeld(held, false);
-    for (const [id, held] of this.#held) if (!now.has(id)) onHeld(held, true);
-    this.#held = now;
+    this.#unjudged.report();
   }
 
   async #judgeAll(): Promise<void> {
@@ -181,7 +160,7 @@ export class PerTick {
       const moment = { elapsedMs: seen.elapsedMs, at: new Date().toISOString(), isAutomatic: isAutomatic && wasRead };
       await this.#judge(seen, moment).catch(onTrouble); // the others go on
     }
-    this.#reportHeld();
+    this.#unjudged.report();
     this.#deps.replicas?.keep(new Set([...rollouts.ledger.values()].map(sharedId)));
     rollouts.followStates();
     if (now - this.#savedAt >= SAVE_MS) await this.#save();
@@ -242,13 +221,12 @@ export class PerTick {
 
   /** What the judge makes of a tick. An exception holds the rollout on its baseline until it can be judged again. */
   #judgeOf({ rollout, traffic: own, comparisons, recent, observe }: Seen, state: RolloutState) {
-    const { rollouts, replicas, withheld, serversOf } = this.#deps;
+    const { replicas, withheld, serversOf } = this.#deps;
     const guarded = <T>(work: () => T): T => {
       try {
         return work();
       } catch (error) {
-        this.#goodTicks.delete(state.id);
-        rollouts.noteFailed(state.id, `it cannot be judged: ${(error as Error).message}`);
+        this.#unjudged.failed(state.id, error);
         throw error;
       }
     };
@@ -259,17 +237,9 @@ export class PerTick {
     });
     return (moment: Moment): Advance => {
       const advanced = guarded(() => advance(state, observation, rollout, moment));
-      this.#noteGood(state.id);
+      this.#unjudged.went(state.id);
       return advanced;
     };
-  }
-
-  /** A rollout that could not be judged is trusted again when that has gone well for a while, or its callers would come and go. */
-  #noteGood(id: string): void {
-    if (!this.#deps.rollouts.isHeld(id)) return;
-    const ticks = (this.#goodTicks.get(id) ?? 0) + 1;
-    this.#goodTicks.set(id, ticks < GOOD_TICKS ? ticks : 0);
-    if (ticks >= GOOD_TICKS) this.#deps.rollouts.noteFailed(id, undefined);
   }
 
   async #obey(id: string, order: Order): Promise<Ordered> {
@@ -340,10 +310,6 @@ function diskFailed(error: unknown) {
 
 /** The course of a rollout that the policy no longer has: it may still be rolled back, after a promotion say. */
 const GONE: Pick<Rollout, 'steps' | 'guardTimeMs'> = { steps: [], guardTimeMs: 0 };
-
-function heldBy({ id, epoch, unreadable }: Extract<Read, { unreadable: string }>): Held & { readonly epoch: number } {
-  return { id, epoch, sentence: `its stored state cannot be read: ${unreadable}` };
-}
 
 /** Whether the candidate's servers are to answer copies now: before its first callers, and before callers ask it again. */
 function wantsWarmth({ phase }: RolloutState): boolean {

@@ -11,15 +11,13 @@ import { Memory } from './judge/memory.ts';
 import type { RolloutState } from './judge/state.ts';
 import { emptyTally, type Traffic } from './judge/tally.ts';
 import { addTick, sumOf, type Window } from './judge/window.ts';
-import type { Model, Policy, Rollout, ServedModel, TieredModel, Version } from './policy/policy.ts';
+import type { Model, Policy, Rollout, ServedModel, Version } from './policy/policy.ts';
+import { asServed, coinOf, concerned, servedIn, sortingOf } from './served-models.ts';
 
 /** How long the baseline's latencies are remembered, for the edges of slowness. */
 const RECENT_MS = 5 * 60_000;
 
 const UNREAD = 'may be rolled back elsewhere: until the store was read, only baselines are served';
-
-/** All slots of a bucket space. */
-const SLOTS = 1_000_000;
 
 /** A rollout of the policy in force, with what is counted for it here. */
 type Watched = {
@@ -344,45 +342,6 @@ function watch(model: string, rollout: Rollout, before: Watched | undefined): Wa
     };
   before.rollout = rollout; // the same object, so that answers on their way count
   return before;
-}
-
-/** All that decides who is in which arm of a model's rollouts; undefined where nothing is sorted. */
-function sortingOf(model: Model | undefined): string | undefined {
-  if (model?.kind !== 'served' || model.rollouts.length === 0) return undefined;
-  const { sortingPrefix, baselineLabel, rollouts } = model;
-  const arms = rollouts.map(({ id, label, buckets, live }) => [id, label, buckets, live]);
-  return JSON.stringify([sortingPrefix, baselineLabel, arms]);
-}
-
-/** The candidate's part of the slots of its own arm and the baseline's; 0 where one of them has none. */
-function coinOf({ rollouts }: ServedModel, id: string): number {
-  const sizeOf = ({ live }: Rollout) => live.to - live.from;
-  const mine = rollouts.filter((rollout) => rollout.id === id).reduce((sum, rollout) => sum + sizeOf(rollout), 0);
-  const baseline = SLOTS - rollouts.reduce((sum, rollout) => sum + sizeOf(rollout), 0);
-  return mine === 0 || baseline <= 0 ? 0 : mine / (mine + baseline);
-}
-
-function servedIn({ models }: Policy): ServedModel[] {
-  return [...models.values()].filter((model): model is ServedModel => model.kind === 'served');
-}
-
-/** Models whose callers may be led elsewhere than to the policy's baseline. */
-function concerned({ models, onTrial }: Policy, ledger: Ledger): ServedModel[] {
-  const all = new Set(onTrial);
-  for (const { model: name } of ledger.values()) {
-    const model = models.get(name);
-    if (model?.kind === 'served') all.add(model);
-  }
-  return [...all];
-}
-
-/** A ladder with its models as they are served now. */
-function asServed(model: TieredModel, models: ReadonlyMap<string, Model>): TieredModel {
-  const rung = (named: ServedModel) => {
-    const now = models.get(named.name);
-    return now?.kind === 'served' ? now : named;
-  };
-  return { ...model, ladder: new Map([...model.ladder].map(([tier, named]) => [tier, rung(named)])) };
 }
 
 function isFinal({ phase }: RolloutState): boolean {

@@ -61,6 +61,8 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/per-tick.ts', ANYTHING],
   ['gateway/replicas.ts', ANYTHING],
   ['gateway/rollouts.ts', ANYTHING],
+  ['gateway/unjudged.ts', ANYTHING],
+  ['gateway/served-models.ts', { ours: ['type:gateway/judge/', 'type:gateway/policy/'], packages: [] }],
   ['model-server/', { ours: ['model-server/'] }],
 ];
 

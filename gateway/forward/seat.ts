@@ -4,7 +4,7 @@ import type { Server } from './server.ts';
 /** What a seat without any answer yet counts as once something is on its way to it, in milliseconds. */
 const PENALTY_MS = 60_000;
 
-/** So many answers of a version until a server has filled its caches, compiled its kernels and grown its pools. */
+/** Answers of a version after which a server has filled its caches, compiled its kernels and grown its pools. */
 export const WARM_AFTER = 20;
 
 /** One version at one server: how fast it answers there, and whether it is loaded and warm. */

@@ -205,7 +205,7 @@ class Sending {
 
   #answerTo(result: Settled, seat: Seat | undefined): Answer {
     const outcome = seat === undefined ? 'shed' : this.#classOf(result, seat);
-    const first = (this.#first === undefined ? seat : this.#tried[0])?.server; // a hedge that outran it stands for it
+    const first = (this.#first === undefined ? seat : this.#tried[0])?.server; // or the hedge that outran it
     const common = {
       server: seat?.server.name,
       serverClass: seat?.server.spec.class,

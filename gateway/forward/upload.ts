@@ -30,6 +30,6 @@ export function passOn(request: IncomingMessage, upload: PassThrough, passing: P
     if (bytes > limit) onTooLarge();
   });
   upload.on('drain', () => turns.heldUp(false));
-  request.pipe(upload).on('error', () => {}); // what it means is told by onResponseError
+  request.pipe(upload).on('error', () => {}); // onResponseError says what it means
   request.on('data', () => turns.heldUp(upload.writableNeedDrain)); // after the pipe has written the piece
 }

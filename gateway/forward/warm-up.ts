@@ -65,7 +65,7 @@ export class WarmUp {
   }
 
   /**
-   * Whether callers of this version would meet no cold server: each one that is well, and there is one, has given so many
+   * Whether callers of this version would meet no cold server: each one that is well, and there is one, has given its
    * answers or has had its copies. True of versions without warm-up.
    */
   isWarm({ version, answers }: Wanted): boolean {

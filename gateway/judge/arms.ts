@@ -17,7 +17,7 @@ export class Arms {
   /** Ends a tick. `coin` is the candidate's part of the units in it. */
   take(coin: number): Traffic {
     const [candidate, baseline] = [this.#candidate.take(), this.#baseline.take()];
-    // So many hits that one arm's were cut off are no fair sample of both.
+    // Where the hits of one arm were cut off, what is left is no fair sample of both.
     const isCut = Math.max(candidate.hits.length, baseline.hits.length) >= MOST_HITS;
     return { candidate, baseline, coin: isCut ? 0 : coin };
   }

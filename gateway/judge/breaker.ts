@@ -16,13 +16,13 @@ export type BreakerInput = {
   readonly failingUnits: number;
   /** Groups of units that have asked the candidate since the run began. */
   readonly crowd: number;
-  /** So many failing units were found to be no fault of the candidate before. */
+  /** How many failing units were found to be no fault of the candidate before. */
   readonly excusedUnits: number;
   /** Whether some server can answer for the candidate. */
   readonly isServed: boolean;
 };
 
-/** All requests fail for at least so many seconds. */
+/** Seconds for which all requests fail. */
 const SECONDS = 2;
 /** Else: of the requests of the last half minute this part failed, and of the groups that asked; and so many groups in all. */
 const OFTEN = 0.12;
