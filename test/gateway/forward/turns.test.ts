@@ -52,11 +52,11 @@ test('an answer that waits for the caller is neither silence nor the time of the
 });
 
 test('what callers let an answer wait is added up', async () => {
-  const { turns, reached } = turnsOf({ takingMs: 100 });
+  const { turns, reached } = turnsOf({ takingMs: 900 });
   for (let i = 0; i < 3; i++) {
     assert.deepEqual(reached, []);
     turns.untaken(true);
-    await sleep(45);
+    await sleep(320);
     turns.untaken(false);
   }
   assert.deepEqual(reached, ['taking']);
@@ -64,16 +64,16 @@ test('what callers let an answer wait is added up', async () => {
 });
 
 test('silence begins anew with every piece, and after every turn of the caller', async () => {
-  const { turns, reached } = turnsOf({ silenceMs: 150 });
+  const { turns, reached } = turnsOf({ silenceMs: 450 });
   for (let i = 0; i < 3; i++) {
     turns.heard();
-    await sleep(75);
+    await sleep(225);
   }
   turns.untaken(true);
   turns.untaken(false);
-  await sleep(100);
+  await sleep(300);
   assert.deepEqual(reached, []);
-  await sleep(100);
+  await sleep(300);
   assert.deepEqual(reached, ['silence']);
   turns.end();
 });
