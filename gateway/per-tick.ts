@@ -271,16 +271,21 @@ export class PerTick {
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
     }
     if (kept.kind === 'unavailable' && !isAway) return { kind: 'unavailable', sentence: kept.reason };
-    if (kept.kind === 'unavailable') await this.#keepHere(next);
-    rollouts.set(next);
-    await this.#tell(actions, next);
-    return { kind: 'done', state: next };
+    const moved = kept.kind === 'unavailable' ? await this.#keepHere(next) : next;
+    rollouts.set(moved);
+    await this.#tell(actions, moved);
+    return { kind: 'done', state: moved };
   }
 
-  /** The store is away: a suspension holds at this gateway, also after a restart, and is shared when the store is back. */
-  async #keepHere(next: RolloutState): Promise<void> {
+  /**
+   * The store is away: a suspension holds at this gateway, also after a restart, and is shared when the store is back. Its epoch
+   * is one more than a move's, so that it is ahead of a move that others agree on before they hear of it.
+   */
+  async #keepHere(next: RolloutState): Promise<RolloutState> {
     const { store, onTrouble } = this.#deps;
-    await store.keep(documentOf(next)).catch(onTrouble);
+    const ahead = { ...next, epoch: next.epoch + 1 };
+    await store.keep(documentOf(ahead)).catch(onTrouble);
+    return ahead;
   }
 
   async #leave(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {

@@ -1,5 +1,6 @@
 // A suspension among several gateways: it reaches the others at once, and outlives a reload, a restart and a Redis that is away.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, fakeServer } from '../support/fake-server.ts';
@@ -28,7 +29,7 @@ models:
     versions: { v1: { servers: [g] }, v2: { servers: [b] } }
     baseline: v1
     pins: any
-    rollout: { id: r, candidate: v2, unit: header x-user-id, warm_up: 0, steps: [20% for 1h, 100%], rollback: ${rollback} }
+    rollout: { id: r, candidate: v2, unit: header x-user-id, warm_up: 0, steps: [20% for 1h, 40% for 1h, 100%], rollback: ${rollback} }
 `;
   const file = policyFile(t, policy());
   const members = ['one', 'two'].map((data) => new Member(t, '', { redisUrl: redis.url, file, data }));
@@ -160,5 +161,26 @@ test('without Redis no gateway asks a candidate again; when it is back one probe
   for (const callers of traffic) {
     await callers.stop();
     assert.equal(callers.statuses[500], undefined);
+  }
+});
+
+test('a suspension that only one gateway knows is ahead of the step that a person orders at the other one meanwhile', async (t) => {
+  const { candidate, redis, one, two, users } = await setUp(t);
+  const callers = callersOf(t, one, 100);
+  await until(() => callers.answeredBy('v2') > 30, 'traffic on the candidate');
+  await redis.client().save(); // what it knows when it is back
+  await redis.kill();
+  candidate.isFailing = true;
+  const isKept = () => readFileSync(one.path('rollouts.json'), 'utf8').includes('"suspended"');
+  await until(isKept, 'a suspension on disk', 20_000);
+  await callers.stop();
+  await one.kill();
+  await redis.start();
+  await until(async () => (await two.order('promote')).status === 200, 'the next step at the other gateway', 20_000);
+  assert.equal(await two.phase(), 'step 2');
+  await one.start();
+  for (const member of [one, two]) {
+    await until(async () => (await member.phase()) === 'suspended in step 1', 'the suspension at each gateway', 20_000);
+    assert.deepEqual(await versionsOf(member.url, users), new Set(['v1']));
   }
 });
