@@ -24,7 +24,7 @@ test('a caller with a third of the requests, and one whose requests always fail,
   });
   let poisoned = '';
   const model = (name: string, share: string) => `  ${name}:
-    timeout: 1s
+    timeout: 5s
     versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }
     baseline: v1
     rollout: { id: ${name}-r, candidate: v2, unit: header x-user-id, steps: [${share} for 1h, 100%], rollback: { pause: 1s } }

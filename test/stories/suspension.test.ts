@@ -36,7 +36,7 @@ for (const [what, keys, copies] of [
 fleet: { w: { url: "${warm.url}" }, c0: { url: "${cold[0]?.url}" }, c1: { url: "${cold[1]?.url}" } }
 models:
   m:
-    timeout: 1s
+    timeout: 5s
     versions: { v1: { servers: [w] }, v2: { servers: [c0, c1] } }
     baseline: v1
 ${rollout}`;
@@ -81,7 +81,7 @@ test('of two candidates in a list the bad one ends, and the good one goes on', a
 fleet: { g: { url: "${good.url}" }, b: { url: "${bad.url}" } }
 models:
   m:
-    timeout: 1s
+    timeout: 5s
     versions: { v1: { servers: [g], version: "1" }, v2: { servers: [b] }, v3: { servers: [g], version: "3" } }
     baseline: v1
     rollout: [${rollout('bad', 'v2', '0%')}, ${rollout('good', 'v3', '20%')}]
