@@ -23,7 +23,8 @@ export function readAnswer(kind: ServerKind, call: Call, status: number, body: B
   if (status >= 500) return MODEL_FAULT;
   // The caller's own path, or one that this kind of server does not have: who asked for it asked for what is not there.
   if (call === 'opaque' || !speaks(kind, call)) return CLIENT_FAULT;
-  if (status === 404) return NOT_READY; // the path is the policy's, so no caller can have got it wrong
+  // The path is the policy's, so no caller can have got it wrong; but v1 is the caller's choice, and not every server has it.
+  if (status === 404) return call === 'predict' && isUnknownPath(body) ? CLIENT_FAULT : NOT_READY;
   return status === 400 ? read400(kind, body) : CLIENT_FAULT;
 }
 
@@ -52,6 +53,12 @@ const OK: Reading = { class: 'ok', isNotReady: false };
 const MODEL_FAULT: Reading = { class: 'model_fault', isNotReady: false };
 const CLIENT_FAULT: Reading = { class: 'client_fault', isNotReady: false };
 const NOT_READY: Reading = { class: 'server_fault', isNotReady: true };
+
+/** Whether a 404 is a server's word on the path, and not on a model that it does not have: then it names what is missing. */
+function isUnknownPath(body: Buffer): boolean {
+  const text = body.toString('latin1', 0, READ_BYTES);
+  return text !== '' && !/\bmodel\b|\bservable\b/i.test(text);
+}
 
 function read400(kind: ServerKind, body: Buffer): Reading {
   if (kind !== 'triton' && kind !== 'mlserver') return CLIENT_FAULT;

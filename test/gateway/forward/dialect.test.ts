@@ -64,13 +64,35 @@ test('a path that a caller made up, or a call that the server does not have, is 
     ['mlserver', 'predict', 503, 'server_fault', true],
     ['tensorflow-serving', 'infer', 404, 'client_fault', false],
     ['tensorflow-serving', 'metadata', 404, 'client_fault', false],
-    ['tensorflow-serving', 'predict', 404, 'server_fault', true],
-    ['kserve', 'predict', 404, 'server_fault', true],
-    ['sluice', 'predict', 404, 'server_fault', true],
+    ['tensorflow-serving', 'predict', 404, 'client_fault', false],
+    ['kserve', 'predict', 404, 'client_fault', false],
+    ['sluice', 'predict', 404, 'client_fault', false],
+    ['sluice', 'infer', 404, 'server_fault', true],
   ] as const)
     assert.deepEqual(
       readAnswer(kind, call, status, error('no such path')),
       { class: outcome, isNotReady },
       `${kind} ${call} ${status}`,
+    );
+});
+
+test('a v1 call is answered 404 by servers that do not have the model, which say so, and by servers that do not have v1', () => {
+  for (const text of [
+    'there is no model "m" on this server',
+    'the repository holds no model "m"',
+    'Model with name m does not exist.',
+    'Servable not found for request: Latest(m)',
+    '',
+  ])
+    assert.deepEqual(
+      readAnswer('sluice', 'predict', 404, text === '' ? Buffer.alloc(0) : error(text)),
+      { class: 'server_fault', isNotReady: true },
+      text,
+    );
+  for (const text of ['{"detail":"Not Found"}', '404 page not found', '<html>Cannot POST /v1/models/m:predict</html>'])
+    assert.deepEqual(
+      readAnswer('sluice', 'predict', 404, Buffer.from(text)),
+      { class: 'client_fault', isNotReady: false },
+      text,
     );
 });
