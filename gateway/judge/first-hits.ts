@@ -8,9 +8,7 @@ import type { Hit, ServerClass, Traffic } from './tally.ts';
 export const [FAILED, OVER, SLOW] = [0, 1, 2];
 /** Edges of slowness, beginning at signal `SLOW`. */
 export const EDGES = 2;
-/** A failure, also one that is left out elsewhere as part of a pause: what speaks for a candidate must hide none. */
-export const ANY_FAILED = SLOW + EDGES;
-const SIGNALS = ANY_FAILED + 1;
+const SIGNALS = SLOW + EDGES;
 
 const UNITS = 2 ** 48;
 /** Units remembered; beyond, the half of them with the higher numbers is left out from then on. */
