@@ -108,7 +108,7 @@ export function weigh(before: Evidence, tick: Tick): Evidence {
 }
 
 /** Evidence of the errors is by first failures or by callers' rates, whichever is stronger; each has its part of the risk. */
-const PARTS = { first: 0.8, rates: 0.2 } as const;
+const PARTS = { first: 0.65, rates: 0.35 } as const;
 
 export function errorEvidence({ errors, looks }: Evidence): number {
   return Math.max(PARTS.first * errors.value, PARTS.rates * looks.value);
