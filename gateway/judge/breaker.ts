@@ -24,12 +24,13 @@ export type BreakerInput = {
 
 /** Seconds for which all requests fail. */
 const SECONDS = 2;
-/** Else: of the requests of the last half minute this part failed, and of the groups that asked; and so many groups in all. */
+/** Else: this part of the last half minute's requests failed, and this part of the groups that asked saw a failure. */
 const OFTEN = 0.12;
+/** At least this number of groups saw a failure. */
 const ENOUGH = 5;
 /** How many times as often as the baseline. */
 const TIMES = 4;
-/** Servers that leave this part of the requests without an answer, and so many in a few seconds. */
+/** Servers that leave this part of the requests, and at least this number within a few seconds, without an answer. */
 const UNANSWERED = 0.5;
 const UNANSWERED_REQUESTS = 5;
 /** A baseline that itself fails this often has trouble of its own. */

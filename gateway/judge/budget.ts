@@ -38,7 +38,7 @@ export function riskOf(guard: WeighedGuard, guards: Guards): number {
 /** Evidence at which a guard suspends. It may be weak, for a suspension is undone when a probe finds nothing. */
 const SUSPENDS = 25;
 
-/** Evidence that a suspension needs after so many that turned out to be nothing: they too share one risk. */
+/** Evidence that a suspension needs after this number of acquittals: all suspensions share one risk. */
 export function neededToSuspend(acquittals: number): number {
   return (SUSPENDS * (acquittals + 1) * (acquittals + 2)) / 2;
 }

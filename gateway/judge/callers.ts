@@ -144,7 +144,7 @@ function momentsOf({ requests, failed }: Arm): { groups: number; mean: number; v
   return { groups, mean, variance: groups < 2 ? 0 : Math.max(0, (squares - groups * mean * mean) / (groups - 1)) };
 }
 
-/** The normal deviate that is as unlikely as Student's t with so many degrees of freedom (Wallace 1959). */
+/** The normal deviate that is as unlikely as Student's t with `freedom` degrees of freedom (Wallace 1959). */
 function normalOf(t: number, freedom: number): number {
   const z = Math.sqrt(freedom * Math.log1p((t * t) / freedom)) * ((8 * freedom + 1) / (8 * freedom + 3));
   return t < 0 ? -z : z;

@@ -2,7 +2,8 @@
 import { logsAt } from './coin.ts';
 import { countOf, FAILED, type FirstHits } from './first-hits.ts';
 import { type Grown, grow, type Increase, NOT_GROWN } from './grown.ts';
-import { addLogs, type Clock, closeBlock, closeRuns, evidenceIn, FAMILIES, NO_ODDS, type Odds, sumOf } from './runs.ts';
+import { addLists } from './mixture.ts';
+import { addLogs, type Clock, closeBlock, closeRuns, evidenceIn, FAMILIES, NO_ODDS, type Odds } from './runs.ts';
 import type { ServerClass, Tally, Traffic } from './tally.ts';
 import type { Tick } from './tick.ts';
 
@@ -15,7 +16,7 @@ export type Compared = {
   readonly isBlockHit: boolean;
 };
 
-/** Nothing seen yet, of so many signals. */
+/** Nothing seen yet, for this number of signals. */
 export function notCompared(signals: number): Compared {
   return { odds: new Array(signals).fill(NO_ODDS), value: 0, grown: NOT_GROWN, isBlockHit: false };
 }
@@ -49,7 +50,7 @@ function logsOf(traffic: Traffic, hits: FirstHits, signal: number, tolerated: nu
   const [cpu, gpu] = (['cpu', 'gpu'] as const).map((kind) =>
     byFamily(hits, signal, kind, coinAt(traffic, kind), tolerated),
   ) as [(readonly number[])[], (readonly number[])[]];
-  return cpu.map((logs, family) => sumOf(logs, gpu[family] ?? []));
+  return cpu.map((logs, family) => addLists(logs, gpu[family] ?? []));
 }
 
 function byFamily(

@@ -9,3 +9,9 @@ export function logMean(logs: readonly number[]): number {
 export function addVectors(a: readonly number[], b: readonly number[]): number[] {
   return a.map((value, i) => value + (b[i] ?? 0));
 }
+
+/** Sums place by place; an empty list is all zeros. */
+export function addLists(a: readonly number[], b: readonly number[]): readonly number[] {
+  if (a.length === 0) return b;
+  return b.length === 0 ? a : addVectors(a, b);
+}

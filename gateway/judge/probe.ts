@@ -5,9 +5,9 @@ import type { Hits } from './tally.ts';
 
 const SLOTS = 1_000_000;
 
-/** After so many probes that found the same, without evidence that ends the rollout, a person decides. */
+/** After this number of probes that found the same, without evidence that ends the rollout, a person decides. */
 export const MOST_PROBES = 4;
-/** So many probes in a row at which the candidate's servers failed: it is the version that crashes them. */
+/** The candidate's servers failed at this number of probes in a row: it is the version that crashes them. */
 export const MOST_CRASHES = 3;
 
 /** Of a step's callers, the part that asks again; between the two bounds of all callers. */
@@ -19,7 +19,7 @@ const SHORTEST_MS = 15_000;
 const LONGEST_MS = { least: 5 * 60_000, most: 3_600_000, times: 4 } as const;
 /** Failures that the probe would show, did the candidate fail as it did before, until their absence means something. */
 const EXPECTED = 8;
-/** Of the expected ones so many may be seen in a candidate that has nothing. */
+/** The part of the expected failures that a candidate without a fault may show. */
 const FEW = 1 / 3;
 /** Requests without which a probe has seen nothing at all, and how long it waits for them. */
 const FEWEST = 10;

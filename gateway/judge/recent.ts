@@ -24,7 +24,7 @@ export type Recent = {
 };
 
 const NONE: Faded = { active: 0, failing: 0, requests: 0, failed: 0, serverFaults: 0 };
-/** After so many ticks without an answer of the baseline there is nothing to compare with. */
+/** After this number of ticks without an answer of the baseline there is nothing to compare with. */
 const SILENT = 5;
 
 export const NO_RECENT: Recent = {

@@ -1,7 +1,7 @@
 // Evidence from first hits is gathered in runs: windows of a minute, ten minutes, an hour, and the whole. Within a run a unit
 // counts once. Runs are averaged and never multiplied, so it does not matter how their units depend on one another: the
 // weighted mean of e-values is an e-value (Vovk & Wang, Annals of Statistics 2021).
-import { addVectors, logMean } from './mixture.ts';
+import { addLists, logMean } from './mixture.ts';
 
 /** How long the runs of each family last, in milliseconds. */
 export const FAMILIES: readonly number[] = [60_000, 600_000, 3_600_000, Number.POSITIVE_INFINITY];
@@ -63,7 +63,7 @@ export function beginRuns(clock: Clock): Clock {
 
 /** The evidence with the log ratios of one tick, by family; a family without any saw nothing. */
 export function addLogs(odds: Odds, logs: readonly (readonly number[])[]): Odds {
-  return { ...odds, block: odds.block.map((before, family) => sumOf(before, logs[family] ?? [])) };
+  return { ...odds, block: odds.block.map((before, family) => addLists(before, logs[family] ?? [])) };
 }
 
 /** The evidence at the end of a block. */
@@ -75,13 +75,7 @@ export function closeBlock(odds: Odds, isBounded: boolean): Odds {
 /** What each alternative is worth in a family's run, the block under way included. */
 function logsIn({ logs, block }: Odds, family: number, isBounded: boolean): readonly number[] {
   const now = block[family] ?? [];
-  return sumOf(logs[family] ?? [], isBounded ? now.map((log) => Math.min(log, BLOCK_MOST)) : now);
-}
-
-/** Sums place by place; a list that is empty is all zeros. */
-export function sumOf(a: readonly number[], b: readonly number[]): readonly number[] {
-  if (a.length === 0) return b;
-  return b.length === 0 ? a : addVectors(a, b);
+  return addLists(logs[family] ?? [], isBounded ? now.map((log) => Math.min(log, BLOCK_MOST)) : now);
 }
 
 /** The evidence when the clock has gone on: runs that ended are added up for good. */

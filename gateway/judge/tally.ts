@@ -1,8 +1,9 @@
 // What was counted in one tick. Everything adds up, over gateways and over time.
 import type { OutcomeClass } from '../flow.ts';
 import { addHistogram, emptyHistogram, type Histogram } from './histogram.ts';
+import { addLists } from './mixture.ts';
 
-/** Of so many trials so many were hits: errors, slow answers or disagreements. */
+/** A number of trials, and how many of them were hits: errors, slow answers or disagreements. */
 export type Hits = { readonly trials: number; readonly hits: number };
 
 export type ServerClass = 'cpu' | 'gpu';
@@ -20,7 +21,7 @@ export type Hit = {
   readonly serverClass: ServerClass;
 };
 
-/** Units are dealt into so many groups by the lowest bits of their number, which have nothing to do with their slot. */
+/** The number of groups into which units are dealt, by the lowest bits of their number, which have nothing to do with their slot. */
 export const GROUPS = 64;
 
 /** The group of a unit. */
@@ -117,19 +118,13 @@ export function isSound({ judged, timed, outcomes }: Tally): boolean {
   return areSound(judged) && [...Object.values(outcomes), timed.cpu, timed.gpu].every(isCount);
 }
 
-/** Whether so many hits of so many trials can be. */
+/** Whether these numbers of hits and trials are possible together. */
 export function areSound({ trials, hits }: Hits): boolean {
   return Number.isFinite(trials) && hits >= 0 && hits <= trials;
 }
 
 function isCount(value: number): boolean {
   return Number.isFinite(value) && value >= 0;
-}
-
-/** Sums place by place; an empty list is all zeros. */
-export function addLists(a: readonly number[], b: readonly number[]): readonly number[] {
-  if (a.length === 0) return b;
-  return b.length === 0 ? a : a.map((value, i) => value + (b[i] ?? 0));
 }
 
 function addedHistograms(a: Histogram, b: Histogram): Histogram {

@@ -61,7 +61,7 @@ export type Question = {
 
 /** Evidence of this much against a candidate keeps it from its next step. */
 const DOUBT = 20;
-/** A rollout ends by failures on so many occasions at least: one pause of one server is one of them. */
+/** The least number of occasions with failures that end a rollout: one pause of one server is one of them. */
 export const OCCASIONS = 3;
 
 /** The verdict on the evidence as it stands. */

@@ -8,6 +8,7 @@ import type { Moment, Observation } from '../../../gateway/judge/observation.ts'
 import { advance } from '../../../gateway/judge/rollout.ts';
 import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
 import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
+import type { PhaseName } from '../../../gateway/judge/transitions.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
 import type { Rollout, ServedModel } from '../../../gateway/policy/policy.ts';
 
@@ -33,6 +34,19 @@ export function rolloutWith(keys: string): Rollout {
   assert.ok(rollout);
   return rollout;
 }
+
+/** Every phase: a record, so that the compiler asks for the new ones. */
+const IS_PHASE: Record<PhaseName, true> = {
+  pending: true,
+  step: true,
+  holding: true,
+  awaiting_approval: true,
+  suspended: true,
+  probing: true,
+  promoted: true,
+  rolled_back: true,
+};
+export const PHASES = Object.keys(IS_PHASE) as readonly PhaseName[];
 
 export const GUARDED =
   'rollback: { error_rate: 2%, latency_p99: 250ms, versus_baseline: 1.5x, consecutive_failures: 10 }';

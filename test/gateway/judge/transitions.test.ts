@@ -5,7 +5,7 @@ import { type Order, obey } from '../../../gateway/judge/order.ts';
 import { newRollout, type Phase, type RolloutState, type Suspension } from '../../../gateway/judge/state.ts';
 import { type PhaseName, type RolloutEvent, type Target, targetOf } from '../../../gateway/judge/transitions.ts';
 import { NO_EVIDENCE } from '../../../gateway/judge/weigh.ts';
-import { at, PERSON } from './setup.ts';
+import { at, PERSON, PHASES } from './setup.ts';
 
 const COURSE: Course = {
   steps: [
@@ -15,16 +15,6 @@ const COURSE: Course = {
   guardTimeMs: 60_000,
 };
 
-const PHASES = [
-  'pending',
-  'step',
-  'holding',
-  'awaiting_approval',
-  'suspended',
-  'probing',
-  'promoted',
-  'rolled_back',
-] as const satisfies readonly PhaseName[];
 const EVENTS = [
   'ready',
   'done',
