@@ -2,7 +2,7 @@
 // answer is decided in decide/escalate.ts.
 import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf } from './choose.ts';
 import { confidenceOf } from './decide/confidence.ts';
-import { type Degradation, nextStep } from './decide/escalate.ts';
+import { type Degradation, nextStep, rungsOf } from './decide/escalate.ts';
 import type { Answer, Facts } from './flow.ts';
 import type { SendOptions } from './forward/send.ts';
 import type { TieredModel, Version } from './policy/policy.ts';
@@ -79,7 +79,7 @@ function stepAfter(
   const confidence =
     files === undefined || claimed === undefined ? claimed : state.calibrate(tier, files, digestOf(version), claimed);
   const means = { leftMs: leftMs - RESERVED_MS, nextP95Ms: state.p95Above(tier), hasBudget: state.hasBudget() };
-  return nextStep(ladder, { tier, class: answer.class, confidence }, asked, means);
+  return nextStep(rungsOf(ladder), { tier, class: answer.class, confidence }, asked, means);
 }
 
 /** The version that answers for the tier; undefined when none may. */

@@ -1,8 +1,8 @@
 // What ladders of tiers have spent and how they do: budgets, latencies, and how often answers were passed on.
-import { calibrated } from './decide/calibrate.ts';
+import { type CalibrationStanding, calibrated, calibrationOf } from './decide/calibrate.ts';
 import type { Degradation, EscalationReason } from './decide/escalate.ts';
+import { TokenBucket } from './decide/token-bucket.ts';
 import { RecentLatency } from './forward/recent-latency.ts';
-import { TokenBucket } from './forward/token-bucket.ts';
 import type { Calibration, TieredModel } from './policy/policy.ts';
 
 /** Requests of which the share that was passed on is told. */
@@ -13,9 +13,6 @@ const LEAST = 50;
 const ALARM_TIMES = 2;
 /** How far the share that is passed on may be from what was tuned for, in standard errors of the last requests. */
 const DRIFT_SIGMAS = 4;
-
-/** Whether a tier's calibration is used for the model file that answers now. */
-export type CalibrationStanding = 'applied' | 'other_file' | 'unknown_file';
 
 /** Why a calibration is ignored, in words. */
 export const CALIBRATION_IGNORED = {
@@ -114,8 +111,7 @@ export class LadderState {
 
   /** What a claimed confidence is worth by the calibration of this model file; as claimed when there is none. */
   calibrate(tier: string, files: readonly Calibration[], digest: string | undefined, claimed: number): number {
-    const file = files.find(({ sha256 }) => sha256 === digest);
-    const standing = file !== undefined ? 'applied' : digest === undefined ? 'unknown_file' : 'other_file';
+    const { standing, file } = calibrationOf(files, digest);
     if (this.#calibrations.get(tier) !== standing) {
       this.#calibrations.set(tier, standing);
       this.#listener.onCalibration(this.#model.name, tier, standing);

@@ -1,12 +1,14 @@
 // Labelled requests to every tier of a ladder through a running gateway: what each says, how sure it is, and what it costs.
 import { Pool } from 'undici';
 import { confidenceOf } from '../decide/confidence.ts';
+import { rungsOf } from '../decide/escalate.ts';
 import { startTier } from '../decide/tiers.ts';
 import { View } from '../decide/view.ts';
 import { UserError } from '../errors.ts';
 import type { Facts } from '../flow.ts';
 import type { ConfidenceFrom, Policy, ServedModel, TieredModel } from '../policy/policy.ts';
 import type { Said, Trial } from '../tune/trial.ts';
+import { stepAfter } from '../tune/walk.ts';
 import type { AdminClient } from './admin-client.ts';
 import { answerIn } from './answer-in.ts';
 import type { Labelled } from './trial-lines.ts';
@@ -75,25 +77,26 @@ async function warmUp(rounds: Rounds, { ladder }: TieredModel, inputs: number): 
   for (const tier of ladder.keys()) await rounds.ask(block, only(tier));
 }
 
-/** Which tiers are asked for an input, one after the other, and when that is enough. */
+/** Which tier is asked for an input first, and which after what a tier said; undefined when that is enough. */
 type Plan = {
-  readonly tiers: (input: number) => readonly string[];
-  readonly isEnough: (tier: string, confidence: number | undefined) => boolean;
+  readonly first: (input: number) => string | undefined;
+  readonly next: (tier: string, said: Said | undefined) => string | undefined;
 };
 
-function upTheLadder({ ladder, escalation }: TieredModel, starts: readonly string[]): Plan {
-  const tiers = [...ladder.keys()];
+/** As live traffic climbs, but for the budget: whom it would leave out is asked as well, where its run has its true cost. */
+export function upTheLadder(ladder: TieredModel, starts: readonly string[]): Plan {
+  const climb = { ...rungsOf(ladder), calibrations: ladder.escalation?.calibrations ?? new Map() };
   return {
-    tiers: (input) => tiers.slice(Math.max(0, tiers.indexOf(starts[input] ?? ''))),
-    isEnough: (tier, confidence) => {
-      const below = escalation?.below.get(tier);
-      return below === undefined || (confidence !== undefined && confidence >= below);
+    first: (input) => starts[input],
+    next: (tier, said) => {
+      const step = stepAfter(climb, tier, said, true);
+      return step.kind === 'up' ? step.tier : undefined;
     },
   };
 }
 
 function only(tier: string): Plan {
-  return { tiers: () => [tier], isEnough: () => true };
+  return { first: () => tier, next: () => undefined };
 }
 
 /** Answers as they come in, each with its part of what its round cost. */
@@ -148,18 +151,19 @@ class Rounds {
   }
 
   async #askFor(input: number, plan: Plan, answered: ReadonlyMap<string, number[]>): Promise<void> {
-    for (const tier of plan.tiers(input)) {
-      if (this.#asked[input]?.has(tier)) return; // by the round before, which went up the ladder
+    let tier = plan.first(input);
+    // What was asked already was asked by the round before, which went up the ladder.
+    while (tier !== undefined && !this.#asked[input]?.has(tier)) {
       this.#asked[input]?.add(tier);
       const model = this.#asking.ladder.ladder.get(tier) as ServedModel;
       const answer = await ask(this.#pool, this.#asking, tier, model, this.#inputs[input] as Labelled);
       if (typeof answer === 'string') {
         this.failed.set(tier, { count: (this.failed.get(tier)?.count ?? 0) + 1, reason: answer });
-        continue;
+      } else {
+        this.#said[input]?.set(tier, { ...answer, digest: this.#digests.get(tier) });
+        answered.get(tier)?.push(input);
       }
-      this.#said[input]?.set(tier, { ...answer, digest: this.#digests.get(tier) });
-      answered.get(tier)?.push(input);
-      if (plan.isEnough(tier, answer.confidence)) return;
+      tier = plan.next(tier, this.#said[input]?.get(tier));
     }
   }
 }

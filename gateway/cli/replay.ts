@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs';
+import { rungsOf } from '../decide/escalate.ts';
 import { GATEWAY_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
 import { loadPolicy } from '../policy/load.ts';
-import type { CalibrationMethod, TieredModel } from '../policy/policy.ts';
+import type { TieredModel } from '../policy/policy.ts';
 import { pictureOf } from '../tune/picture.ts';
 import { replay } from '../tune/replay.ts';
-import { type Trial, targetOf } from '../tune/trial.ts';
-import type { Rungs } from '../tune/walk.ts';
+import { targetOf } from '../tune/trial.ts';
+import type { Climb } from '../tune/walk.ts';
 import type { Command } from './command.ts';
 import { replayText } from './replay-text.ts';
 import { gather, ladderIn, TRIAL_OPTIONS } from './trials.ts';
@@ -34,8 +35,8 @@ nothing was tuned on. Quality is measured by the labels, or else by agreement wi
     const other = edited === '' ? undefined : ladderIn(loadPolicy(edited), model, edited);
     requireSameTiers(ladder, other, edited);
     const gathered = await gather(values, policy, ladder);
-    const ladders = new Map([['the policy', rungsOf(ladder, gathered.trials)]]);
-    if (other !== undefined) ladders.set('edited', rungsOf(other, gathered.trials));
+    const ladders = new Map([['the policy', climbOf(ladder)]]);
+    if (other !== undefined) ladders.set('edited', climbOf(other));
     const result = replay([...ladder.ladder.keys()], ladders, gathered.trials, targetOf(gathered.trials));
     if (values.json)
       console.log(
@@ -65,19 +66,12 @@ function requireSameTiers(ladder: TieredModel, other: TieredModel | undefined, e
     );
 }
 
-/** The ladder with the calibrations that hold for the model files in these trials. */
-function rungsOf({ ladder, rules, escalation }: TieredModel, trials: readonly Trial[]): Rungs {
-  const calibration = new Map<string, CalibrationMethod>();
-  for (const [tier, files] of escalation?.calibrations ?? []) {
-    const digests = new Set(trials.map(({ tiers }) => tiers.get(tier)?.digest));
-    const fitting = files.find(({ sha256 }) => digests.size === 1 && digests.has(sha256));
-    if (fitting !== undefined) calibration.set(tier, fitting.method);
-  }
+function climbOf(ladder: TieredModel): Climb {
+  const { rules, escalation } = ladder;
   return {
-    tiers: [...ladder.keys()],
+    ...rungsOf(ladder),
     start: rules.at(-1)?.use ?? '',
-    below: escalation?.below ?? new Map(),
-    calibration,
+    calibrations: escalation?.calibrations ?? new Map(),
     budget: escalation && { share: escalation.budget, burst: escalation.burst },
   };
 }

@@ -1,9 +1,22 @@
 // From what a model claims to how often it is right when it claims that. Every method here is strictly increasing, so a
 // threshold may be moved through it without changing which answers pass.
-import type { CalibrationMethod } from '../policy/policy.ts';
+import type { Calibration, CalibrationMethod } from '../policy/policy.ts';
 
 /** Claims of certainty itself have no finite log-odds. */
 const EDGE = 1e-9;
+
+/** Whether a tier's calibration is used for the model file that answers now. */
+export type CalibrationStanding = 'applied' | 'other_file' | 'unknown_file';
+
+/** Of a tier's calibrations, the one of this model file. `digest` is the file's SHA-256 in hex; undefined when unknown. */
+export function calibrationOf(
+  files: readonly Calibration[],
+  digest: string | undefined,
+): { readonly standing: CalibrationStanding; readonly file: Calibration | undefined } {
+  const file = files.find(({ sha256 }) => sha256 === digest);
+  if (file !== undefined) return { standing: 'applied', file };
+  return { standing: digest === undefined ? 'unknown_file' : 'other_file', file };
+}
 
 /** The confidence in [0, 1] after calibration. */
 export function calibrated(method: CalibrationMethod, confidence: number): number {

@@ -1,6 +1,20 @@
-// What follows from the answer of a tier: it goes to the caller, or the next tier is asked. Pure.
+// What follows from the answer of a tier: it goes to the caller, or the next tier is asked. Pure. Live traffic, `sluice replay`
+// and the measuring of `sluice tune` all climb by this rule.
 import { isFailure, type OutcomeClass } from '../flow.ts';
 import type { TieredModel } from '../policy/policy.ts';
+
+/** The part of a ladder that decides who answers. */
+export type Rungs = {
+  /** Tiers from fast to accurate. */
+  readonly tiers: readonly string[];
+  /** Confidence under which a tier passes a request on; the others pass on outages alone. Undefined: nothing is passed on. */
+  readonly below: ReadonlyMap<string, number> | undefined;
+};
+
+/** The rungs of a policy's ladder. */
+export function rungsOf({ ladder, escalation }: TieredModel): Rungs {
+  return { tiers: [...ladder.keys()], below: escalation?.below };
+}
 
 /** Why a request is passed on: the answer is not sure, does not say how sure it is, or there is none. */
 export type EscalationReason = 'unsure' | 'invalid' | 'outage';
@@ -41,15 +55,18 @@ const DONE: NextStep = { kind: 'answer', degraded: undefined };
  * What follows. `asked` is the confidence that the caller wants at least: it raises the policy's threshold and never
  * lowers it. A ladder is only ever climbed, so no tier is asked twice.
  */
-export function nextStep(model: TieredModel, answer: TierAnswer, asked: number | undefined, means: Means): NextStep {
-  const { escalation, ladder } = model;
-  const tiers = [...ladder.keys()];
+export function nextStep(
+  { tiers, below }: Rungs,
+  answer: TierAnswer,
+  asked: number | undefined,
+  means: Means,
+): NextStep {
   const next = tiers[tiers.indexOf(answer.tier) + 1];
-  if (escalation === undefined || next === undefined) return DONE;
+  if (below === undefined || next === undefined) return DONE;
   if (isFailure(answer.class) || answer.class === 'shed')
     return means.leftMs > means.nextP95Ms ? { kind: 'up', tier: next, reason: 'outage', isPaid: false } : DONE;
   if (answer.class !== 'ok') return DONE; // the caller's own mistake, or it has left
-  const threshold = thresholdOf(escalation.below.get(answer.tier), asked);
+  const threshold = thresholdOf(below.get(answer.tier), asked);
   // Not `confidence < threshold`: NaN is below nothing.
   if (threshold === undefined || (answer.confidence !== undefined && answer.confidence >= threshold)) return DONE;
   const reason = answer.confidence === undefined ? 'invalid' : 'unsure';

@@ -2,7 +2,7 @@
 import { rateOf, Z_95 } from '../observe/statistics/proportion.ts';
 import { THRESHOLDS } from './thresholds.ts';
 import { isRight, type Said, type Target, type Trial } from './trial.ts';
-import { type Rungs, type Walk, walkAll } from './walk.ts';
+import { type Climb, type Walk, walkAll } from './walk.ts';
 
 /** A figure with the bounds of its 95 % interval. */
 export type Interval = { readonly is: number; readonly low: number; readonly high: number };
@@ -52,14 +52,14 @@ const TOLERATED_LOSS = 0.005;
 /** Replays every way on the trials that all tiers have answered. `ladders` are policies to replay, by name. */
 export function replay(
   tiers: readonly string[],
-  ladders: ReadonlyMap<string, Rungs>,
+  ladders: ReadonlyMap<string, Climb>,
   trials: readonly Trial[],
   target: Target,
 ): Replay {
   const last = tiers.at(-1) ?? '';
   const ruler: Ruler = { last, target, base: walkAll(alone(last), trials) };
   const singles = tiers.map((tier) => wayOf(`always ${tier}`, walkAll(alone(tier), trials), ruler));
-  const ways = [...ladders].map(([name, rungs]) => wayOf(name, walkAll(rungs, trials), ruler));
+  const ways = [...ladders].map(([name, climb]) => wayOf(name, walkAll(climb, trials), ruler));
   const couples = tiers.flatMap((lower, i) => tiers.slice(i + 1).map((upper) => [lower, upper] as const));
   return {
     inputs: trials.length,
@@ -82,11 +82,11 @@ export function replay(
 
 type Ruler = { readonly last: string; readonly target: Target; readonly base: readonly Walk[] };
 
-function alone(tier: string): Rungs {
-  return { tiers: [tier], start: tier, below: new Map(), calibration: new Map(), budget: undefined };
+function alone(tier: string): Climb {
+  return { tiers: [tier], start: tier, below: new Map(), calibrations: new Map(), budget: undefined };
 }
 
-function pairOf(lower: string, upper: string, threshold: number): Rungs {
+function pairOf(lower: string, upper: string, threshold: number): Climb {
   return { ...alone(lower), tiers: [lower, upper], below: new Map([[lower, threshold]]) };
 }
 

@@ -1,16 +1,16 @@
 // What a ladder would have done with an input whose answers are all known.
-import { calibrated } from '../decide/calibrate.ts';
-import type { CalibrationMethod } from '../policy/policy.ts';
+import { calibrated, calibrationOf } from '../decide/calibrate.ts';
+import { type NextStep, nextStep, type Rungs } from '../decide/escalate.ts';
+import { TokenBucket } from '../decide/token-bucket.ts';
+import type { Calibration } from '../policy/policy.ts';
 import type { Said, Trial } from './trial.ts';
 
-/** The part of a policy's ladder that decides who answers. */
-export type Rungs = {
-  /** Tiers from fast to accurate. */
-  readonly tiers: readonly string[];
-  /** Where an input starts of which the trial does not say it. */
+/** A ladder with what else decides who answers. */
+export type Climb = Rungs & {
+  /** Where an input starts whose trial names no tier to start at. */
   readonly start: string;
-  readonly below: ReadonlyMap<string, number>;
-  readonly calibration: ReadonlyMap<string, CalibrationMethod>;
+  /** What each tier's claims of confidence are worth, one entry a model file. */
+  readonly calibrations: ReadonlyMap<string, readonly Calibration[]>;
   /** Undefined for no bound. */
   readonly budget: { readonly share: number; readonly burst: number } | undefined;
 };
@@ -24,39 +24,52 @@ export type Walk = {
 };
 
 /** Sends every trial through the ladder, in their order: the budget is spent as they come. */
-export function walkAll(rungs: Rungs, trials: readonly Trial[]): Walk[] {
-  let tokens = rungs.budget?.burst ?? 0;
+export function walkAll(climb: Climb, trials: readonly Trial[]): Walk[] {
+  const bucket = climb.budget && new TokenBucket(climb.budget.share, climb.budget.burst);
   return trials.flatMap((trial) => {
-    tokens = Math.min(rungs.budget?.burst ?? 0, tokens + (rungs.budget?.share ?? 0));
-    const walk = climb(rungs, trial, () => {
-      if (rungs.budget === undefined) return true;
-      if (tokens < 1) return false;
-      tokens--;
-      return true;
-    });
+    bucket?.deposit();
+    const walk = walkOne(climb, trial, bucket);
     return walk === undefined ? [] : [walk];
   });
 }
 
 /** Undefined when no tier on the way has an answer. */
-function climb(rungs: Rungs, trial: Trial, pay: () => boolean): Walk | undefined {
+function walkOne(climb: Climb, trial: Trial, bucket: TokenBucket | undefined): Walk | undefined {
   const asked: Said[] = [];
   let best: { answer: Said; by: string } | undefined;
-  for (const tier of rungs.tiers.slice(Math.max(0, rungs.tiers.indexOf(trial.start ?? rungs.start)))) {
+  const start = trial.start ?? climb.start;
+  let tier = climb.tiers.includes(start) ? start : (climb.tiers[0] ?? '');
+  for (;;) {
     const said = trial.tiers.get(tier);
-    if (said === undefined) continue; // an outage: straight up
-    asked.push(said);
-    best = { answer: said, by: tier };
-    const threshold = rungs.below.get(tier);
-    if (threshold === undefined) break;
-    const confidence = confidenceOf(rungs, tier, said);
-    if (confidence !== undefined && confidence >= threshold) break;
-    if (confidence !== undefined && !pay()) break;
+    if (said !== undefined) {
+      asked.push(said);
+      best = { answer: said, by: tier };
+    }
+    const step = stepAfter(climb, tier, said, bucket?.hasToken() ?? true);
+    if (step.kind === 'answer') return best && { trial, ...best, asked };
+    if (step.isPaid) bucket?.take();
+    tier = step.tier;
   }
-  return best && { trial, ...best, asked };
 }
 
-function confidenceOf({ calibration }: Rungs, tier: string, { confidence }: Said): number | undefined {
-  const method = calibration.get(tier);
-  return confidence === undefined || method === undefined ? confidence : calibrated(method, confidence);
+/** What follows from what the tier said, with time enough; a tier that said nothing had an outage. */
+export function stepAfter(
+  climb: Pick<Climb, 'tiers' | 'below' | 'calibrations'>,
+  tier: string,
+  said: Pick<Said, 'confidence' | 'digest'> | undefined,
+  hasBudget: boolean,
+): NextStep {
+  const means = { leftMs: Number.POSITIVE_INFINITY, nextP95Ms: 0, hasBudget };
+  if (said === undefined)
+    return nextStep(climb, { tier, class: 'server_fault', confidence: undefined }, undefined, means);
+  return nextStep(climb, { tier, class: 'ok', confidence: confidenceOf(climb, tier, said) }, undefined, means);
+}
+
+function confidenceOf(
+  { calibrations }: Pick<Climb, 'calibrations'>,
+  tier: string,
+  { confidence, digest }: Pick<Said, 'confidence' | 'digest'>,
+): number | undefined {
+  const { file } = calibrationOf(calibrations.get(tier) ?? [], digest);
+  return confidence === undefined || file === undefined ? confidence : calibrated(file.method, confidence);
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Means, nextStep, type TierAnswer } from '../../../gateway/decide/escalate.ts';
+import { type Means, nextStep, rungsOf, type TierAnswer } from '../../../gateway/decide/escalate.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
 import type { TieredModel } from '../../../gateway/policy/policy.ts';
 
@@ -58,7 +58,7 @@ const rows: readonly (readonly [string, Partial<TierAnswer>, number | undefined,
 
 for (const [what, answer, asked, means, expected] of rows) {
   test(what, () => {
-    const step = nextStep(LADDER, { ...SURE, ...answer }, asked, { ...PLENTY, ...means });
+    const step = nextStep(rungsOf(LADDER), { ...SURE, ...answer }, asked, { ...PLENTY, ...means });
     const told =
       step.kind === 'answer'
         ? ['answer', step.degraded]

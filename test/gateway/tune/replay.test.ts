@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { pictureOf } from '../../../gateway/tune/picture.ts';
 import { replay } from '../../../gateway/tune/replay.ts';
 import type { Said, Trial } from '../../../gateway/tune/trial.ts';
-import { type Rungs, walkAll } from '../../../gateway/tune/walk.ts';
+import { type Climb, walkAll } from '../../../gateway/tune/walk.ts';
 
-const LADDER: Rungs = {
+const LADDER: Climb = {
   tiers: ['fast', 'accurate'],
   start: 'fast',
   below: new Map([['fast', 0.8]]),
-  calibration: new Map(),
+  calibrations: new Map(),
   budget: undefined,
 };
 
@@ -98,8 +98,17 @@ test('a tier without an answer is passed over, one without a confidence is not b
 });
 
 test('calibration is applied before the threshold', () => {
-  const doubtful = { ...LADDER, calibration: new Map([['fast', { kind: 'temperature' as const, temperature: 4 }]]) };
-  assert.ok(walkAll(doubtful, trials(10)).every(({ by }) => by === 'accurate'));
+  const method = { kind: 'temperature' as const, temperature: 4 };
+  const calibrations = new Map([['fast', [{ sha256: 'a'.repeat(64), method, escalated: undefined }]]]);
+  const by = (digest: string) => {
+    const of = trials(10).map(({ tiers, ...trial }) => ({
+      ...trial,
+      tiers: new Map([...tiers].map(([tier, said]) => [tier, { ...said, digest }])),
+    }));
+    return walkAll({ ...LADDER, calibrations }, of).filter((walk) => walk.by === 'accurate').length;
+  };
+  assert.equal(by('a'.repeat(64)), 10);
+  assert.equal(by('b'.repeat(64)), 2, 'a calibration of another model file is not used, as in live traffic');
 });
 
 test('the picture is SVG that escapes names, and there is none without costs', () => {
