@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { errorBody } from '../errors.ts';
+import { Pipeline } from './pipeline.ts';
 
 export type ConnectionLimits = {
   readonly maxConnections: number;
@@ -11,12 +12,8 @@ export type ConnectionLimits = {
   readonly onCut: (reason: 'too_many_connections' | 'answer_not_taken') => void;
 };
 
-/** A request without a whole answer so far, and what is to happen when it is over. */
-type Exchange = { readonly response: ServerResponse; whenOver: (() => void) | undefined };
-
 type Connection = {
-  /** Oldest first. */
-  readonly exchanges: Map<IncomingMessage, Exchange>;
+  readonly pipeline: Pipeline;
   /** What ends it once every earlier request is answered. */
   atRest: (() => void) | undefined;
   /** Bytes that the system has taken, as of the last sweep that found some waiting, and since when it was that many. */
@@ -61,6 +58,7 @@ export class Connections {
   endAfterAnswer(socket: Socket, isUnread: boolean): void {
     this.#closing.add(socket);
     if (isUnread) socket.destroySoon = () => lingerAndClose(socket);
+    this.#open.get(socket)?.pipeline.end();
   }
 
   /** Ends a connection on which no request can be made out any more, after the answers to those before. */
@@ -72,22 +70,37 @@ export class Connections {
       socket.end(answer);
       lingerAndClose(socket);
     };
-    if (awaitsAnswers(connection)) connection.atRest = end;
+    if (connection.pipeline.awaitsAnswers) connection.atRest = end;
     else end();
+  }
+
+  /** Does this when every earlier request of its connection is over. Once for each request. */
+  whenTurn(request: IncomingMessage, run: () => void): void {
+    const pipeline = this.#open.get(request.socket)?.pipeline;
+    if (pipeline === undefined) run();
+    else pipeline.whenTurn(request, run);
   }
 
   /** Does this once the request is over: answered to its last byte, or its connection gone. Once for each request. */
   whenOver(request: IncomingMessage, run: () => void): void {
-    const exchange = this.#open.get(request.socket)?.exchanges.get(request);
-    if (exchange === undefined) run();
-    else exchange.whenOver = run;
+    const pipeline = this.#open.get(request.socket)?.pipeline;
+    if (pipeline === undefined) run();
+    else pipeline.whenOver(request, run);
+  }
+
+  /**
+   * The request that is arriving is late. Where it had to wait for earlier ones, it is looked at again, once it has had
+   * `ms` of its own; true then.
+   */
+  putOff(socket: Socket, ms: number, again: () => void): boolean {
+    return this.#open.get(socket)?.pipeline.putOff(ms, again) ?? false;
   }
 
   #take(socket: Socket): void {
     const isFull = this.#open.size >= this.#limits.maxConnections;
     if (isFull) this.#limits.onCut('too_many_connections');
     if (isFull && !this.#cutLongestIdle()) return void this.#turnAway(socket);
-    this.#open.set(socket, { exchanges: new Map(), atRest: undefined, flushed: 0, stalledAt: undefined });
+    this.#open.set(socket, { pipeline: new Pipeline(socket), atRest: undefined, flushed: 0, stalledAt: undefined });
     this.#idle.add(socket);
     socket.once('close', () => this.#forget(socket));
   }
@@ -115,18 +128,18 @@ export class Connections {
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
     this.#idle.delete(socket);
-    connection.exchanges.set(request, { response, whenOver: undefined });
+    connection.pipeline.begin(request, response);
     response.once('close', () => this.#end(socket, connection, request));
   }
 
   #end(socket: Socket, connection: Connection, request: IncomingMessage): void {
-    const { exchanges } = connection;
-    exchanges.get(request)?.whenOver?.();
-    exchanges.delete(request);
+    const { pipeline } = connection;
+    pipeline.over(request);
     if (!this.#open.has(socket)) return;
-    if (connection.atRest !== undefined && !awaitsAnswers(connection)) connection.atRest();
+    if (connection.atRest !== undefined && !pipeline.awaitsAnswers) connection.atRest();
     else if (!request.complete && !this.#closing.has(socket)) this.#endOvertaken(socket, request);
-    else if (exchanges.size === 0) this.#idle.add(socket);
+    else if (pipeline.isEmpty) this.#idle.add(socket);
+    else pipeline.goOn();
   }
 
   /** An answer was whole before its request was; what is still on the way is no new request. */
@@ -137,14 +150,10 @@ export class Connections {
   }
 
   #forget(socket: Socket): void {
-    const exchanges = this.#open.get(socket)?.exchanges;
+    const pipeline = this.#open.get(socket)?.pipeline;
     this.#open.delete(socket);
     this.#idle.delete(socket);
-    // Node tells the end of a connection to the answer that has its turn, and not to those that wait for theirs.
-    for (const { response } of exchanges?.values() ?? [])
-      if (response.socket === null && !response.writableFinished) response.emit('close');
-    for (const { whenOver } of exchanges?.values() ?? []) whenOver?.();
-    exchanges?.clear();
+    pipeline?.gone();
   }
 
   #sweep(now: number): void {
@@ -171,12 +180,6 @@ export function rawAnswer(status: string, message: string, header = ''): Buffer 
 }
 
 const FULL = rawAnswer('503 Service Unavailable', 'too many connections; try again', 'retry-after: 1\r\n');
-
-/** Whether requests before the unreadable one are still being answered; one that is not here whole is that one itself. */
-function awaitsAnswers({ exchanges }: Connection): boolean {
-  for (const request of exchanges.keys()) if (request.complete) return true;
-  return false;
-}
 
 function lingerAndClose(socket: Socket): void {
   socket.end();

@@ -1,6 +1,12 @@
 // A fastify app that answers every mistake as {"error": "..."}, and knows how to drain.
 import type { Socket } from 'node:net';
-import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
+import Fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type HookHandlerDoneFunction,
+} from 'fastify';
 import { errorBody, SluiceError } from '../errors.ts';
 import { dropClaims, type TrustedProxies } from './claims.ts';
 import { Connections, rawAnswer } from './connections.ts';
@@ -89,6 +95,9 @@ function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptio
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     if (connections.isClosing(raw.socket)) return void reply.hijack(); // never answered, so never served either
+    connections.whenTurn(raw, () => guard(request, reply, done));
+  });
+  const guard = ({ raw, is404 }: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = raw;
     const refusal = refuseFraming({ method, target, httpVersion, rawHeaders });
     if (refusal !== undefined) {
@@ -99,8 +108,8 @@ function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptio
     if (raw.headers.upgrade !== undefined) endAfterAnswer(reply, connections);
     dropClaims(raw, trustedProxies);
     // Said before the body is read.
-    done(request.is404 ? new SluiceError('UNKNOWN_PATH', paths) : undefined);
-  });
+    done(is404 ? new SluiceError('UNKNOWN_PATH', paths) : undefined);
+  };
 }
 
 /** Last of all hooks: what an answer says of its connection, and that the connection then does so. */
@@ -164,7 +173,7 @@ function toSluiceError(error: FastifyError | SluiceError): SluiceError {
 
 /** Bytes that are no HTTP request, or not one in time: there is no reply to send it with, only the socket. */
 function refuseSocket(
-  { onRefused }: ListenerOptions,
+  options: ListenerOptions,
   connections: Connections,
   error: NodeJS.ErrnoException,
   socket: Socket,
@@ -172,9 +181,12 @@ function refuseSocket(
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
   // Bytes after a request that said it was the last: it is answered, they are not (RFC 9112 section 9.6).
   if (error.code === 'HPE_CLOSED_CONNECTION' || connections.isClosing(socket)) return;
+  const again = () => refuseSocket(options, connections, error, socket);
+  if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && connections.putOff(socket, options.limits.requestTimeoutMs, again))
+    return;
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && endLate(socket)) return;
   const { reason, status } = UNREADABLE[error.code ?? ''] ?? { reason: 'bad_request', status: '400 Bad Request' };
-  onRefused(reason);
+  options.onRefused(reason);
   connections.refuse(socket, rawAnswer(status, `the request could not be read: ${status.slice(4).toLowerCase()}`));
 }
 
