@@ -11,11 +11,13 @@ import { Digests } from './forward/digests.ts';
 import { Fleet } from './forward/fleet.ts';
 import { addPassthrough } from './forward/passthrough.ts';
 import { ReadinessProbes } from './forward/readiness.ts';
+import { UnreadyVersions } from './forward/unready.ts';
 import { standingOf, unjudgedOf } from './judge/told.ts';
 import { createExposer } from './observe/expose.ts';
 import { FaultLog } from './observe/fault-log.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { addReadinessMetrics } from './observe/readiness-metrics.ts';
 import { createRecorder } from './observe/record.ts';
 import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
@@ -65,6 +67,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   addStoreMetrics(metrics.registry, store.health);
+  addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
     admission: upstream.admission,
     fleet: upstream.fleet,
@@ -129,6 +132,7 @@ type Upstream = {
   /** Which model files answer. */
   readonly digests: Digests;
   readonly admission: Admission;
+  readonly unready: UnreadyVersions;
   readonly servers: () => ReturnType<Fleet['readings']>;
   readonly start: () => Promise<void>;
   readonly update: (policy: Policy) => void;
@@ -151,10 +155,15 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
     else log.warn({ model, version: label, reason }, 'a candidate is withheld: the baseline answers in its place');
   });
   const probes = new ReadinessProbes(fleet, policy);
+  const unready = new UnreadyVersions(fleet, policy, ({ model, version, role, unready }) => {
+    if (unready === undefined) log.info({ model, version, role }, 'a version has a ready server again');
+    else log.warn({ model, version, role, since: unready.since }, unready.sentence);
+  });
   return {
     fleet,
     digests,
     admission,
+    unready,
     servers: () => fleet.readings(performance.now()),
     // So that the first callers find their servers and their candidate; not longer, for a fleet may start after us.
     start: () =>
@@ -169,10 +178,12 @@ function openUpstream(policy: Policy, log: Logger): Upstream {
       void digests.learn(calibratedIn(next));
       admission.update(next);
       probes.update(next);
+      unready.update(next);
     },
     close: async () => {
       admission.close();
       probes.close();
+      unready.close();
       await fleet.close();
     },
   };
@@ -261,6 +272,7 @@ function createApps(
       models: rollouts.models,
       standing: inForce.standing,
       withheld: admission.withheld,
+      unreadyOf: (model, version) => upstream.unready.of(model, version),
       shadowsOf: shadows.standingsOf,
       ladderOf: (model) => tiering.standingOf(model),
       ...standingsOf(rollouts),

@@ -15,6 +15,11 @@ export type StatusInput = {
   readonly standing: PolicyStanding;
   /** Candidates that receive no traffic, with the reason. */
   readonly withheld: ReadonlyMap<Version, string>;
+  /** Since when a version has no ready server (ISO time), and what its servers say; undefined when it has one. */
+  readonly unreadyOf: (
+    model: string,
+    version: string,
+  ) => { readonly since: string; readonly sentence: string } | undefined;
   readonly rollouts: readonly RolloutStanding[];
   /** Where copies of a model's requests go, and what became of them. */
   readonly shadowsOf: (model: string) => readonly ShadowStatus[];
@@ -74,6 +79,7 @@ export function statusOf({
   standing,
   servers,
   withheld,
+  unreadyOf,
   rollouts,
   shadowsOf,
   ladderOf,
@@ -87,7 +93,10 @@ export function statusOf({
     store,
     refusals,
     models: Object.fromEntries(
-      [...models].map(([name, model]) => [name, modelStatus(model, { withheld, rollouts, shadowsOf, ladderOf })]),
+      [...models].map(([name, model]) => [
+        name,
+        modelStatus(model, { withheld, unreadyOf, rollouts, shadowsOf, ladderOf }),
+      ]),
     ),
     // A name that leads to several addresses is a server at each of them.
     fleet: Object.fromEntries(
@@ -98,7 +107,13 @@ export function statusOf({
 
 function modelStatus(
   model: Model,
-  { withheld, rollouts, shadowsOf, ladderOf }: Pick<StatusInput, 'withheld' | 'rollouts' | 'shadowsOf' | 'ladderOf'>,
+  {
+    withheld,
+    unreadyOf,
+    rollouts,
+    shadowsOf,
+    ladderOf,
+  }: Pick<StatusInput, 'withheld' | 'unreadyOf' | 'rollouts' | 'shadowsOf' | 'ladderOf'>,
 ) {
   if (model.kind === 'tiers')
     return {
@@ -124,7 +139,12 @@ function modelStatus(
       standing: rollouts.find((standing) => standing.id === id && standing.model === model.name),
     })),
     shadows: shadowsOf(model.name),
-    versions: Object.fromEntries([...model.versions.values()].map(({ label, servers }) => [label, { servers }])),
+    versions: Object.fromEntries(
+      [...model.versions.values()].map(({ label, servers }) => [
+        label,
+        { servers, unready: unreadyOf(model.name, label) },
+      ]),
+    ),
   };
 }
 

@@ -44,7 +44,10 @@ function modelText(name: string, model: Status['models'][string]): string {
     ...(standing === undefined ? [] : [rolloutText(standing, model.rollouts.length > 1)]),
     ...(withheld === undefined ? [] : [`  withheld: ${withheld}`]),
   ]);
-  return [`${name}: baseline ${model.baseline}`, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
+  const unready = Object.values(model.versions).flatMap((version) =>
+    version.unready === undefined ? [] : [`  ! ${version.unready.sentence}`],
+  );
+  return [`${name}: baseline ${model.baseline}`, ...unready, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
 }
 
 function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus | undefined): string {

@@ -91,7 +91,7 @@ export class Admission {
     if (metadata === undefined) return 'untold';
     for (const seat of this.#fleet.placementOf(version).seats) {
       const seen = await look(seat.server, metadata);
-      if (seen === undefined || seen.status === 503 || seen.status === 404) continue; // not here, or not yet
+      if ('silence' in seen || seen.status === 503 || seen.status === 404) continue; // not here, or not yet
       return (seen.status === 200 ? signatureIn(seen.json) : undefined) ?? 'untold';
     }
     return 'silent';

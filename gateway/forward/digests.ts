@@ -57,7 +57,8 @@ export class Digests {
       known.askAt = performance.now() + RETRY_MS;
       return;
     }
-    const told = (await look(seat.server, path))?.json as { parameters?: { sha256?: unknown } } | undefined;
+    const seen = await look(seat.server, path);
+    const told = ('silence' in seen ? undefined : seen.json) as { parameters?: { sha256?: unknown } } | undefined;
     const sha256 = told?.parameters?.sha256;
     if (typeof sha256 === 'string') known.digest = sha256;
     else known.askAt = performance.now() + RETRY_MS;

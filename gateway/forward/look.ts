@@ -8,8 +8,11 @@ const MAX_BYTES = 1024 * 1024;
 /** What a server says at a path: a status, and its JSON when that is what it sent. */
 export type Seen = { readonly status: number; readonly json: unknown };
 
-/** Looks at a path of a server, outside its in-flight cap. Undefined when there is no whole answer within a second. */
-export async function look(server: Server, path: string): Promise<Seen | undefined> {
+/** There is no whole answer within a second, and why. */
+export type Silence = { readonly silence: string };
+
+/** Looks at a path of a server, outside its in-flight cap. */
+export async function look(server: Server, path: string): Promise<Seen | Silence> {
   try {
     const { statusCode, body } = await server.pool.request({
       path,
@@ -21,13 +24,19 @@ export async function look(server: Server, path: string): Promise<Seen | undefin
     let bytes = 0;
     for await (const chunk of body) {
       bytes += (chunk as Buffer).length;
-      if (bytes > MAX_BYTES) return undefined;
+      if (bytes > MAX_BYTES) return { silence: 'the answer is over 1 MiB' };
       chunks.push(chunk as Buffer);
     }
     return { status: statusCode, json: parse(Buffer.concat(chunks).toString('utf8')) };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return { silence: whyNot(error as Error) };
   }
+}
+
+/** In a few words: a name that leads to several addresses fails with one error for each. */
+function whyNot(error: Error & { readonly errors?: readonly Error[] }): string {
+  if (error.name === 'TimeoutError') return `no answer within ${WITHIN_MS} ms`;
+  return error.message || error.errors?.map(({ message }) => message).join(', ') || error.name;
 }
 
 function parse(text: string): unknown {

@@ -71,9 +71,12 @@ export class ReadinessProbes {
     const ready = pathOf(hasV2 || version.protocol === 'http' ? version : { ...version, protocol: 'v1' }, 'ready');
     if (ready === undefined) return;
     seat.readyAt = performance.now(); // or a slow answer would be asked for again and again
-    const said = readinessIn(await look(seat.server, ready));
+    const seen = await look(seat.server, ready);
+    seat.silence = 'silence' in seen ? seen.silence : undefined;
+    if ('silence' in seen) return; // whether it answers at all is a matter of its health
+    const said = readinessIn(seen);
     if (said === undefined) return;
-    seat.noteReady(said, performance.now());
+    seat.noteReady(said, performance.now(), said ? undefined : wordsOf(seen));
     if (!said) this.#notReady.add([placement, seat]);
   }
 }
@@ -90,12 +93,18 @@ function* probedIn({ models }: Policy): Generator<Version, void> {
  * (KServe, ours), 200 or 400 with an empty body (Triton, MLServer), 404 when it has no such version, `model_version_status`
  * (TensorFlow Serving).
  */
-export function readinessIn(seen: Seen | undefined): boolean | undefined {
-  if (seen === undefined) return undefined; // whether it answers at all is a matter of its health
-  const { status, json } = seen;
+export function readinessIn({ status, json }: Seen): boolean | undefined {
   if (status === 400 || status === 404 || status === 503) return false;
   if (status !== 200) return undefined;
   const { ready, model_version_status: states } = (json ?? {}) as { ready?: unknown; model_version_status?: unknown };
   if (Array.isArray(states)) return states.some((each: { state?: unknown }) => each?.state === 'AVAILABLE');
   return ready !== false;
+}
+
+const MOST_CHARACTERS = 200;
+
+/** What a server says of a version that is not ready: the status, and its error where it has one. */
+function wordsOf({ status, json }: Seen): string {
+  const { error } = (json ?? {}) as { error?: unknown };
+  return typeof error === 'string' && error !== '' ? `${status}: ${error.slice(0, MOST_CHARACTERS)}` : String(status);
 }

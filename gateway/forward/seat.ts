@@ -12,6 +12,10 @@ export class Seat {
   readonly server: Server;
   /** Whether the server last said that it has this version ready; true until it says otherwise. */
   isReady = true;
+  /** What it answered when it said that it has not: the status and its error. */
+  refusal: string | undefined;
+  /** Why the server gave no answer when it was last asked whether it has this version ready; undefined when it gave one. */
+  silence: string | undefined;
   /** When that was last asked or learnt. */
   readyAt = Number.NEGATIVE_INFINITY;
   #latency: Ewma = UNKNOWN;
@@ -51,9 +55,10 @@ export class Seat {
     this.#answered = 0;
   }
 
-  noteReady(isReady: boolean, now: number): void {
+  noteReady(isReady: boolean, now: number, refusal?: string): void {
     if (!isReady) this.cooled();
     this.isReady = isReady;
+    this.refusal = isReady ? undefined : (refusal ?? this.refusal);
     this.readyAt = now;
   }
 

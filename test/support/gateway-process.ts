@@ -12,6 +12,8 @@ export type GatewayProcess = {
   readonly child: Child;
   /** What it has written to standard error so far. */
   readonly told: () => string;
+  /** What it has written to standard output so far: its log, at level warn. */
+  readonly log: () => string;
   /** Resident memory in MiB: now, and the most so far (proc(5), VmRSS and VmHWM). */
   readonly memory: () => { readonly now: number; readonly most: number };
 };
@@ -29,7 +31,10 @@ export async function gatewayProcess(
   const child = new Child(['gateway', '--policy', file, ...ports, ...data, ...args], { env, output: 'pipe' });
   undo(t, () => child.stop());
   let told = '';
-  child.process.stdout?.resume();
+  let log = '';
+  child.process.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
   child.process.stderr?.setEncoding('utf8').on('data', (text: string) => {
     told += text;
   });
@@ -39,5 +44,5 @@ export async function gatewayProcess(
     const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
     return { now: mebibytes('VmRSS'), most: mebibytes('VmHWM') };
   };
-  return { url, adminUrl, child, told: () => told, memory };
+  return { url, adminUrl, child, told: () => told, log: () => log, memory };
 }

@@ -51,6 +51,9 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
     { class: 'card', 'aria-label': `model ${name}` },
     heading,
     el('p', {}, 'Baseline ', el('strong', {}, model.baseline), `, of ${Object.keys(model.versions).join(', ')}`),
+    ...Object.values(model.versions).flatMap(({ unready }) =>
+      unready === undefined ? [] : [el('p', { class: 'bad' }, sentenceCase(unready.sentence))],
+    ),
     ...splitLines(model),
     ...experiments.flatMap((report) => (report.model === name ? experimentLines(report) : [])),
     ...model.rollouts.flatMap((rollout) => [
@@ -61,6 +64,10 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
     ]),
     ...model.shadows.flatMap((shadow) => shadowLines(name, shadow, again)),
   );
+}
+
+function sentenceCase(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function splitLines({ experiment }: ServedStatus): Child[] {
