@@ -1,7 +1,7 @@
 // The conductor of one request to a ladder of tiers: ask a tier, read how sure it was, climb or answer. What follows from an
 // answer is decided in decide/escalate.ts.
 import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf } from './choose.ts';
-import { confidenceOf } from './decide/confidence.ts';
+import { confidenceIn } from './decide/confidence.ts';
 import { type Degradation, nextStep, rungsOf } from './decide/escalate.ts';
 import type { Answer, Facts } from './flow.ts';
 import type { SendOptions } from './forward/send.ts';
@@ -73,7 +73,7 @@ function stepAfter(
   const length = answer.headers['inference-header-content-length'];
   const isRead = answer.class === 'ok' && from !== undefined && ladder.escalation?.below.has(tier);
   const claimed = isRead
-    ? confidenceOf(from, answer.body, length === undefined ? undefined : String(length))
+    ? confidenceIn(from, answer.body, length === undefined ? undefined : String(length))
     : undefined;
   const files = ladder.escalation?.calibrations.get(tier);
   const confidence =

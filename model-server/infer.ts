@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppDeps, answerBody, targetOf } from './answer.ts';
-import { confidenceOf } from './confidence.ts';
+import { tensorConfidence } from './confidence.ts';
 import { clientLeft, deadlinePassed, hasLeft, hearOfLeaving, inTime, readDeadline, timeLeft } from './deadline.ts';
 import { RequestError, tooLarge } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
@@ -131,5 +131,5 @@ function refuseLarge(inputs: readonly Tensor[], { hasRows, settings }: ReadyVers
 
 function confidenceIn({ outputs }: RunResult, { settings: { confidence } }: ReadyVersion): number | undefined {
   const output = confidence && outputs.find(({ name }) => name === confidence.output);
-  return output && confidenceOf(output, confidence.as);
+  return output && tensorConfidence(output, confidence.as);
 }

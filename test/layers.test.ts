@@ -16,7 +16,9 @@ type Rule = {
 const FLOW = ['gateway/flow.ts'];
 /** Pure, and what every salt means. */
 const SALT = 'gateway/policy/salt.ts';
-const SHARED = [...FLOW, 'gateway/errors.ts', 'gateway/policy/', 'model-server/protocol.ts'];
+/** What both sides of the wire have in common: pure, and all that the gateway may import of the model server. */
+const PROTOCOL = ['model-server/protocol.ts', 'model-server/protocol/'];
+const SHARED = [...FLOW, 'gateway/errors.ts', 'gateway/policy/', ...PROTOCOL];
 const PURE = ['node:crypto', 'node:zlib'];
 const ANYTHING: Rule = { ours: ['gateway/', 'model-server/'] };
 
@@ -26,8 +28,9 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/errors.ts', { ours: [] }],
   ['gateway/version.ts', { ours: [] }],
   ['model-server/protocol.ts', { ours: [], packages: [] }],
+  ['model-server/protocol/', { ours: [], packages: [] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
-  ['gateway/decide/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
+  ['gateway/decide/', { ours: [...FLOW, SALT, ...PROTOCOL, 'type:gateway/policy/'], packages: PURE }],
   ['gateway/judge/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
   ['gateway/judge/schema.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
   ['gateway/judge/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],

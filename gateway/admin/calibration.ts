@@ -5,7 +5,7 @@ import { SluiceError } from '../errors.ts';
 import type { Comparison } from '../observe/compare/comparison.ts';
 import { type Store, StoreUnavailable } from '../observe/store/store.ts';
 import type { Model, TieredModel } from '../policy/policy.ts';
-import { fromComparisons } from '../tune/from-comparisons.ts';
+import { fromComparisons, whyNotLogged } from '../tune/from-comparisons.ts';
 import { type Reliability, reliabilityOf } from '../tune/reliability.ts';
 import { isRight } from '../tune/trial.ts';
 import { requireReader } from './auth.ts';
@@ -26,14 +26,27 @@ export type CalibrationReport = {
   readonly calibrated: Reliability | undefined;
 };
 
+/** A tier whose claims the comparisons do not hold. */
+export type NoCalibrationReport = {
+  readonly model: string;
+  readonly tier: string;
+  readonly last: string;
+  readonly why: string;
+};
+
+export type TierReport = CalibrationReport | NoCalibrationReport;
+
 const PAGE = 500;
 const PAGES = 4;
 /** The console asks every few seconds, and the curve moves slowly. */
 const KEPT_MS = 5000;
 
-/** Adds `GET /api/calibration`: a report for each tier whose answers a shadow compares with the last tier's. */
+/**
+ * Adds `GET /api/calibration`: a report for each tier whose answers a shadow compares with the last tier's, or why there is
+ * none.
+ */
 export function addCalibrationRoutes(app: FastifyInstance, { token, models, store }: CalibrationRoutesDeps): void {
-  let kept: { readonly at: number; readonly reports: readonly CalibrationReport[] } | undefined;
+  let kept: { readonly at: number; readonly reports: readonly TierReport[] } | undefined;
   app.get('/api/calibration', async (request, reply) => {
     requireReader(request, token);
     if (kept === undefined || performance.now() - kept.at > KEPT_MS)
@@ -42,11 +55,8 @@ export function addCalibrationRoutes(app: FastifyInstance, { token, models, stor
   });
 }
 
-async function reportsOf(
-  models: ReadonlyMap<string, Model>,
-  store: Pick<Store, 'comparisons'>,
-): Promise<CalibrationReport[]> {
-  const reports: CalibrationReport[] = [];
+async function reportsOf(models: ReadonlyMap<string, Model>, store: Pick<Store, 'comparisons'>): Promise<TierReport[]> {
+  const reports: TierReport[] = [];
   for (const ladder of models.values()) {
     if (ladder.kind !== 'tiers' || ladder.escalation === undefined) continue;
     const last = [...ladder.ladder.keys()].at(-1) ?? '';
@@ -55,6 +65,12 @@ async function reportsOf(
         ({ target }) => target.version === undefined && target.model === ladder.ladder.get(last)?.name,
       );
       if (shadow === undefined || tier === last) continue;
+      const from = ladder.escalation.confidence.get(tier);
+      const why = from && whyNotLogged(from);
+      if (why !== undefined) {
+        reports.push({ model: ladder.name, tier, last, why });
+        continue;
+      }
       const report = reportOf(ladder, tier, last, await newest(store, model.name, shadow.name));
       if (report.claimed.count > 0) reports.push(report);
     }

@@ -1,6 +1,6 @@
 // Labelled requests to every tier of a ladder through a running gateway: what each says, how sure it is, and what it costs.
 import { Pool } from 'undici';
-import { confidenceOf } from '../decide/confidence.ts';
+import { confidenceIn } from '../decide/confidence.ts';
 import { rungsOf } from '../decide/escalate.ts';
 import { startTier } from '../decide/tiers.ts';
 import { View } from '../decide/view.ts';
@@ -201,7 +201,7 @@ async function ask(
     if (response.statusCode !== 200) return `${response.statusCode} ${body.toString('utf8', 0, 200)}`;
     const given = answerIn(body, answer ?? outputOf(from), answer === undefined);
     if (given === undefined) return `no answer could be read from ${body.toString('utf8', 0, 120)}`;
-    const confidence = from === undefined ? undefined : confidenceOf(from, body, undefined);
+    const confidence = from === undefined ? undefined : confidenceIn(from, body, undefined);
     return { answer: given, latencyMs, ...(confidence === undefined ? {} : { confidence }) };
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;

@@ -4,7 +4,7 @@ import type { Comparison } from '../observe/compare/comparison.ts';
 import type { Page } from '../observe/store/store.ts';
 import type { Policy, TieredModel } from '../policy/policy.ts';
 import { didYouMean } from '../policy/suggest.ts';
-import { fromComparisons, type TiersOf } from '../tune/from-comparisons.ts';
+import { fromComparisons, type TiersOf, whyNotLogged } from '../tune/from-comparisons.ts';
 import type { Trial } from '../tune/trial.ts';
 import { ADMIN_OPTIONS, type AdminClient, adminClient } from './admin-client.ts';
 import { countText } from './amounts.ts';
@@ -121,7 +121,7 @@ async function logged(values: TrialValues, policy: Policy, ladder: TieredModel):
     const isPriced = file.trials.every(({ tiers }) => [...tiers.values()].every(({ cost }) => cost !== undefined));
     return { trials: file.trials, costs: isPriced ? 'measured' : 'none', notes: [], source: values.logged };
   }
-  requireHighest(ladder);
+  requireLoggable(ladder);
   const comparisons =
     file?.comparisons ?? (await download(adminClient(values.admin, process.env), ladder, values.limit));
   const labels = values.labels === '' ? new Map<string, string>() : readLabels(values.labels);
@@ -144,11 +144,11 @@ async function logged(values: TrialValues, policy: Policy, ladder: TieredModel):
   };
 }
 
-/** Comparisons hold the highest probability and nothing else of an answer's confidence. */
-function requireHighest({ escalation, name }: TieredModel): void {
-  for (const from of escalation?.confidence.values() ?? [])
-    if (from.from === 'output' && from.as !== 'max')
-      throw new UserError(`logged pairs hold the highest probability, and ${name} reads its ${from.as}: use --inputs`);
+function requireLoggable({ escalation }: TieredModel): void {
+  for (const from of escalation?.confidence.values() ?? []) {
+    const why = whyNotLogged(from);
+    if (why !== undefined) throw new UserError(`${why}: use --inputs`);
+  }
 }
 
 async function download(client: AdminClient, ladder: TieredModel, limit: number): Promise<Comparison[]> {

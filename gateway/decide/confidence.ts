@@ -1,64 +1,60 @@
 // How sure a model was of an answer, read from the answer itself.
+import { confidenceOf, widthOf } from '../../model-server/protocol/confidence.ts';
 import type { ConfidenceFrom } from '../policy/policy.ts';
 import { readJson, valueAt } from './inside.ts';
 
-/** Probabilities that were rounded may sum to a little more than one. */
-const ROUNDING = 1e-3;
-
 /** An output of an answer: its values, or its bytes in a binary answer. */
 type Output = { readonly shape: readonly number[]; readonly datatype: string; readonly data: unknown };
+
+/** Numbers in row-major order, `width` of them a row. */
+type Rows = { readonly values: readonly unknown[]; readonly width: number };
 
 /**
  * The confidence of an answer, in [0, 1]: of a batch that of its least certain row. Undefined when it cannot be read, is
  * missing, no number or out of range: whoever asks must take that for "not sure", never for "sure".
  */
-export function confidenceOf(from: ConfidenceFrom, body: Buffer, headerLength: string | undefined): number | undefined {
+export function confidenceIn(from: ConfidenceFrom, body: Buffer, headerLength: string | undefined): number | undefined {
   const json = readJson(body, headerLength);
   if (json === undefined) return undefined;
   if (from.from === 'field') return inRange(valueAt(json, from.path));
   if (from.from === 'parameter') return inRange(valueAt(json, ['parameters', from.name]));
   const rows = rowsOf(json, from.name, body, Number(headerLength ?? body.length));
-  if (rows === undefined || rows.length === 0) return undefined;
-  const certainties = rows.map((row) => certaintyOf(row, from.as));
-  return certainties.some((each) => each === undefined) ? undefined : Math.min(...(certainties as number[]));
+  return rows && confidenceOf(rows.values, rows.width, from.as);
 }
 
 function inRange(value: unknown): number | undefined {
   return typeof value === 'number' && value >= 0 && value <= 1 ? value : undefined;
 }
 
-/**
- * `max`: the largest probability. `margin`: how far it is from the second. `entropy`: 1 - H / ln(classes), so 1 is certain
- * and 0 is an even spread (Shannon's H in nats).
- */
-function certaintyOf(row: readonly unknown[], as: 'max' | 'margin' | 'entropy'): number | undefined {
-  if (row.length === 0) return undefined;
-  let [first, second, entropy, sum] = [0, 0, 0, 0];
-  for (const p of row) {
-    if (typeof p !== 'number' || !(p >= 0 && p <= 1 + ROUNDING)) return undefined;
-    sum += p;
-    if (p > 0) entropy -= p * Math.log(p);
-    if (p > first) [first, second] = [p, first];
-    else if (p > second) second = p;
-  }
-  if (sum > 1 + ROUNDING * row.length) return undefined; // scores that are no probabilities
-  if (as === 'max') return Math.min(first, 1);
-  if (as === 'margin') return Math.min(first - second, 1);
-  return row.length === 1 ? 1 : Math.min(1, Math.max(0, 1 - entropy / Math.log(row.length)));
-}
-
 /** The rows of an output of a v2 answer, JSON or binary, or of v1's predictions; undefined when it is not there. */
-function rowsOf(json: object, name: string, body: Buffer, headerLength: number): readonly unknown[][] | undefined {
+function rowsOf(json: object, name: string, body: Buffer, headerLength: number): Rows | undefined {
   const { outputs, predictions } = json as { outputs?: unknown; predictions?: unknown };
-  if (Array.isArray(predictions)) return predictions.map((each) => flat(namedIn(each, name)));
+  if (Array.isArray(predictions)) return predictedRows(predictions.map((each) => namedIn(each, name)));
   if (!Array.isArray(outputs)) return undefined;
   const output = outputNamed(outputs, name, body.subarray(headerLength));
-  if (output === undefined) return undefined;
+  if (output === undefined || !isFloat(output.datatype)) return undefined;
   const values = output.data instanceof Uint8Array ? numbersIn(output) : flat(output.data);
-  const rows = output.shape.length > 1 ? (output.shape[0] ?? 0) : 1;
-  const width = values.length / rows;
-  if (!Number.isInteger(width) || width === 0) return undefined;
-  return Array.from({ length: rows }, (_, i) => values.slice(i * width, (i + 1) * width));
+  const size = output.shape.reduce((product, dim) => product * dim, 1);
+  return values.length === size ? { values, width: widthOf(output.shape) } : undefined;
+}
+
+/** Each prediction is one input's, so numbers without brackets of their own are rows of one. */
+function predictedRows(predictions: readonly unknown[]): Rows | undefined {
+  const rows = predictions.map(flat);
+  const width = innermost(predictions[0]);
+  return rows.every((row) => row.length === rows[0]?.length) ? { values: rows.flat(), width } : undefined;
+}
+
+/** How long the innermost list is; 1 without any. */
+function innermost(value: unknown): number {
+  let [width, inside] = [1, value];
+  while (Array.isArray(inside)) [width, inside] = [inside.length, inside[0]];
+  return width;
+}
+
+/** Whole numbers are labels or counts, whatever their values. */
+function isFloat(datatype: string): boolean {
+  return datatype.startsWith('FP') || datatype === 'BF16';
 }
 
 function namedIn(prediction: unknown, name: string): unknown {

@@ -1,6 +1,7 @@
 // Logged comparisons of one tier with another, as trials. Only those of shadows serve: they are a random sample of all
 // requests, while what was escalated is not.
 import type { Comparison } from '../observe/compare/comparison.ts';
+import type { ConfidenceFrom } from '../policy/policy.ts';
 import type { Said, Trial } from './trial.ts';
 
 /** The tiers that a shadow compares: the model's own, and that of the model it copies to; undefined for another shadow. */
@@ -11,6 +12,23 @@ export type FromComparisons = {
   /** Comparisons that tell nothing of a single answer: one side failed, several rows, values that were not compared. */
   readonly skipped: number;
 };
+
+/** The parameter of an answer whose value a comparison keeps as the confidence. */
+const KEPT_PARAMETER = 'confidence';
+
+/**
+ * Why logged comparisons say nothing about this confidence; undefined when they do. Of each answer they keep the parameter
+ * `confidence`, or without one the highest probability of the compared output.
+ */
+export function whyNotLogged(from: ConfidenceFrom): string | undefined {
+  const isKept = from.from === 'output' ? from.as === 'max' : from.from === 'parameter' && from.name === KEPT_PARAMETER;
+  return isKept ? undefined : `logged pairs hold the highest probability, and this ladder reads ${textOf(from)}`;
+}
+
+function textOf(from: ConfidenceFrom): string {
+  if (from.from === 'output') return `the ${from.as} of the output ${from.name}`;
+  return from.from === 'field' ? `the field ${from.path.join('.')}` : `the parameter ${from.name}`;
+}
 
 /**
  * Trials by request id: the comparisons of one request with several tiers become one trial. `costs` are the policy's, by

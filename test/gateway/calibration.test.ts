@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 const [FITTED, OTHER] = ['a'.repeat(64), 'b'.repeat(64)];
 
 /** A small tier that claims 0.9 and has the model file that the test says. */
-async function setUp(t: TestContext, { digest = FITTED, escalate = '', more = '' } = {}) {
+async function setUp(t: TestContext, { digest = FITTED, escalate = '', more = '', as = 'max' } = {}) {
   let current = digest;
   const described: RequestListener = (_request, response) =>
     response.end(JSON.stringify({ name: 'm', parameters: { sha256: current } }));
@@ -34,7 +34,7 @@ models:
       escalate:
         below: { fast: 0.8 }
         budget: 100%
-        confidence: { output: p }
+        confidence: { output: p, as: ${as} }
         calibration: { fast: [{ sha256: ${FITTED}, temperature: 4, fitted: { pairs: 1000, target: labels, on: "2026-11-25"${escalate} } }] }
 `,
   );
@@ -132,3 +132,12 @@ test("the API tells how often the last tier agrees with a tier's claims, before 
   assert.ok(Math.abs(claimed.ece - 0.9) < 1e-6, String(claimed.ece));
   assert.ok(Math.abs((calibrated?.ece ?? 0) - 0.634) < 1e-3, String(calibrated?.ece));
 });
+
+for (const as of ['margin', 'entropy'])
+  test(`the API has no curve for claims of ${as}, which comparisons do not keep, and says so`, async (t) => {
+    const { running, tier } = await setUp(t, { as });
+    await tier();
+    const answer = await (await fetch(`${running.adminUrl}/api/calibration`)).json();
+    const why = `logged pairs hold the highest probability, and this ladder reads the ${as} of the output p`;
+    assert.deepEqual(answer, { tiers: [{ model: 'm', tier: 'fast', last: 'accurate', why }] });
+  });

@@ -1,6 +1,6 @@
 // A ladder of tiers: who answers, what it saves, and how far its claims of confidence can be trusted.
 import { type Child, el, percent, tableOf } from './dom.ts';
-import type { CalibrationReport, LadderStatus } from './types.ts';
+import type { LadderStatus, TierReport } from './types.ts';
 
 const IGNORED = {
   other_file: 'ignored: the server has another model file than the one it was fitted on. Tune again.',
@@ -10,7 +10,7 @@ const IGNORED = {
 export function ladderLines(
   tiers: Readonly<Record<string, string>>,
   ladder: LadderStatus | undefined,
-  reports: readonly CalibrationReport[],
+  reports: readonly TierReport[],
 ): Child[] {
   const names = Object.entries(tiers).map(([tier, model]) => `${tier} (${model})`);
   const lines: Child[] = [el('p', {}, `Tiers ${names.join(' → ')}`)];
@@ -69,7 +69,10 @@ function alarms({ isAlarmed, isDrifting, wantedShare, expectedShare, calibration
 }
 
 /** Claimed beside right, as a curve in a table: a bar for each, so that a glance finds where they part. */
-function calibrationLines({ tier, last, claimed, calibrated }: CalibrationReport): Child[] {
+function calibrationLines(report: TierReport): Child[] {
+  const { tier, last } = report;
+  if ('why' in report) return [el('p', { class: 'quiet' }, `Confidence of ${tier}: no curve, for ${report.why}.`)];
+  const { claimed, calibrated } = report;
   const shown = calibrated ?? claimed;
   const rows = shown.bins.map(({ confidence, right, count }) => [
     percent(confidence),

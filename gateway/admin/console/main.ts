@@ -4,7 +4,7 @@ import { comparisonPage } from './comparison.ts';
 import { el, tableOf, timeText } from './dom.ts';
 import { textOf } from './order.ts';
 import { overview } from './overview.ts';
-import type { CalibrationReport, ExperimentReport, MarkedSummaries, Status } from './types.ts';
+import type { ExperimentReport, MarkedSummaries, Status, TierReport } from './types.ts';
 
 const EVERY_MS = 3000;
 const HOUR_MS = 3_600_000;
@@ -50,7 +50,7 @@ async function view(hash: string): Promise<View> {
   const status = await get<Status>('/api/status');
   if (kind !== 'shadow') {
     const { experiments } = await get<{ experiments: ExperimentReport[] }>('/api/experiments');
-    const { tiers: calibration } = await get<{ tiers: CalibrationReport[] }>('/api/calibration');
+    const { tiers: calibration } = await get<{ tiers: TierReport[] }>('/api/calibration');
     const key = `models${JSON.stringify([status, experiments, calibration])}`;
     return { key, page: () => overview(status, { experiments, calibration }, again) };
   }

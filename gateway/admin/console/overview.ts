@@ -3,12 +3,12 @@ import { type Child, el, milliseconds, percent, tableOf } from './dom.ts';
 import { ladderLines } from './ladder.ts';
 import { orderButton } from './order.ts';
 import { rolloutLines } from './rollout.ts';
-import type { CalibrationReport, ExperimentReport, ModelStatus, ServedStatus, ShadowStatus, Status } from './types.ts';
+import type { ExperimentReport, ModelStatus, ServedStatus, ShadowStatus, Status, TierReport } from './types.ts';
 
 /** What is told beside the status. */
 export type Reports = {
   readonly experiments: readonly ExperimentReport[];
-  readonly calibration: readonly CalibrationReport[];
+  readonly calibration: readonly TierReport[];
 };
 
 /** The page of all models; `again` shows it anew. */

@@ -9,7 +9,7 @@ export type { RolloutStanding } from '../../judge/told.ts';
 export type { Comparison } from '../../observe/compare/comparison.ts';
 export type { FieldSummary, LatencyBand, Summary } from '../../observe/compare/summary.ts';
 export type { Rate } from '../../observe/statistics/proportion.ts';
-export type { CalibrationReport } from '../calibration.ts';
+export type { TierReport } from '../calibration.ts';
 export type { SubjectSummary, Summaries } from '../comparisons.ts';
 export type { ExperimentReport } from '../experiments.ts';
 export type { LadderStatus, ShadowStatus } from '../status.ts';

@@ -1,3 +1,4 @@
+import { confidenceOf, widthOf } from '../../../model-server/protocol/confidence.ts';
 import type { DetailOf } from './comparison.ts';
 import { isFractional, numbersOf, type Output, rowsOf } from './output.ts';
 import { short } from './short.ts';
@@ -73,14 +74,12 @@ function compareLabels(baseline: Output, candidate: Output): Compared<DetailOf<'
   return { as: 'classification', same: flips === 0, distance, rows, flips, cells: cells.list(), maxDelta: 0 };
 }
 
-/** The highest probability of the first row, where there is one. */
-export function confidenceOf(output: Output): number | undefined {
-  const { rows, width } = rowsOf(output);
-  if (rows === 0 || !isFractional(output)) return undefined;
-  const values = numbersOf(output);
-  const first = values[0] ?? Number.NaN;
-  const confidence = width === 1 ? Math.max(first, 1 - first) : values[highest(values, 0, width)];
-  return confidence !== undefined && confidence >= 0 && confidence <= 1 ? confidence : undefined;
+/** The highest probability of the least certain row; undefined for an output that holds no probabilities. */
+export function highestConfidence(output: Output): number | undefined {
+  if (!isFractional(output)) return undefined;
+  // Predictions have no datatype, and each of them is one input's: numbers without brackets are rows of one.
+  const width = output.datatype === 'JSON' && output.shape.length === 1 ? 1 : widthOf(output.shape);
+  return confidenceOf(numbersOf(output), width, 'max');
 }
 
 /** Place of the highest in a row, the first of equals; -1 when one is NaN. Of a row of one, whether it reaches 0.5. */

@@ -1,7 +1,7 @@
 // One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
 import { hash } from 'node:crypto';
 import type { Pair, Side } from '../../flow.ts';
-import { type Compared, compareClasses, confidenceOf } from './classification.ts';
+import { type Compared, compareClasses, highestConfidence } from './classification.ts';
 import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } from './comparison.ts';
 import { compareEmbeddings } from './embedding.ts';
 import { compareExactly } from './exact.ts';
@@ -148,7 +148,7 @@ function confidenceIn(reading: Answered, { as, output }: CompareSpec): number | 
   if (reading.kind !== 'outputs') return undefined;
   if (reading.confidence !== undefined || as !== 'classification') return reading.confidence;
   const compared = output === undefined ? reading.outputs[0] : reading.outputs.find(({ name }) => name === output);
-  return compared === undefined ? undefined : confidenceOf(compared);
+  return compared === undefined ? undefined : highestConfidence(compared);
 }
 
 /** The first 64 bits of the unit's SHA-256. */

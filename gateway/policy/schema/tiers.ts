@@ -77,7 +77,9 @@ const confidence = z.union(
       as: z
         .enum(['max', 'margin', 'entropy'])
         .default('max')
-        .describe('Its largest, how far that is from the second, or how unevenly they are spread.'),
+        .describe(
+          'Its largest, how far that is from the second, or how unevenly they are spread. One probability is a binary answer: the other class has the rest.',
+        ),
     }),
     z.strictObject({ field: bodyPath.describe('A number in the body of the answer.') }),
     z.strictObject({ parameter: z.string().min(1).max(64).describe('A parameter of the answer.') }),

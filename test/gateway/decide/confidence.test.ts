@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { confidenceOf } from '../../../gateway/decide/confidence.ts';
+import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import type { ConfidenceFrom } from '../../../gateway/policy/policy.ts';
 
 const OUTPUT = (as: 'max' | 'margin' | 'entropy' = 'max'): ConfidenceFrom => ({ from: 'output', name: 'p', as });
@@ -15,7 +15,7 @@ function v2(data: unknown, shape: readonly number[] = [1, 3], name = 'p'): strin
 }
 
 const read = (from: ConfidenceFrom, body: string | Buffer, length?: string) =>
-  confidenceOf(from, Buffer.from(body), length);
+  confidenceIn(from, Buffer.from(body), length);
 const near = (actual: number | undefined, expected: number) =>
   assert.ok(actual !== undefined && Math.abs(actual - expected) < 1e-6, `${actual} is not ${expected}`);
 
@@ -61,8 +61,8 @@ test('a binary output is read behind the JSON, whichever place it has', () => {
     ],
   });
   const body = Buffer.concat([Buffer.from(head), before, values]);
-  near(confidenceOf(OUTPUT(), body, String(head.length)), 0.75);
-  assert.equal(confidenceOf(OUTPUT(), body.subarray(0, head.length + 3), String(head.length)), undefined);
+  near(confidenceIn(OUTPUT(), body, String(head.length)), 0.75);
+  assert.equal(confidenceIn(OUTPUT(), body.subarray(0, head.length + 3), String(head.length)), undefined);
 });
 
 for (const [what, body] of [

@@ -1,7 +1,7 @@
 // Every comparator, against values worked out elsewhere and against the odd answers that servers give.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compareClasses, confidenceOf } from '../../../../gateway/observe/compare/classification.ts';
+import { compareClasses, highestConfidence } from '../../../../gateway/observe/compare/classification.ts';
 import { compareEmbeddings } from '../../../../gateway/observe/compare/embedding.ts';
 import { compareExactly } from '../../../../gateway/observe/compare/exact.ts';
 import { compareJson } from '../../../../gateway/observe/compare/json.ts';
@@ -78,12 +78,12 @@ test('classification: NaN is a label of its own, and equal places go to the firs
 });
 
 test('a confidence is the highest probability of the first row, and no other number', () => {
-  assert.equal(confidenceOf(output([0.25, 0.75, 1, 0], [2, 2])), 0.75);
-  assert.equal(confidenceOf(output([0.125], [1, 1])), 0.875);
-  assert.equal(confidenceOf(output([3, 9], [1, 2])), undefined);
-  assert.equal(confidenceOf(output([Number.NaN, 1], [1, 2])), undefined);
-  assert.equal(confidenceOf(output([7n], [1], 'INT64')), undefined);
-  assert.equal(confidenceOf(output([], [0, 2])), undefined);
+  assert.equal(highestConfidence(output([0.25, 0.75, 1, 0], [2, 2])), 0.75);
+  assert.equal(highestConfidence(output([0.125], [1, 1])), 0.875);
+  assert.equal(highestConfidence(output([3, 9], [1, 2])), undefined);
+  assert.equal(highestConfidence(output([Number.NaN, 1], [1, 2])), undefined);
+  assert.equal(highestConfidence(output([7n], [1], 'INT64')), undefined);
+  assert.equal(highestConfidence(output([], [0, 2])), undefined);
 });
 
 test('regression: sums of differences, within a tolerance that the baseline sets', () => {
