@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { ADMIN_PATHS, addAdminRoutes } from './admin/api.ts';
-import { requireReader, requireToken } from './admin/auth.ts';
+import { requireToken } from './admin/auth.ts';
 import { type StatusInput, statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
@@ -281,10 +281,6 @@ function createApps(
       isAutomatic: settings.isAutomatic,
       servers: servers(),
     });
-  addPassthrough(admin, {
-    check: (request) => requireReader(request, settings.adminToken),
-    fleet: () => inForce.policy.fleet,
-  });
   addAdminRoutes(admin, {
     token: settings.adminToken,
     metrics,
@@ -299,6 +295,7 @@ function createApps(
     pauseShadow: shadows.pause,
     hasShadow: (model, shadow) => shadows.standingsOf(model).some(({ name }) => name === shadow),
   });
+  addPassthrough(admin, { fleet: () => inForce.policy.fleet });
   return {
     data,
     admin,

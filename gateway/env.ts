@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { OptionTable, Values } from './cli/options.ts';
 import { UserError } from './errors.ts';
+import { isForbiddenHost } from './policy/url.ts';
 import { readTrustedProxies, type TrustedProxies } from './receive/claims.ts';
 import type { Limits } from './receive/listener.ts';
 
@@ -236,7 +237,10 @@ export function gatewaySettings(
 
 function readNotifyUrl(text: string): string | undefined {
   if (text === '') return undefined;
-  if (URL.canParse(text) && /^https?:$/.test(new URL(text).protocol)) return text;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url !== undefined && isForbiddenHost(url.hostname))
+    throw new UserError(`--notify-url: ${url.host} is a link-local, metadata or multicast address, and no webhook`, 2);
+  if (url !== undefined && /^https?:$/.test(url.protocol)) return text;
   throw new UserError(`--notify-url: expected an address such as https://hooks.example/abc, got "${text}"`, 2);
 }
 

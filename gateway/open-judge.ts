@@ -2,6 +2,7 @@
 import type { GatewaySettings } from './env.ts';
 import type { Admission } from './forward/admission.ts';
 import { capacityOf } from './forward/capacity.ts';
+import { poster } from './forward/dial.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { WarmUp } from './forward/warm-up.ts';
 import { readingOf, transitionOf, type Unjudged, unjudgedOf } from './judge/told.ts';
@@ -16,6 +17,9 @@ import { PerTick } from './per-tick.ts';
 import type { Policy, Rollout } from './policy/policy.ts';
 import { Replicas } from './replicas.ts';
 import { Rollouts } from './rollouts.ts';
+
+/** How long the receiver of a notice may take. */
+const NOTICE_WITHIN_MS = 5000;
 
 /** The judge of a running gateway. */
 export type Judge = {
@@ -44,7 +48,7 @@ export function openJudge(
 ): Judge {
   const rollouts = new Rollouts(policy);
   const warmUp = new WarmUp(fleet);
-  const notifier = createNotifier(settings.notifyUrl, (notice, reason) =>
+  const notifier = createNotifier(settings.notifyUrl, poster(NOTICE_WITHIN_MS), (notice, reason) =>
     log.error({ notice, reason }, 'a notification could not be delivered'),
   );
   const deps = {

@@ -1,6 +1,7 @@
 /** Every way a request can end other than well: its HTTP status, and after how many seconds a retry makes sense. */
 export const ENDINGS = {
   bad_request: { status: 400 },
+  forbidden: { status: 403 },
   not_found: { status: 404 },
   wrong_method: { status: 405 },
   too_large: { status: 413 },

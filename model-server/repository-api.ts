@@ -17,7 +17,7 @@ export function indexRepository(deps: AppDeps): Handler {
 /** Answers `POST /v2/repository/models/{model}/load`; when it does, every version of the model answers. */
 export function loadModel(deps: AppDeps): Handler {
   return async (request, reply) => {
-    requireExplicit(deps);
+    requireControl(deps, request);
     const parameters = parametersOf(bodyOf(request).parameters, 'the request');
     const override = Object.keys(parameters).find((name) => name === 'config' || name.startsWith('file:'));
     if (override !== undefined) {
@@ -35,7 +35,7 @@ export function loadModel(deps: AppDeps): Handler {
 /** Answers `POST /v2/repository/models/{model}/unload`, when every request to the model has been answered. */
 export function unloadModel(deps: AppDeps): Handler {
   return async (request, reply) => {
-    requireExplicit(deps);
+    requireControl(deps, request);
     // No model here depends on another, so this has nothing to do; but it must be well formed.
     readFlag(parametersOf(bodyOf(request).parameters, 'the request'), 'unload_dependents', 'the request');
     const { model } = targetOf(request);
@@ -48,7 +48,14 @@ function done(deps: AppDeps, reply: FastifyReply, name: string, verb: 'load' | '
   return answer(deps, reply, 200, JSON.stringify({ name, [verb]: true }));
 }
 
-function requireExplicit({ isExplicit }: AppDeps): void {
+/** A web page can send a POST to this machine unasked; a browser then says so. No page has any business here. */
+function requireControl({ isExplicit }: AppDeps, { headers }: FastifyRequest): void {
+  if (headers.origin !== undefined || !['none', undefined].includes(headers['sec-fetch-site'] as string | undefined)) {
+    throw new RequestError(
+      'forbidden',
+      'models are not loaded or unloaded for a web page: leave out the Origin header',
+    );
+  }
   if (!isExplicit) {
     throw badRequest('models cannot be loaded or unloaded by a call: start this server with --model-control explicit');
   }

@@ -1,11 +1,12 @@
-// The admin listener's routes. Probes and metrics are open, as kubelet and Prometheus expect; the rest wants the token.
+// The admin listener's routes. What a request must pass is in gate.ts: probes and metrics are open, as kubelet and Prometheus
+// expect; the rest wants the token.
 import type { FastifyInstance } from 'fastify';
 import type { Metrics } from '../observe/metrics.ts';
-import { requireReader } from './auth.ts';
 import { addCalibrationRoutes, type CalibrationRoutesDeps } from './calibration.ts';
 import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts';
 import { addConsole } from './console.ts';
 import { addExperimentRoutes, type ExperimentRoutesDeps } from './experiments.ts';
+import { addGate } from './gate.ts';
 import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
 import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
@@ -19,6 +20,7 @@ export type AdminDeps = RolloutRoutesDeps &
   ExperimentRoutesDeps &
   CalibrationRoutesDeps &
   ShadowRoutesDeps & {
+    readonly token: string | undefined;
     readonly metrics: Metrics;
     readonly status: () => unknown;
     readonly isDraining: () => boolean;
@@ -26,6 +28,7 @@ export type AdminDeps = RolloutRoutesDeps &
 
 /** Adds every route of the admin listener. */
 export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
+  addGate(app, deps.token);
   app.removeAllContentTypeParsers(); // a form must never be taken for JSON
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
   addRolloutRoutes(app, deps);
@@ -34,15 +37,13 @@ export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   addExperimentRoutes(app, deps);
   addCalibrationRoutes(app, deps);
   addConsole(app);
-  app.get('/livez', () => ({ live: true }));
-  app.get('/readyz', (_request, reply) =>
+  const probe = { config: { open: 'probe' } } as const;
+  app.get('/livez', probe, () => ({ live: true }));
+  app.get('/readyz', probe, (_request, reply) =>
     reply.code(deps.isDraining() ? 503 : 200).send({ ready: !deps.isDraining() }),
   );
-  app.get('/metrics', async (_request, reply) =>
+  app.get('/metrics', { config: { open: 'metrics' } }, async (_request, reply) =>
     reply.header('content-type', deps.metrics.contentType).send(await deps.metrics.exposition()),
   );
-  app.get('/api/status', (request) => {
-    requireReader(request, deps.token);
-    return deps.status();
-  });
+  app.get('/api/status', () => deps.status());
 }

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { SluiceError, UserError } from '../errors.ts';
+import { UserError } from '../errors.ts';
 
 /** Whether an address can be reached from this machine only. */
 export function isLoopback(host: string): boolean {
@@ -12,14 +12,6 @@ export function requireToken(host: string, token: string | undefined): void {
     throw new UserError(
       `the admin listener may leave loopback (${host}) only with a bearer token: set SLUICE_ADMIN_TOKEN or SLUICE_ADMIN_TOKEN_FILE`,
     );
-}
-
-/** Throws SluiceError for a request that lacks the token, where there is one. */
-export function requireReader(
-  { headers }: { readonly headers: { readonly authorization?: string | undefined } },
-  token: string | undefined,
-): void {
-  if (token !== undefined && !carriesToken(headers.authorization, token)) throw new SluiceError('UNAUTHORIZED');
 }
 
 /** Whether an Authorization header carries the token. Digests are compared, so neither content nor length shows in the time. */

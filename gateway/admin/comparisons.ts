@@ -7,12 +7,10 @@ import { COMPARISON_KINDS } from '../observe/compare/comparison.ts';
 import { type Summary, summarise } from '../observe/compare/summary.ts';
 import { totalOf } from '../observe/compare/sums.ts';
 import { type Page, type Slot, type SlotSums, type Store, StoreUnavailable } from '../observe/store/store.ts';
-import { requireReader } from './auth.ts';
 import { readNoiseMarks } from './noise-marks.ts';
 
 export type ComparisonRoutesDeps = {
   readonly store: Pick<Store, 'comparisons' | 'audit' | 'now'>;
-  readonly token: string | undefined;
 };
 
 /** Comparisons of one page, whatever is asked for. */
@@ -25,13 +23,10 @@ const DAY_MS = 24 * HOUR_MS;
 /** Ranges up to here are shown by the minute. */
 const BY_MINUTE_MS = 2 * HOUR_MS;
 
-/** Adds `/api/comparisons`, `/api/comparisons/summary` and `/api/comparisons/kept`, for whoever has the token. */
-export function addComparisonRoutes(app: FastifyInstance, { store, token }: ComparisonRoutesDeps): void {
+/** Adds `/api/comparisons`, `/api/comparisons/summary` and `/api/comparisons/kept`. */
+export function addComparisonRoutes(app: FastifyInstance, { store }: ComparisonRoutesDeps): void {
   const route = (path: string, answer: (query: unknown) => Promise<unknown>) =>
-    app.get(path, async (request, reply) => {
-      requireReader(request, token);
-      return reply.header('cache-control', 'no-store').send(await readable(() => answer(request.query)));
-    });
+    app.get(path, (request) => readable(() => answer(request.query)));
   route('/api/comparisons', (query) => comparisonPage(store, query));
   route('/api/comparisons/summary', async (query) => ({
     ...(await comparisonSummaries(store, query)),

@@ -36,9 +36,12 @@ const HEADERS = {
 
 /** Adds the console at `/console/`, to which `/` leads. Open to everyone who can reach the listener: it holds no data. */
 export function addConsole(app: FastifyInstance): void {
+  const page = { config: { open: 'page' } } as const;
   for (const [name, file, type] of FILES) {
     const content = readFileSync(file);
-    app.get(`/console/${name}`, (_request, reply) => reply.headers(HEADERS).header('content-type', type).send(content));
+    app.get(`/console/${name}`, page, (_request, reply) =>
+      reply.headers(HEADERS).header('content-type', type).send(content),
+    );
   }
-  for (const path of ['/', '/console']) app.get(path, (_request, reply) => reply.redirect('/console/'));
+  for (const path of ['/', '/console']) app.get(path, page, (_request, reply) => reply.redirect('/console/'));
 }

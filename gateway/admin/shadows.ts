@@ -1,14 +1,13 @@
 // Orders to shadows: no more copies, and copies again, at every gateway and until the next order.
 import { randomUUID } from 'node:crypto';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
-import { bodyOf, requireJson } from './edits.ts';
+import { bodyOf } from './edits.ts';
 import { MARKED, UNMARKED } from './noise-marks.ts';
 
 export type ShadowRoutesDeps = {
-  readonly token: string | undefined;
   /** Undefined when the model has no such shadow; `shared` tells whether other gateways know of it by now. */
   readonly pauseShadow: (model: string, shadow: string, isPaused: boolean) => Promise<{ shared: boolean } | undefined>;
   readonly hasShadow: (model: string, shadow: string) => boolean;
@@ -27,15 +26,10 @@ const MARK = EDIT.extend({
 });
 
 /** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume|noise}`. */
-export function addShadowRoutes(
-  app: FastifyInstance,
-  { token, pauseShadow, hasShadow, audit }: ShadowRoutesDeps,
-): void {
-  const onRequest = async (request: FastifyRequest) => requireJson(request, token);
+export function addShadowRoutes(app: FastifyInstance, { pauseShadow, hasShadow, audit }: ShadowRoutesDeps): void {
   for (const action of ['pause', 'resume'] as const)
     app.post<{ Params: { model: string; shadow: string } }>(
       `/api/models/:model/shadows/:shadow/${action}`,
-      { onRequest },
       async (request) => {
         const { by, reason } = bodyOf(EDIT, request);
         const { model, shadow } = request.params;
@@ -51,7 +45,6 @@ export function addShadowRoutes(
     );
   app.post<{ Params: { model: string; shadow: string } }>(
     '/api/models/:model/shadows/:shadow/noise',
-    { onRequest },
     async (request) => {
       const { by, reason, field, isNoise } = bodyOf(MARK, request);
       const { model, shadow } = request.params;

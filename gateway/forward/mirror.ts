@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../policy/policy.ts';
+import { withoutSecrets } from '../policy/secrets.ts';
 import { copyOf, SHADOW_HEADER } from './copy.ts';
 import { Fleet } from './fleet.ts';
 import { responseHeaders } from './headers.ts';
@@ -181,7 +182,7 @@ const NOT_LEAVING = (): void => {};
 /** Where a version takes such a request; undefined where its protocol has no such call. */
 function pathAt(version: Version, { facts, streamed }: Original): string | undefined {
   if (facts.call !== 'opaque') return pathOf(version, facts.call);
-  return version.protocol === 'http' ? streamed?.path : undefined;
+  return version.protocol === 'http' && streamed !== undefined ? withoutSecrets(streamed.path) : undefined;
 }
 
 /** The request with its bodies, which of a streamed one were kept as they passed; undefined when they were too large. */

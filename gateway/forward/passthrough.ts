@@ -1,12 +1,12 @@
 // Looks at one server of the fleet, past every decision: what it has loaded, its statistics, its metrics. Nothing is decided
 // here, so @fastify/http-proxy does it, as this project needs it: no repeats of its own (it asks 11 times for a GET that is
-// answered 503), certificates checked (it does not by itself), and no header of the caller but what a look needs.
+// answered 503), connections that `dial` makes (by itself it checks no certificate), and no header of the caller but what a look needs.
 import type { IncomingHttpHeaders } from 'node:http';
 import proxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { Agent } from 'undici';
 import { SluiceError } from '../errors.ts';
 import type { ServerSpec } from '../policy/policy.ts';
+import { agentFor } from './dial.ts';
 import { responseHeaders } from './headers.ts';
 
 const WITHIN_MS = 5000;
@@ -15,21 +15,14 @@ const CONNECTIONS = 2;
 const ACCEPTED = ['accept', 'accept-language'] as const;
 
 export type PassthroughDeps = {
-  /** Throws SluiceError for a caller that may not look. */
-  readonly check: (request: FastifyRequest) => void;
   readonly fleet: () => ReadonlyMap<string, ServerSpec>;
 };
 
 type Params = { readonly server: string };
 
 /** Adds `GET /fleet/{server}/...`: whatever a server of the policy answers there. */
-export function addPassthrough(app: FastifyInstance, { check, fleet }: PassthroughDeps): void {
-  const agent = new Agent({
-    connections: CONNECTIONS,
-    connect: { timeout: WITHIN_MS, rejectUnauthorized: true },
-    headersTimeout: WITHIN_MS,
-    bodyTimeout: WITHIN_MS,
-  });
+export function addPassthrough(app: FastifyInstance, { fleet }: PassthroughDeps): void {
+  const agent = agentFor({ connections: CONNECTIONS, withinMs: WITHIN_MS });
   app.addHook('onClose', () => agent.destroy());
   app.register(proxy, {
     prefix: '/fleet/:server',
@@ -40,7 +33,6 @@ export function addPassthrough(app: FastifyInstance, { check, fleet }: Passthrou
     undici: agent,
     retryMethods: [],
     preHandler: (request, _reply, done) => {
-      check(request);
       originOf(request, fleet());
       done();
     },

@@ -55,6 +55,7 @@ function hostOf(origin: string): string {
   return new URL(origin).hostname.replace(/^\[|\]$/g, '');
 }
 
-function forbiddenText(hostname: string, address: string): string {
+/** Says that a name or an address is one that nothing may connect to. */
+export function forbiddenText(hostname: string, address: string): string {
   return `${hostname} leads to ${address}, which is never a server`;
 }

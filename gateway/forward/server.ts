@@ -1,8 +1,9 @@
 import type { LookupFunction } from 'node:net';
 import { Pool } from 'undici';
 import type { ServerSpec } from '../policy/policy.ts';
+import { dial } from './dial.ts';
 import { Health, type Standing } from './health.ts';
-import { type Address, pinnedLookup, safeLookup } from './resolve.ts';
+import { type Address, pinnedLookup } from './resolve.ts';
 
 /** Connections beyond the in-flight cap, so that readiness probes never wait for a place among requests. */
 const PROBE_CONNECTIONS = 2;
@@ -68,8 +69,7 @@ export class Server {
   }
 
   #newPool(isReusing: boolean): Pool {
-    const lookup = this.address === undefined ? safeLookup : pinnedLookup(this.address);
-    return poolOf(this.spec, lookup, isReusing);
+    return poolOf(this.spec, this.address && pinnedLookup(this.address), isReusing);
   }
 
   get name(): string {
@@ -108,20 +108,23 @@ export type ServerReading = {
   readonly inFlight: number;
 };
 
-function poolOf({ origin, maxInFlight, tls }: ServerSpec, lookup: LookupFunction, isReusing: boolean): Pool {
+function poolOf(
+  { origin, maxInFlight, tls }: ServerSpec,
+  lookup: LookupFunction | undefined,
+  isReusing: boolean,
+): Pool {
   return new Pool(origin, {
     // As many connections as requests may be in flight: undici's own queue is unbounded, and so is never used.
     connections: maxInFlight + PROBE_CONNECTIONS,
     pipelining: isReusing ? 1 : 0, // 0 closes a connection after its request
-    connect: {
+    connect: dial({
       timeout: CONNECT_WITHIN_MS,
-      lookup,
-      rejectUnauthorized: true,
+      ...(lookup && { lookup }),
       ...(tls?.ca && { ca: tls.ca }),
       ...(tls?.cert && { cert: tls.cert }),
       ...(tls?.key && { key: tls.key }),
       ...(tls?.serverName && { servername: tls.serverName }),
-    },
+    }),
     // The deadline is total and counted by us; undici's timers would only add to the cost of a request.
     headersTimeout: 0,
     bodyTimeout: 0,

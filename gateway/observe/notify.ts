@@ -1,7 +1,6 @@
 // Tells people by a webhook, beside everything else: it blocks nothing, and what cannot be delivered is counted and logged.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-const TIMEOUT_MS = 5000;
 const FIRST_RETRY_MS = 1000;
 const LONGEST_RETRY_MS = 60_000;
 const ATTEMPTS = 10;
@@ -10,6 +9,9 @@ const MAX_WAITING = 100;
 
 /** What is sent, as JSON. `text` alone is what Slack and its like show. */
 export type Notice = { readonly text: string; readonly [key: string]: unknown };
+
+/** Sends JSON by POST within a time of its own and resolves with the status. It follows no redirect. */
+type PostJson = (url: string, json: Notice, signal: AbortSignal) => Promise<number>;
 
 export type Notifier = {
   /** Takes a notice; returns at once. */
@@ -21,6 +23,7 @@ export type Notifier = {
 /** A notifier for this address, one notice at a time in their order; without an address it takes notices and sends none. */
 export function createNotifier(
   url: string | undefined,
+  post: PostJson,
   onLost: (notice: Notice, reason: string) => void,
   firstRetryMs = FIRST_RETRY_MS,
 ): Notifier {
@@ -32,7 +35,7 @@ export function createNotifier(
     if (isSending) return;
     isSending = true;
     for (let notice = waiting.shift(); notice !== undefined; notice = waiting.shift()) {
-      const reason = await deliver(url, notice, firstRetryMs, closing.signal);
+      const reason = await deliver(post, url, notice, firstRetryMs, closing.signal);
       if (reason !== undefined) onLost(notice, reason);
     }
     isSending = false;
@@ -53,6 +56,7 @@ export function createNotifier(
 
 /** Undefined when it was delivered, else why not. */
 async function deliver(
+  post: PostJson,
   url: string,
   notice: Notice,
   firstRetryMs: number,
@@ -61,24 +65,17 @@ async function deliver(
   let reason = '';
   for (let attempt = 0; attempt < ATTEMPTS && !closing.aborted; attempt++) {
     if (attempt > 0) await pause(Math.min(firstRetryMs * 2 ** (attempt - 1), LONGEST_RETRY_MS), closing);
-    reason = await post(url, notice, closing);
+    reason = await postTo(post, url, notice, closing);
     if (reason === '') return undefined;
   }
   return closing.aborted ? 'the gateway ends' : reason;
 }
 
 /** Empty when the receiver took it. */
-async function post(url: string, notice: Notice, closing: AbortSignal): Promise<string> {
+async function postTo(post: PostJson, url: string, notice: Notice, closing: AbortSignal): Promise<string> {
   try {
-    const response = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(notice),
-      redirect: 'error',
-      signal: AbortSignal.any([closing, AbortSignal.timeout(TIMEOUT_MS)]),
-    });
-    await response.body?.cancel();
-    return response.ok ? '' : `it answered ${response.status}`;
+    const status = await post(url, notice, closing);
+    return status >= 200 && status < 300 ? '' : `it answered ${status}`;
   } catch (error) {
     return (error as Error).message;
   }

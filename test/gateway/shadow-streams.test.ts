@@ -102,6 +102,7 @@ test('a copy has the method, path, query and body, the id and the named headers,
     'x-tenant': 'acme',
     authorization: 'Bearer secret',
     cookie: 'a=secret',
+    'x-api-key': 'secret',
     'x-sluice-shadow': 'forged',
   };
   const answer = await ask(running, { headers });
@@ -118,6 +119,14 @@ test('a copy has the method, path, query and body, the id and the named headers,
     ['text'],
     'the id differs too, and is not asked for',
   );
+});
+
+test('a copy never carries a credential of the query, and all else of it', async (t) => {
+  const { own, other, running } = await setUp(t, says('yes'), says('yes'));
+  const answer = await ask(running, {}, '/llm/v1/chat?q=a%20b&api_key=secret&max_tokens=5');
+  assert.equal(answer.status, 200);
+  assert.equal((await copyAt(other)).url, '/v1/chat?q=a%20b&max_tokens=5');
+  assert.equal(own.seen[0]?.url, '/v1/chat?q=a%20b&api_key=secret&max_tokens=5');
 });
 
 test('a GET is copied without a body; what may change something is not copied at all', async (t) => {

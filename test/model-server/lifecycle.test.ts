@@ -68,6 +68,16 @@ test('explicit: only what is named loads at the start, the rest when it is asked
   assert.match((await get(`${server.url}/v2`)).text, /model_repository/);
 });
 
+test('explicit: a web page, of whatever origin, loads and unloads nothing', async (t) => {
+  const { server } = await start(t, { 'm/1/model.onnx': scaleModel(2) }, { control: 'explicit', load: ['m'] });
+  for (const headers of [{ origin: 'http://evil.example' }, { 'sec-fetch-site': 'cross-site' }])
+    for (const verb of ['load', 'unload']) {
+      const answer = await post(`${server.url}/v2/repository/models/m/${verb}`, '', headers as Record<string, string>);
+      assert.equal(answer.status, 403, answer.text);
+    }
+  assert.equal(await weightOf(server), 2);
+});
+
 test('explicit: a load takes new and changed versions, and drops those that are gone', async (t) => {
   const { server, root } = await start(t, { 'm/1/model.onnx': scaleModel(2) }, { control: 'explicit' });
   await put(root, 'm/2', scaleModel(4));

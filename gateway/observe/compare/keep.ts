@@ -2,6 +2,7 @@
 // of a body is ever stored.
 import { createHash } from 'node:crypto';
 import type { Pair, Side } from '../../flow.ts';
+import { isSecretField } from '../../policy/secrets.ts';
 import { type Json, parseLeniently } from './lenient-json.ts';
 import type { KeepSpec } from './spec.ts';
 
@@ -40,7 +41,7 @@ function valuesIn({ body, headerLength }: Pick<Side, 'body' | 'headerLength'>, p
 }
 
 function valuesAt(value: Json, path: readonly string[]): Json[] {
-  if (path.some((step) => SECRET_NAME.test(step))) return [REDACTED];
+  if (path.some(isSecretField)) return [REDACTED];
   let found: readonly Json[] = [value];
   for (const step of path) found = found.flatMap((inner) => stepInto(inner, step)).slice(0, MAX_VALUES);
   return found.map(redact);
@@ -52,8 +53,6 @@ function stepInto(value: Json, step: string): readonly Json[] {
   return Object.hasOwn(value, step) ? [Reflect.get(value, step)] : [];
 }
 
-/** Names whose values are never kept, whatever the list says. */
-const SECRET_NAME = /authorization|cookie|passw|secret|token|credential|api[-_]?key|access[-_]?key|session/i;
 /** Mail addresses, bearer tokens, and runs of digits as long as a phone, card or account number. */
 const SECRET_TEXT = /[^\s@"]+@[^\s@"]+\.[^\s@"]+|bearer\s+\S+|eyJ[\w-]{8,}[\w.-]*|\d(?:[ -]?\d){8,}/gi;
 
@@ -64,5 +63,5 @@ export function redact(value: Json): Json {
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.slice(0, MAX_VALUES).map(redact);
   const entries = Object.entries(value).slice(0, MAX_VALUES);
-  return Object.fromEntries(entries.map(([key, inner]) => [key, SECRET_NAME.test(key) ? REDACTED : redact(inner)]));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, isSecretField(key) ? REDACTED : redact(inner)]));
 }

@@ -1,9 +1,9 @@
 import { z } from 'zod';
+import { isSecretHeader } from '../secrets.ts';
 import { bytes, duration, name, percentage } from '../units.ts';
 import { headerName } from './match.ts';
 
 const NO_CREDENTIALS = 'credentials are never mirrored';
-const CREDENTIALS = new Set(['authorization', 'proxy-authorization', 'cookie', 'x-api-key']);
 
 const path = z.string().min(1).max(256);
 
@@ -34,7 +34,7 @@ const compare = z
       .optional()
       .describe('JSON fields that are compared; all when left out.'),
     slices: z
-      .array(headerName.refine((header) => !CREDENTIALS.has(header), NO_CREDENTIALS))
+      .array(headerName.refine((header) => !isSecretHeader(header), NO_CREDENTIALS))
       .max(8)
       .optional()
       .describe('Headers by whose values the comparisons are told apart too, such as x-tenant.'),
@@ -59,13 +59,13 @@ const shadow = z
     compare: compare.prefault({ as: 'exact' }),
     budget: budget.prefault({}),
     headers: z
-      .array(headerName.refine((header) => !CREDENTIALS.has(header), NO_CREDENTIALS))
+      .array(headerName.refine((header) => !isSecretHeader(header), NO_CREDENTIALS))
       .optional()
       .describe("The caller's headers that are mirrored; credentials never are."),
   })
   .refine(({ version, model }) => (version === undefined) !== (model === undefined), 'expected either version or model')
   .describe(
-    'A version that receives copies of requests and answers no one. Of protocol http these are GET and POST up to 4 MiB.',
+    'A version that receives copies of requests and answers no one. Of protocol http these are GET and POST up to 4 MiB, without parameters of the query that are named like credentials (api_key, token, sig).',
   );
 
 export type WrittenShadow = z.output<typeof shadow>;

@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
 import { addComparisonRoutes } from '../../../gateway/admin/comparisons.ts';
+import { addGate } from '../../../gateway/admin/gate.ts';
 import type { SluiceError } from '../../../gateway/errors.ts';
 import type { Comparison } from '../../../gateway/observe/compare/comparison.ts';
 import { openLocalStore } from '../../../gateway/observe/store/local-store.ts';
@@ -23,7 +24,8 @@ async function admin(t: TestContext, token?: string, broken = false): Promise<{ 
     throw new StoreUnavailable('away');
   };
   const comparisons = broken ? { ...store.comparisons, page: away } : store.comparisons;
-  addComparisonRoutes(app, { store: { comparisons, audit: store.audit, now: store.now }, token });
+  addGate(app, token);
+  addComparisonRoutes(app, { store: { comparisons, audit: store.audit, now: store.now } });
   undo(t, () => store.close());
   undo(t, () => app.close());
   return { url: await app.listen({ host: '127.0.0.1', port: 0 }), store };

@@ -17,9 +17,26 @@ test('link-local, metadata, multicast and unspecified addresses are forbidden, i
     '::',
     '::ffff:169.254.169.254',
     '::ffff:a9fe:a9fe',
+    '168.63.129.16',
+    '::ffff:168.63.129.16',
+    '64:ff9b::a83f:8110',
+    '192.0.0.192',
+    '2002:c000:c0::',
+    '::6464:64c8',
+    'fd20:ce::254',
   ])
     assert.equal(isForbiddenAddress(address), true, address);
-  for (const address of ['127.0.0.1', '10.0.0.1', '192.168.1.1', '::1', 'fd00::1', '2001:db8::1', '::ffff:127.0.0.1'])
+  for (const address of [
+    '127.0.0.1',
+    '10.0.0.1',
+    '192.168.1.1',
+    '::1',
+    '192.0.0.191',
+    '168.63.129.17',
+    'fd00::1',
+    '2001:db8::1',
+    '::ffff:127.0.0.1',
+  ])
     assert.equal(isForbiddenAddress(address), false, address);
 });
 
