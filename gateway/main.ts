@@ -4,6 +4,7 @@ import type { AnyCommand } from './cli/command.ts';
 import { helpText } from './cli/help.ts';
 import { fail, failUncaught } from './cli/lifecycle.ts';
 import { parseOptions } from './cli/options.ts';
+import { straySettings } from './cli/stray-settings.ts';
 import { UserError } from './errors.ts';
 import { VERSION } from './version.ts';
 
@@ -74,6 +75,9 @@ async function main([name, ...argv]: readonly string[]): Promise<void> {
   const command = await entry.load();
   const parsed = parseOptions(argv, command.options, process.env);
   if (parsed.help) return console.log(helpText(command.usage, command.about, command.options));
+  // A process of ours that started this one has the same environment, and has reported it.
+  if (process.send === undefined)
+    for (const sentence of straySettings(process.env)) console.error(`sluice: ${sentence}`);
   await command.run(parsed.values);
 }
 

@@ -1,6 +1,7 @@
 // Flags and environment variables from one table: parsing, checking and --help cannot drift apart.
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.ts';
+import { settingIn } from './injected.ts';
 
 type Scalar =
   | { readonly kind: 'string'; readonly default: string }
@@ -128,7 +129,7 @@ function readWord(
   given: string | undefined,
   env: NodeJS.ProcessEnv,
 ): string {
-  const value = given ?? ((option.env && env[option.env]) || option.default);
+  const value = given ?? settingIn(env, option.env) ?? option.default;
   if (value !== undefined) return value;
   throw new UserError(`missing ${name.toUpperCase()}, ${option.help}; --help tells more`, USAGE_ERROR);
 }
@@ -150,8 +151,8 @@ function readFlag(
       return typeof given === 'string' ? readFraction(given, `--${name}`) : undefined;
     default: {
       if (typeof given === 'string') return readScalar(option, given, `--${name}`);
-      const variable = option.env && env[option.env];
-      return variable ? readScalar(option, variable, option.env ?? '') : option.default;
+      const variable = settingIn(env, option.env);
+      return variable === undefined ? option.default : readScalar(option, variable, option.env ?? '');
     }
   }
 }

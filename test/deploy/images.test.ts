@@ -2,105 +2,17 @@
 // would start it: another user, no capabilities to speak of, only what was copied.
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
-import { chmodSync, chownSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chownSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { parseServable } from '../../gateway/policy/load.ts';
+import { buildFolder, layOut, type Stage, stages } from '../support/dockerfile.ts';
 import { folderOf } from '../support/folder.ts';
 import { needs, pathOf } from '../support/programs.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
-
-type Stage = {
-  readonly name: string;
-  readonly from: string;
-  readonly copies: readonly {
-    readonly from: string | undefined;
-    readonly sources: readonly string[];
-    readonly to: string;
-  }[];
-  readonly runs: readonly string[];
-  readonly env: Readonly<Record<string, string>>;
-  readonly entrypoint: readonly string[];
-  readonly user: string | undefined;
-  readonly ports: readonly string[];
-  readonly healthcheck: readonly string[];
-};
-
-function stages(): Map<string, Stage> {
-  const found = new Map<string, Stage>();
-  const lines = readFileSync('deploy/Dockerfile', 'utf8')
-    .split('\n')
-    .filter((line) => line !== '' && !line.startsWith('#'));
-  let stage: { -readonly [K in keyof Stage]: Stage[K] } | undefined;
-  for (const line of lines) {
-    const [, word = '', rest = ''] = /^([A-Z]+)\s+(.*)$/.exec(line) ?? [];
-    const before = stage;
-    if (word === 'FROM') {
-      const [from = '', , name = ''] = rest.split(' ');
-      const base = found.get(from);
-      const none = { copies: [], runs: [], env: {}, entrypoint: [], user: undefined, ports: [], healthcheck: [] };
-      stage = { ...(base ?? none), name, from };
-      found.set(name, stage);
-    } else if (before !== undefined) {
-      const json = () => JSON.parse(rest.slice(rest.indexOf('['))) as string[];
-      if (word === 'COPY') {
-        const [, from] = /^--from=(\S+) /.exec(rest) ?? [];
-        const words = rest.replace(/^--from=\S+ /, '').split(' ');
-        before.copies = [...before.copies, { from, sources: words.slice(0, -1), to: words.at(-1) ?? '' }];
-      } else if (word === 'RUN') before.runs = [...before.runs, rest];
-      else if (word === 'ENV')
-        before.env = {
-          ...before.env,
-          ...Object.fromEntries(rest.split(' ').map((pair) => pair.split('=') as [string, string])),
-        };
-      else if (word === 'ENTRYPOINT') before.entrypoint = json();
-      else if (word === 'HEALTHCHECK') before.healthcheck = json();
-      else if (word === 'USER') before.user = rest;
-      else if (word === 'EXPOSE') before.ports = rest.split(' ');
-      else assert.ok(['WORKDIR', 'VOLUME', 'STOPSIGNAL', 'ARG'].includes(word), line);
-    }
-  }
-  return found;
-}
-
-/** The folder /app of the stage `build`: what was compiled, and the packages that run without the development's. */
-function buildFolder(t: TestContext): string {
-  const folder = folderOf(t, 'image');
-  chmodSync(folder, 0o755);
-  cpSync('package.json', join(folder, 'package.json'));
-  for (const part of ['gateway', 'model-server'])
-    cpSync(`dist/${part}`, join(folder, 'dist', part), { recursive: true });
-  rmSync(join(folder, 'dist/model-server/training'), { recursive: true });
-  const kept = execFileSync('npm', ['ls', '--omit=dev', '--all', '--parseable'], { encoding: 'utf8' });
-  for (const path of kept.trim().split('\n')) {
-    const [, name] = /(node_modules\/.*)$/.exec(path) ?? [];
-    if (name !== undefined)
-      cpSync(name, join(folder, name), { recursive: true, filter: (source) => !/\/(darwin|win32)(\/|$)/.test(source) });
-  }
-  cpSync(join(folder, 'node_modules'), join(folder, 'gateway-modules'), { recursive: true });
-  for (const name of ['onnxruntime-node', 'onnxruntime-common'])
-    rmSync(join(folder, 'gateway-modules', name), { recursive: true });
-  return folder;
-}
-
-/** What a stage has in /app. */
-function layOut(t: TestContext, stage: Stage, build: string): string {
-  const root = folderOf(t, 'root');
-  chmodSync(root, 0o755);
-  for (const { from, sources, to } of stage.copies)
-    for (const source of sources) {
-      const path = from === undefined ? source : join(build, source.replace(/^\/app\//, ''));
-      const target = to.startsWith('/')
-        ? join(root, to)
-        : join(root, 'app', to, to.endsWith('/') ? (source.split('/').at(-1) ?? '') : '');
-      mkdirSync(dirname(target), { recursive: true });
-      cpSync(path, target, { recursive: true });
-    }
-  return root;
-}
 
 /** Starts the entry point as the stage's user where we may; answers where it listens. */
 async function start(

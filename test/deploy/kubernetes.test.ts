@@ -1,62 +1,17 @@
 // deploy/kubernetes: every overlay renders with an old and a current kubectl to the same thing, which fits the schemas of
 // Kubernetes, and what it says of ports, times and settings is true of the programs.
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parseAllDocuments } from 'yaml';
-import { GATEWAY_OPTIONS, MODEL_SERVER_OPTIONS } from '../../gateway/env.ts';
+import { SETTING_NAMES } from '../../gateway/cli/stray-settings.ts';
+import { MODEL_SERVER_OPTIONS } from '../../gateway/env.ts';
 import { parseServable } from '../../gateway/policy/load.ts';
 import { currentKubectl } from '../support/current-kubectl.ts';
+import { FOLDER, OVERLAYS, render, SCALERS, type Thing } from '../support/kubernetes.ts';
 import { needs, pathOf } from '../support/programs.ts';
-
-const FOLDER = 'deploy/kubernetes';
-const OVERLAYS = ['overlays/cpu', 'overlays/gpu', 'overlays/redis-cluster', 'overlays/single-node'];
-const SCALERS = ['autoscaling', 'keda'];
-
-type Probe = { httpGet?: { path: string; port: string }; periodSeconds: number; failureThreshold: number };
-type Container = {
-  name: string;
-  image: string;
-  args?: string[];
-  env?: { name: string; value?: string }[];
-  ports?: { name: string; containerPort: number }[];
-  startupProbe?: Probe;
-  readinessProbe?: Probe;
-  livenessProbe?: Probe;
-  lifecycle?: { preStop?: { sleep?: { seconds: number } } };
-  securityContext?: object;
-  resources?: { requests?: object; limits?: { memory?: string } };
-};
-type PodSpec = {
-  containers: Container[];
-  terminationGracePeriodSeconds?: number;
-  securityContext?: { runAsNonRoot?: boolean; seccompProfile?: { type: string } };
-  automountServiceAccountToken?: boolean;
-};
-type Thing = {
-  apiVersion: string;
-  kind: string;
-  metadata: { name: string; namespace?: string };
-  spec?: {
-    selector?: Record<string, unknown> & { matchLabels?: Record<string, string> };
-    podSelector?: { matchLabels?: Record<string, string> };
-    ports?: { port: number; targetPort?: string | number }[];
-    template?: { metadata: { labels: Record<string, string> }; spec: PodSpec };
-    scaleTargetRef?: { name: string };
-    replicas?: number;
-  };
-  data?: Record<string, string>;
-};
-
-function render(kubectl: string, folder: string): Thing[] {
-  const text = execFileSync(kubectl, ['kustomize', `${FOLDER}/${folder}`], {
-    encoding: 'utf8',
-    stdio: ['ignore', 'pipe', 'ignore'], // the current one calls the old one's words deprecated
-  });
-  return parseAllDocuments(text).map((document) => document.toJS() as Thing);
-}
+import { trackedFiles } from '../support/tracked-files.ts';
 
 const podsOf = (things: readonly Thing[]) => things.flatMap(({ spec }) => (spec?.template ? [spec.template] : []));
 
@@ -161,6 +116,8 @@ test(
       }
       for (const { spec } of pods) {
         assert.equal(spec.automountServiceAccountToken, false);
+        // Kubelet would set SLUICE_PORT=tcp://... for a Service named `sluice`.
+        assert.equal(spec.enableServiceLinks, false, `${folder}: ${spec.containers[0]?.image}`);
         assert.equal(spec.securityContext?.runAsNonRoot, true);
         assert.equal(spec.securityContext?.seccompProfile?.type, 'RuntimeDefault');
         for (const container of spec.containers) {
@@ -183,18 +140,12 @@ test(
 );
 
 test('settings exist, grace periods cover the drain, and policies can be served', needs('kubectl', 'unzip'), () => {
-  const settings = new Set<string>(
-    [...Object.values(GATEWAY_OPTIONS), ...Object.values(MODEL_SERVER_OPTIONS)].flatMap((option) =>
-      'env' in option ? [option.env] : [],
-    ),
-  );
   for (const folder of OVERLAYS) {
     const things = render(currentKubectl(), folder);
     for (const { spec } of podsOf(things))
       for (const { image, env = [], args = [], lifecycle } of spec.containers) {
         if (!image.startsWith('sluice/')) continue;
-        for (const { name } of env)
-          assert.ok(settings.has(name) || ['REDIS_URL', 'SLUICE_ADMIN_TOKEN_FILE'].includes(name), name);
+        for (const { name } of env) assert.ok(SETTING_NAMES.has(name), name);
         for (const flag of args.filter((arg) => arg.startsWith('--')))
           assert.ok(Object.hasOwn(MODEL_SERVER_OPTIONS, flag.slice(2)), flag);
         const seconds = (name: string) => Number.parseInt(env.find((each) => each.name === name)?.value ?? '0', 10);
@@ -244,12 +195,6 @@ test('every file below deploy/kubernetes is used by some overlay', () => {
     for (const base of bases) visit(new URL(`file:///${folder}/${base}`).pathname.slice(1));
   };
   for (const folder of [...OVERLAYS, ...SCALERS]) visit(`${FOLDER}/${folder}`);
-  const files = execFileSync('git', ['ls-files', '--others', '--cached', '--exclude-standard', FOLDER], {
-    encoding: 'utf8',
-  });
-  const unused = files
-    .trim()
-    .split('\n')
-    .filter((file) => existsSync(file) && !used.has(file));
+  const unused = trackedFiles().filter((file) => file.startsWith(`${FOLDER}/`) && !used.has(file));
   assert.deepEqual(unused, [`${FOLDER}/autoscaling/prometheus-adapter.yaml`]); // the values of a chart
 });

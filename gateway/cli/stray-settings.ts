@@ -1,0 +1,37 @@
+// What stands in the environment under our prefix and has no effect: mistyped settings, and settings whose place a platform took.
+import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../env.ts';
+import { didYouMean } from '../policy/suggest.ts';
+import { ADMIN_OPTIONS } from './admin-client.ts';
+import { isInjected } from './injected.ts';
+import type { OptionTable } from './options.ts';
+
+const PREFIX = 'SLUICE_';
+const TABLES: readonly OptionTable[] = [GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS, ADMIN_OPTIONS];
+
+/** Every variable that some command reads; what a table does not name has no flag. */
+export const SETTING_NAMES: ReadonlySet<string> = new Set([
+  ...TABLES.flatMap((table) => Object.values(table)).flatMap((option) =>
+    'env' in option && option.env !== undefined ? [option.env] : [],
+  ),
+  'SLUICE_ADMIN_TOKEN',
+  'SLUICE_ADMIN_TOKEN_FILE',
+  'REDIS_URL',
+]);
+
+/**
+ * One sentence for each variable that begins with SLUICE_ and has no effect, although somebody may think that it has. What
+ * platforms inject beside our settings is not reported: nobody wrote it.
+ */
+export function straySettings(env: NodeJS.ProcessEnv): string[] {
+  return Object.entries(env).flatMap(([name, value = '']) => {
+    if (!name.startsWith(PREFIX) || value === '') return [];
+    if (!SETTING_NAMES.has(name))
+      return isInjected(name, value)
+        ? []
+        : [`${name} is ignored: there is no such setting${didYouMean(name, SETTING_NAMES)}`];
+    if (!isInjected(name, value)) return [];
+    return [
+      `${name}=${value} is ignored: it comes from a Kubernetes Service or a Docker link of that name; the flag, or a plain port in ${name}, sets the port`,
+    ];
+  });
+}
