@@ -172,6 +172,12 @@ export const MODEL_SERVER_OPTIONS = {
     default: 64 * MEBIBYTE,
     help: 'largest request body, unpacked',
   },
+  'upload-memory': {
+    kind: 'bytes',
+    env: 'SLUICE_MODEL_SERVER_UPLOAD_MEMORY',
+    default: 256 * MEBIBYTE,
+    help: 'all request bodies held at once, unpacked, together; beyond it 429',
+  },
   'drain-grace': {
     kind: 'milliseconds',
     env: 'SLUICE_MODEL_SERVER_DRAIN_GRACE',

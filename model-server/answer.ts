@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import type { BodyMemory } from './body-memory.ts';
 import { ENDINGS, type RequestError, toRequestError } from './errors.ts';
 import type { Lifecycle } from './lifecycle.ts';
 import type { Metrics } from './metrics.ts';
@@ -18,6 +19,11 @@ declare module 'fastify' {
   }
 }
 
+/** Answers beyond it wait in our memory for a caller that does not take them; smaller ones in the system's. */
+const LARGE_BYTES = 64 * 1024;
+/** A caller that takes nothing of its answer for so long is cut off. */
+const UNTAKEN_MS = 20_000;
+
 /** What the HTTP side needs of the rest. */
 export type AppDeps = {
   readonly models: Models;
@@ -25,7 +31,10 @@ export type AppDeps = {
   readonly reader: Reader;
   readonly metrics: Metrics;
   readonly log: Logger;
+  /** Of one body, in bytes. */
   readonly bodyLimit: number;
+  /** What all bodies may hold together. */
+  readonly bodies: BodyMemory;
   /** Whether callers may load and unload models. */
   readonly isExplicit: boolean;
   readonly isDraining: () => boolean;
@@ -76,6 +85,11 @@ export function answerError(
 function send({ isDraining }: AppDeps, reply: FastifyReply, body: Buffer): FastifyReply {
   if (isDraining()) {
     reply.header('connection', 'close');
+  }
+  if (body.length > LARGE_BYTES) {
+    // It is held until the caller has taken it, and no longer than the caller takes something.
+    reply.request.held?.count(body.length);
+    reply.raw.socket?.setTimeout(UNTAKEN_MS);
   }
   return reply.send(body);
 }

@@ -1,9 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AppDeps, answer, answerError, type Target, targetOf } from './answer.ts';
+import { holdBodies } from './body-memory.ts';
 import { describeModel, describeReadiness, describeServer, describeStatistics } from './describe.ts';
 import { RequestError } from './errors.ts';
 import { type Handler, inferV2, predictV1 } from './infer.ts';
+import { serveInTurn } from './pipeline.ts';
 import { receiveBody } from './receive-body.ts';
 import { indexRepository, loadModel, unloadModel } from './repository-api.ts';
 import { refuseExpectation, refuseUnreadable } from './unreadable.ts';
@@ -32,9 +34,11 @@ export function createApp(deps: AppDeps): FastifyInstance {
   });
   app.server.on('checkExpectation', refuseExpectation);
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request: FastifyRequest, payload: IncomingMessage) =>
-    receiveBody(payload, deps.bodyLimit),
+  app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) =>
+    receiveBody(payload, deps.bodyLimit, request.held),
   );
+  serveInTurn(app);
+  holdBodies(app, deps.bodies);
   app.decorateRequest('arrivedAt', 0);
   app.addHook('onRequest', (request, reply, done) => {
     request.arrivedAt = performance.now();

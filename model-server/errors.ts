@@ -7,6 +7,7 @@ export const ENDINGS = {
   too_large: { status: 413 },
   unsupported_encoding: { status: 415 },
   queue_full: { status: 429, retryAfter: 1 },
+  memory_full: { status: 429, retryAfter: 1 },
   client_left: { status: 499 },
   run_failed: { status: 500 },
   internal: { status: 500 },

@@ -42,6 +42,21 @@ async function infer(
   reply: FastifyReply,
   dialect: Reading['dialect'],
 ): Promise<FastifyReply> {
+  // A caller may leave while its body is worked on.
+  request.held.keep();
+  try {
+    return await inferHeld(deps, request, reply, dialect);
+  } finally {
+    request.held.letGo();
+  }
+}
+
+async function inferHeld(
+  deps: AppDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  dialect: Reading['dialect'],
+): Promise<FastifyReply> {
   const deadlineMs = readDeadline(request.headers[DEADLINE_HEADER]);
   const target = targetOf(request);
   // Before the body is unpacked: nobody waits for an answer about a model that there is not.

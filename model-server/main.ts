@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
 import { createApp } from './app.ts';
+import { BodyMemory } from './body-memory.ts';
 import { RepositoryError } from './errors.ts';
 import { Lifecycle } from './lifecycle.ts';
 import { createMetrics } from './metrics.ts';
@@ -65,9 +66,11 @@ type Server = {
 
 function assemble(settings: ModelServerSettings, log: Logger, close: () => Promise<void>): Server {
   let isDraining = false;
-  const { models: root, threads, maxQueue, providers, requireProvider, bodyLimit } = settings;
+  const { models: root, threads, maxQueue, providers, requireProvider, uploadMemory } = settings;
+  const bodyLimit = Math.min(settings.bodyLimit, uploadMemory);
+  const bodies = new BodyMemory(uploadMemory);
   const models = new Models();
-  const metrics = createMetrics(models);
+  const metrics = createMetrics(models, bodies);
   const lifecycle = new Lifecycle(models, {
     root,
     threads,
@@ -95,7 +98,7 @@ function assemble(settings: ModelServerSettings, log: Logger, close: () => Promi
     isDraining: () => isDraining,
     stops: [],
   };
-  return { ...server, app: createApp({ ...server, models, metrics, log, bodyLimit, isExplicit }) };
+  return { ...server, app: createApp({ ...server, models, metrics, log, bodyLimit, bodies, isExplicit }) };
 }
 
 async function load(

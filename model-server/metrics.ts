@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { BodyMemory } from './body-memory.ts';
 import { loadedBytes } from './describe.ts';
 import { ENDINGS, type Ending } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
@@ -25,11 +26,12 @@ const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const LABELS = ['model', 'version'] as const;
 
 /** Metrics in a registry of their own; label values come from the repository and from our own tables only. */
-export function createMetrics(models: Models): Metrics {
+export function createMetrics(models: Models, bodies: Pick<BodyMemory, 'held' | 'limit'>): Metrics {
   const registry = new Registry();
   const registers = [registry];
   addProcess(registry);
   addGauges(models, registers);
+  addBodyGauges(bodies, registers);
   const requests = new Counter({
     name: 'sluice_server_requests_total',
     help: 'Inference requests by how they ended; ok, or the reason.',
@@ -119,4 +121,26 @@ function addGauges(models: Models, registers: Registry[]): void {
       }
     },
   });
+}
+
+function addBodyGauges(bodies: Pick<BodyMemory, 'held' | 'limit'>, registers: Registry[]): void {
+  const gauge = (name: string, help: string, measure: () => number) =>
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(measure());
+      },
+    });
+  gauge(
+    'sluice_server_body_bytes',
+    'Bytes of bodies held now: of requests, unpacked, and of large answers that are not taken.',
+    () => bodies.held,
+  );
+  gauge(
+    'sluice_server_body_bytes_limit',
+    'Beyond it requests with a body are refused: memory_full.',
+    () => bodies.limit,
+  );
 }

@@ -32,8 +32,8 @@ export class Reader {
       const id = this.#nextId++;
       this.#pending.set(id, { resolve, reject });
       const body = reading.body as Buffer<ArrayBuffer>;
-      // A small view of shared memory is copied by being sent; a large body has memory of its own.
-      const memory = 2 * body.length > body.buffer.byteLength ? [body.buffer] : [];
+      // A small view of shared memory is copied by being sent; a large body has memory of its own, and grew by four.
+      const memory = 8 * body.length > body.buffer.byteLength ? [body.buffer] : [];
       this.#thread().postMessage({ id, reading }, memory);
     });
   }

@@ -27,6 +27,8 @@ export type ModelServerSettings = {
   readonly load: readonly string[] | undefined;
   /** Largest request body in bytes. */
   readonly bodyLimit: number;
+  /** Of all bodies held at once, unpacked, together, in bytes; more are refused with 429. */
+  readonly uploadMemory: number;
   /** How long `close` goes on serving with readiness off, so that load balancers notice, in milliseconds. */
   readonly drainGraceMs: number;
   /** How long `close` waits for slow clients before it cuts their connections, in milliseconds. */
@@ -51,6 +53,7 @@ export const DEFAULT_SETTINGS: Omit<ModelServerSettings, 'models'> = {
   pollIntervalMs: 5_000,
   load: undefined,
   bodyLimit: 64 * 1024 * 1024,
+  uploadMemory: 256 * 1024 * 1024,
   drainGraceMs: 0,
   closeGraceMs: 30_000,
   logLevel: 'info',

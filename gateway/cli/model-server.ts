@@ -26,6 +26,7 @@ export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
       requireProvider: values['require-provider'],
       maxQueue: values['max-queue'],
       bodyLimit: values['body-limit'],
+      uploadMemory: values['upload-memory'],
       drainGraceMs: values['drain-grace'],
       logLevel: values['log-level'],
     }).catch(explain(host, port));
