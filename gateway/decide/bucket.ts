@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { Block, Buckets } from '../policy/policy.ts';
 import { prefixOf } from '../policy/salt.ts';
-import { valueAt } from './inside.ts';
+import { NumberSent } from './number-sent.ts';
 import type { View } from './view.ts';
 
 /** Slots of a bucket space: 0.0001 % each. */
@@ -47,18 +47,19 @@ export function isIn(block: Block, slot: number): boolean {
 
 /**
  * What this request is sorted by: its unit or the key that stands in for one; undefined when it has neither.
- * An empty value is no unit: it would put strangers in one bucket.
+ * A text is taken as it is, a number by its value with every digit (1 and 1.0 are "1"): an id is one unit, sent as a number
+ * or as a text. An empty value is no unit: it would put strangers in one bucket.
  */
 export function unitOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUnit'>, view: View): string | undefined {
   const value = rawUnit(unit, view);
   if (typeof value === 'string' && value !== '') return value;
-  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  if (value instanceof NumberSent && Number.isFinite(value.value)) return value.text;
   return typeof withoutUnit === 'object' ? withoutUnit.key : undefined;
 }
 
 function rawUnit(unit: Buckets['unit'], view: View): unknown {
   if (unit.from === 'random') return undefined;
-  return unit.from === 'header' ? view.header(unit.name) : valueAt(view.inside?.json, unit.path);
+  return unit.from === 'header' ? view.header(unit.name) : view.sentAt(unit.path);
 }
 
 /** Three independent slots from one random number in [0, 1): a request without a unit draws for each purpose anew. */

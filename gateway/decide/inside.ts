@@ -117,6 +117,7 @@ export function valueAt(json: unknown, path: readonly string[]): unknown {
   let value = json;
   for (const step of path) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined;
+    if (Array.isArray(value) && step === 'length') return undefined; // every list has it, and nobody sent it
     value = (value as Record<string, unknown>)[step];
   }
   return value;

@@ -1,6 +1,6 @@
 import type { Condition, TieredModel } from '../policy/policy.ts';
 import { complexityOf } from './complexity.ts';
-import { fits, isIn, seenBy } from './match.ts';
+import { fits, isIn, seenBy, shown } from './match.ts';
 import type { Trace, View } from './view.ts';
 
 /** The tier a request starts at, and the rule that said so (from 1); rule 0 stands for `no_signal`. */
@@ -38,7 +38,7 @@ function allHold(
       if (!isIn(condition.match, complexity)) return false;
     } else {
       const value = seenBy(condition, view);
-      trace?.(nameOf(condition), value === undefined ? 'absent' : JSON.stringify(value));
+      trace?.(nameOf(condition), shown(value));
       if (!fits(condition.match, value)) return false;
     }
   }

@@ -10,7 +10,7 @@ export const unit = z
   .meta({
     title: 'unit',
     description:
-      'What sorts callers: `header <name>` or `body <path>` keeps a caller on one version, `random` does not.',
+      'What sorts callers: `header <name>` or `body <path>` keeps a caller on one version, `random` does not. An id is the same unit as a number and as a text, with every digit; the numbers 1, 1.0 and 1e0 are the unit 1, the text "1.0" is another.',
   });
 
 export const withoutUnit = z

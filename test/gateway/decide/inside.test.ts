@@ -140,6 +140,7 @@ test('a path leads to what the body holds, and never to what every object has', 
     'a.__proto__',
     'a.constructor',
     'a.b.map',
+    'a.b.length',
     'a.toString',
   ])
     assert.equal(at(path), undefined, path);
