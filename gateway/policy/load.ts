@@ -6,7 +6,7 @@ import { readCertificates } from './certificates.ts';
 import { check } from './check.ts';
 import { compile } from './compile.ts';
 import { lookAlikeIn } from './look-alikes.ts';
-import { type Mistake, mistakesOf } from './mistakes.ts';
+import { ambiguousIn, type Mistake, mistakesOf } from './mistakes.ts';
 import type { Policy } from './policy.ts';
 import { type PolicyFile, PolicySchema } from './schema.ts';
 import { checkTransition } from './transition.ts';
@@ -49,8 +49,8 @@ export function parseWritten(text: string, file: string): { readonly written: Po
   const yaml = parseYaml(text);
   if (yaml.problems.length > 0) throw refused(yaml.problems, yaml, file);
   const written = PolicySchema.safeParse(yaml.value, { error: inWords });
-  if (!written.success) throw refused(mistakesOf(written.error.issues, yaml.value), yaml, file);
-  const mistakes = check(written.data);
+  if (!written.success) throw refused(mistakesOf(written.error.issues, yaml), yaml, file);
+  const mistakes = [...ambiguousIn(yaml), ...check(written.data)];
   if (mistakes.length > 0) throw refused(mistakes, yaml, file);
   return { written: written.data, policy: compile(written.data, createHash('sha256').update(text).digest('hex')) };
 }

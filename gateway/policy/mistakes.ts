@@ -1,7 +1,8 @@
 // What zod found wrong, in words for the person who edits the file.
 import type { z } from 'zod';
-import { PolicySchema } from './schema.ts';
+import { kindsAt, knownKeys } from './schema-walk.ts';
 import { didYouMean } from './suggest.ts';
+import { EXPECTED_TEXT } from './words.ts';
 
 /** A mistake at a path into the file, such as ['models', 'digits', 'baseline']. */
 export type Mistake = {
@@ -11,8 +12,28 @@ export type Mistake = {
   readonly at?: 'value' | 'key' | number;
 };
 
-/** The mistakes behind zod's issues with the value `written`. */
-export function mistakesOf(issues: readonly z.core.$ZodIssue[], written: unknown): Mistake[] {
+/** What was written: its value, and the words and numbers in it that stand there in other characters than their value's. */
+export type Written = { readonly value: unknown; readonly unusual: readonly Unusual[] };
+
+/** A number or a truth value whose text is not the one that its value has: `1.10`, `1e3`, `True`. */
+export type Unusual = {
+  readonly path: readonly PropertyKey[];
+  readonly source: string;
+  readonly value: number | boolean;
+};
+
+/** Values that are texts to the person and something else to YAML, where the policy would take either. */
+export function ambiguousIn({ unusual }: Written): Mistake[] {
+  return unusual
+    .filter(({ path }) => kindsAt(path).has('string'))
+    .map(({ path, source, value }) => ({
+      path,
+      message: `YAML reads ${source} as ${value}; put quotes around it if it is meant as text, or write ${value}`,
+    }));
+}
+
+/** The mistakes behind zod's issues with what was written. */
+export function mistakesOf(issues: readonly z.core.$ZodIssue[], written: Written): Mistake[] {
   // What is missing beside a mistyped key follows from the mistyped key.
   const mistyped = new Set(
     issues.filter(({ code }) => code === 'unrecognized_keys').map(({ path }) => path.join('\n')),
@@ -23,7 +44,7 @@ export function mistakesOf(issues: readonly z.core.$ZodIssue[], written: unknown
 }
 
 /** Each unknown key is a mistake of its own. */
-function mistakesOfOne(issue: z.core.$ZodIssue, written: unknown): Mistake[] {
+function mistakesOfOne(issue: z.core.$ZodIssue, written: Written): Mistake[] {
   const { path } = issue;
   switch (issue.code) {
     case 'unrecognized_keys':
@@ -33,8 +54,21 @@ function mistakesOfOne(issue: z.core.$ZodIssue, written: unknown): Mistake[] {
     case 'invalid_union':
       return closestBranch(issue, written);
     default:
-      return [{ path, message: valueAt(written, path) === undefined ? MISSING : issue.message }];
+      return [{ path, message: messageOf(issue, written) }];
   }
+}
+
+function messageOf(issue: z.core.$ZodIssue, written: Written): string {
+  const value = valueAt(written.value, issue.path);
+  if (value === undefined) return MISSING;
+  const isOther = typeof value === 'number' || typeof value === 'boolean';
+  if (issue.message !== EXPECTED_TEXT || !isOther) return issue.message;
+  return `${issue.message}; put quotes around it: "${sourceAt(written, issue.path) ?? value}"`;
+}
+
+function sourceAt({ unusual }: Written, path: readonly PropertyKey[]): string | undefined {
+  return unusual.find((each) => each.path.length === path.length && each.path.every((step, i) => step === path[i]))
+    ?.source;
 }
 
 const MISSING = 'required, but missing';
@@ -49,9 +83,9 @@ function unknownKey(key: string, known: readonly string[]): string {
  * What is wrong with the alternative that was most likely meant: the one whose own keys fit best, and of those the one with
  * the fewest mistakes. Many mistakes further in must not make it another kind of thing.
  */
-function closestBranch(issue: z.core.$ZodIssueInvalidUnion, written: unknown): Mistake[] {
+function closestBranch(issue: z.core.$ZodIssueInvalidUnion, written: Written): Mistake[] {
   const { path } = issue;
-  const value = valueAt(written, path);
+  const value = valueAt(written.value, path);
   if (value === undefined) return [{ path, message: MISSING }];
   const branches = issue.errors.map((issues) =>
     mistakesOf(
@@ -71,29 +105,4 @@ function valueAt(written: unknown, path: readonly PropertyKey[]): unknown {
   let value = written;
   for (const step of path) value = (value as Record<PropertyKey, unknown> | null | undefined)?.[step];
   return value;
-}
-
-/** The keys the schema knows at a path, of every alternative, read off the schema itself. */
-function knownKeys(path: readonly PropertyKey[]): string[] {
-  let nodes: SchemaNode[] = alternatives(PolicySchema as unknown as SchemaNode);
-  for (const step of path)
-    nodes = nodes.flatMap((node) => alternatives(node.shape?.[step] ?? node.valueType ?? node.element));
-  return [...new Set(nodes.flatMap((node) => Object.keys(node.shape ?? {})))];
-}
-
-/** As much of a zod schema's structure as finding a key needs. */
-type SchemaNode = {
-  readonly shape?: Record<PropertyKey, SchemaNode>;
-  readonly valueType?: SchemaNode;
-  readonly element?: SchemaNode;
-  readonly options?: readonly SchemaNode[];
-  readonly def?: { readonly innerType?: SchemaNode; readonly in?: SchemaNode };
-};
-
-/** What an optional, a default, a pipe or a union stands for. */
-function alternatives(node: SchemaNode | undefined): SchemaNode[] {
-  if (node === undefined) return [];
-  const inner = node.def?.innerType ?? node.def?.in;
-  if (inner !== undefined) return alternatives(inner);
-  return Array.isArray(node.options) ? node.options.flatMap(alternatives) : [node];
 }

@@ -20,10 +20,11 @@ export const inWords: z.core.$ZodErrorMap = (issue) => {
   }
 };
 
+/** What is said of a value that must be a text; the characters that it was written in are not known here. */
+export const EXPECTED_TEXT = 'expected a text';
+
 /** How what was written becomes what was meant, where that can be told. */
 function hint(expected: string, input: unknown): string {
-  if (expected === 'string' && (typeof input === 'number' || typeof input === 'boolean'))
-    return `; put quotes around it: "${input}"`;
   if (expected === 'array' && typeof input === 'string' && input !== '' && input.length <= LONGEST_SHOWN)
     return `; put brackets around it: [${input}]`;
   if (expected === 'array' && typeof input === 'object' && input !== null)

@@ -3,19 +3,23 @@ import {
   type Document,
   type ErrorCode,
   isMap,
+  isPair,
   isScalar,
+  isSeq,
   LineCounter,
   type Node,
   parseDocument,
   visit,
   type YAMLError,
 } from 'yaml';
-import type { Mistake } from './mistakes.ts';
+import type { Mistake, Unusual } from './mistakes.ts';
 import { tooDeepAt } from './nesting.ts';
 
 export type YamlFile = {
   readonly value: unknown;
   readonly problems: readonly Mistake[];
+  /** Numbers and truth values that stand in the text in other characters than their value's. */
+  readonly unusual: readonly Unusual[];
   /** Line and column, both from 1, of a mistake, and what stands in that line. */
   readonly position: (mistake: Mistake) => { readonly line: number; readonly column: number; readonly text: string };
 };
@@ -36,6 +40,7 @@ export function parseYaml(text: string): YamlFile {
   const problems = deep === undefined ? problemsOf(doc, text) : [{ path: [], message: 'nested too deeply', at: deep }];
   return {
     problems,
+    unusual: problems.length > 0 ? [] : unusualIn(doc),
     value: problems.length > 0 ? undefined : doc.toJS({ maxAliasCount: 0 }),
     position: (mistake) => {
       const { line, col } = lines.linePos(typeof mistake.at === 'number' ? mistake.at : offsetOf(doc, mistake));
@@ -94,8 +99,13 @@ function problemsOf(doc: Document, text: string): Mistake[] {
     Scalar: (_, node) => {
       untagged(node);
       const { value, source, range } = node;
-      if (typeof value !== 'number' || (PLAIN_NUMBER.test(source ?? '') && Number.isFinite(value))) return;
-      say(`${source} is no plain decimal number; put quotes around it if it is meant as text`, range?.[0] ?? 0);
+      if (typeof value !== 'number') return;
+      const isPlain = PLAIN_NUMBER.test(source ?? '') && Number.isFinite(value);
+      // A double would make another number of it.
+      const isTooLong = Number.isInteger(value) && !Number.isSafeInteger(value);
+      if (isPlain && !isTooLong) return;
+      const what = isPlain ? 'has more digits than a number keeps' : 'is no plain decimal number';
+      say(`${source} ${what}; put quotes around it if it is meant as text`, range?.[0] ?? 0);
     },
     Map: (_, node) => {
       untagged(node);
@@ -115,6 +125,29 @@ function problemsOf(doc: Document, text: string): Mistake[] {
   const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
   if (problems.length === 0 && isEmpty) say('the policy is empty', 0);
   return problems;
+}
+
+function unusualIn(doc: Document): Unusual[] {
+  const unusual: Unusual[] = [];
+  visit(doc, {
+    Scalar: (key, { value, source }, parents) => {
+      if (key === 'key' || (typeof value !== 'number' && typeof value !== 'boolean') || source === String(value))
+        return;
+      unusual.push({ path: pathOf(key, parents), source: source ?? '', value });
+    },
+  });
+  return unusual;
+}
+
+/** The keys and places that lead to a node. */
+function pathOf(key: unknown, parents: readonly unknown[]): PropertyKey[] {
+  const steps = [...parents.slice(1), undefined].flatMap((node, i): PropertyKey[] => {
+    const parent = parents[i];
+    if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
+    if (!isSeq(parent)) return [];
+    return [node === undefined ? Number(key) : parent.items.indexOf(node)];
+  });
+  return steps;
 }
 
 /** The offset of what a path leads to, or of the nearest parent that exists. */

@@ -45,7 +45,7 @@ export const match = z
   .meta({
     title: 'match',
     description:
-      'What a value must be: itself (`free`, `5`, `true`), one of a list (`[free, trial]`), in a range (`{ below: 0.9 }`; a text that is a number counts as one), or merely there (`{ present: true }`) or not (`{ present: false }`). A value that is missing fits only the last. There are no patterns.',
+      'What a value must be: itself (`free`, `5`, `true`), one of a list (`[free, trial]`), in a range (`{ below: 0.9 }`; a text that is a decimal number counts as one), or merely there (`{ present: true }`) or not (`{ present: false }`). A value that is missing fits only the last. `5` fits the number 5, however it is written, and the text `5`; `"5"` fits the same text and a number with these digits. What YAML would read as another text (`1.10`, `1e3`, `True`, 20 digits) needs quotes. There are no patterns.',
   });
 
 const headerText = z

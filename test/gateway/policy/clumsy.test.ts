@@ -45,6 +45,18 @@ const CLUMSY: readonly (readonly [string, string, string, ...string[]])[] = [
     'p:12:11 models.digits.rollout.id: expected a text; put quotes around it: "7"',
   ],
   [
+    'a number with a zero at its end for a name',
+    'id: digits-v2',
+    'id: 1.10',
+    'p:12:11 models.digits.rollout.id: expected a text; put quotes around it: "1.10"',
+  ],
+  [
+    'True for a name',
+    'candidate: v2',
+    'candidate: True',
+    'p:13:18 models.digits.rollout.candidate: expected a text; put quotes around it: "True"',
+  ],
+  [
     'true for a name',
     'candidate: v2',
     'candidate: true',
