@@ -56,10 +56,14 @@ function stepInto(value: Json, step: string): readonly Json[] {
 /** Mail addresses, bearer tokens, and runs of digits as long as a phone, card or account number. */
 const SECRET_TEXT = /[^\s@"]+@[^\s@"]+\.[^\s@"]+|bearer\s+\S+|eyJ[\w-]{8,}[\w.-]*|\d(?:[ -]?\d){8,}/gi;
 
+/** A whole number has as many digits from here on: an account's number is no less one without quotes. */
+const SECRET_NUMBER = 1e8;
+
 /** A value without what looks like a secret or names a person, and cut short. */
 export function redact(value: Json): Json {
   if (typeof value === 'string') return value.slice(0, MAX_TEXT).replace(SECRET_TEXT, REDACTED);
-  if (typeof value === 'bigint') return String(value);
+  if (typeof value === 'bigint') return REDACTED; // a double cannot hold it, so it has 16 digits or more
+  if (Number.isInteger(value) && Math.abs(Number(value)) >= SECRET_NUMBER) return REDACTED;
   if (typeof value !== 'object' || value === null) return value;
   if (Array.isArray(value)) return value.slice(0, MAX_VALUES).map(redact);
   const entries = Object.entries(value).slice(0, MAX_VALUES);

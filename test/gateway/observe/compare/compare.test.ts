@@ -299,6 +299,11 @@ test('only listed fields are kept, without what looks secret or personal, and th
   assert.deepEqual([kept?.candidate, kept?.request], [{}, { text: ['call +[redacted], [redacted]'] }]);
   assert.doesNotMatch(JSON.stringify(kept), /hunter2|ada@|1234567/);
   assert.equal(redact('Bearer abc.def and eyJhbGciOiJIUzI1NiJ9.e30.x'), '[redacted] and [redacted]');
+  assert.deepEqual(
+    [4111111111111111, 12345678901234567890n, -441234567890, 99_999_999, 0.123456789012].map(redact),
+    ['[redacted]', '[redacted]', '[redacted]', 99_999_999, 0.123456789012],
+    'an account is one without quotes too',
+  );
   const sampled = Array.from(
     { length: 2000 },
     (_, i) => keep({ ...made, id: `r-${i}` }, { ...spec, sample: 0.25 }) !== undefined,
