@@ -1,3 +1,5 @@
+import { parseWhole } from './exact-json.ts';
+
 /**
  * The answer in a body, as text: the first value of an output, or the place of its highest value, as classes are counted.
  * Reads v2 outputs and v1 predictions in JSON. Undefined when it is not there.
@@ -16,7 +18,7 @@ export function answerIn(body: Buffer, output: string, isScores: boolean): strin
 function valuesIn(body: Buffer, output: string): unknown[] {
   let json: { outputs?: unknown; predictions?: unknown };
   try {
-    json = JSON.parse(body.toString('utf8'));
+    json = parseWhole(body.toString('utf8')) as typeof json;
   } catch {
     return [];
   }

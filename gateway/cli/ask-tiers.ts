@@ -194,7 +194,7 @@ async function ask(
       path: pathFor(name, input),
       method: 'POST',
       headers: { 'content-type': 'application/json', ...input.headers },
-      body: JSON.stringify(input.request),
+      body: input.request,
     });
     const body = Buffer.from(await response.body.arrayBuffer());
     const latencyMs = performance.now() - start;
@@ -221,8 +221,8 @@ function outputOf(from: ConfidenceFrom | undefined): string {
   );
 }
 
-function pathFor(model: string, { request }: Labelled): string {
-  return 'instances' in request ? `/v1/models/${model}:predict` : `/v2/models/${model}/infer`;
+function pathFor(model: string, { protocol }: Labelled): string {
+  return protocol === 'v1' ? `/v1/models/${model}:predict` : `/v2/models/${model}/infer`;
 }
 
 function startOf(ladder: TieredModel, { id, request, headers }: Labelled): string {
@@ -233,7 +233,7 @@ function startOf(ladder: TieredModel, { id, request, headers }: Labelled): strin
     pin: undefined,
     headers,
     rawHeaders: [],
-    body: Buffer.from(JSON.stringify(request)),
+    body: Buffer.from(request),
   };
   return startTier(ladder, new View(facts)).tier;
 }

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Facts } from '../flow.ts';
+import { partOf } from './exact-json.ts';
 import { type Target, targetOf } from './target.ts';
 
 export type RequestArguments = {
@@ -117,7 +118,8 @@ function readRequestFile(file: string): { path: string; headers: Headers; body: 
   }
   const { path, headers, body } = parsed.data;
   if (body === undefined) return { path, headers, body };
-  return { path, headers, body: Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)) };
+  // As it is written: to read and write it anew would cost digits of its numbers.
+  return { path, headers, body: Buffer.from(typeof body === 'string' ? body : (partOf(text, 'body') ?? '')) };
 }
 
 function jsonOf(text: string, file: string): unknown {

@@ -4,16 +4,19 @@ import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Comparison } from '../observe/compare/comparison.ts';
 import type { Said, Trial } from '../tune/trial.ts';
+import { parseWhole, partOf } from './exact-json.ts';
 
 /** A request that people have looked at: what to send, and what is right. */
 export type Labelled = {
   readonly id: string;
-  readonly request: Readonly<Record<string, unknown>>;
+  readonly protocol: 'v1' | 'v2';
+  /** The body as it is written in the file: its numbers keep their digits. */
+  readonly request: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly label: string | undefined;
 };
 
-const label = z.union([z.string(), z.number(), z.boolean()]).transform(String);
+const label = z.union([z.string(), z.number(), z.bigint(), z.boolean()]).transform(String);
 
 const LABELLED = z.object({
   id: z.string().min(1).max(256).optional(),
@@ -43,10 +46,11 @@ const LABEL = z.object({ id: z.string(), label });
 
 /** Labelled requests, one a line. Throws UserError with the line that is none. */
 export function readLabelled(file: string): Labelled[] {
-  return readLines(file, LABELLED, '{"request": {"inputs": [...]}, "label": ...}').map(
-    ({ id, request, headers, label: right }, i) => ({
+  return readRows(file, LABELLED, '{"request": {"inputs": [...]}, "label": ...}').map(
+    ({ row: { id, request, headers, label: right }, line }, i) => ({
       id: id ?? `line-${i + 1}`,
-      request,
+      protocol: 'instances' in request ? 'v1' : 'v2',
+      request: partOf(line, 'request') ?? '',
       headers: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value])),
       label: right,
     }),
@@ -90,6 +94,12 @@ export function writeTrials(file: string, trials: readonly Trial[]): void {
 }
 
 function readLines<T extends z.ZodType>(file: string, schema: T, expected: string): z.output<T>[] {
+  return readRows(file, schema, expected).map(({ row }) => row);
+}
+
+type Row<T extends z.ZodType> = { readonly row: z.output<T>; readonly line: string };
+
+function readRows<T extends z.ZodType>(file: string, schema: T, expected: string): Row<T>[] {
   const rows = textOf(file)
     .split('\n')
     .map((line, i) => ({ line, number: i + 1 }))
@@ -97,7 +107,7 @@ function readLines<T extends z.ZodType>(file: string, schema: T, expected: strin
   if (rows.length === 0) throw new UserError(`${file}: expected JSON lines, each ${expected}; the file is empty`);
   return rows.map(({ line, number }) => {
     const read = schema.safeParse(json(line));
-    if (read.success) return read.data;
+    if (read.success) return { row: read.data, line };
     const [issue] = read.error.issues;
     const where = issue === undefined || issue.path.length === 0 ? '' : `${issue.path.join('.')}: `;
     throw new UserError(`${file}:${number}: expected ${expected}; ${where}${issue?.message}`);
@@ -120,7 +130,7 @@ function textOf(file: string): string {
 
 function json(line: string): unknown {
   try {
-    return JSON.parse(line);
+    return parseWhole(line);
   } catch {
     return undefined;
   }
