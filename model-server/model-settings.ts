@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { isMap, LineCounter, parseDocument } from 'yaml';
+import { isMap, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
 import { ALIAS_NAME, VERSION_NAME } from './protocol.ts';
 import { PROVIDERS } from './providers.ts';
@@ -135,6 +135,15 @@ async function readYaml(folder: string, file: string): Promise<Yaml> {
   if (problem !== undefined) {
     throw new Error(`${place(problem.pos[0])} ${problem.message.split('\n')[0]}`);
   }
+  visit(document, {
+    // An alias may name a version without quotes: 010 and 1e1 must not become version 10.
+    Scalar: (_, { value, source, range }) => {
+      if (typeof value !== 'number' || source === String(value)) return;
+      throw new Error(
+        `${place(range?.[0])} YAML reads ${source} as ${value}; write ${value}, or put quotes around a text`,
+      );
+    },
+  });
   if (!isMap(document.contents)) {
     throw new Error(`${file} must be a map of settings`);
   }

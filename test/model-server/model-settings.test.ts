@@ -74,6 +74,13 @@ const broken: readonly [string, string, RegExp][] = [
   ['a library of operators', 'custom_ops: ./evil.so', /Unrecognized key: "custom_ops"/],
   ['an alias that looks like a version', 'aliases: { "3": 1 }', /Invalid key|aliases/],
   ['an alias of no version', 'aliases: { stable: latest }', /^model.yaml:1:20 aliases.stable/],
+  ['an alias of a version with a zero before it', 'aliases: { stable: 010 }', /^model.yaml:1:20 YAML reads 010 as 10/],
+  ['an alias of a version with an exponent', 'aliases: { stable: 1e1 }', /^model.yaml:1:20 YAML reads 1e1 as 10/],
+  [
+    'an alias of more digits than a number keeps',
+    'aliases: { a: 12345678901234567890 }',
+    /^model.yaml:1:15 YAML reads/,
+  ],
   ['a list', '- threads', /^model.yaml must be a map/],
   ['nothing', '', /^model.yaml must be a map/],
   ['broken YAML', 'threads: [1', /^model.yaml:1:\d+ /],
