@@ -66,7 +66,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   );
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
-  addStoreMetrics(metrics.registry, store.health);
+  addStoreMetrics(metrics.registry, store.health, () => store.rollouts.known().pending);
   addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
     admission: upstream.admission,
@@ -278,6 +278,7 @@ function createApps(
       ...standingsOf(rollouts),
       refusals: rollouts.refusals,
       store: store.health(),
+      pendingRollbacks: store.rollouts.known().pending,
       isAutomatic: settings.isAutomatic,
       servers: servers(),
     });

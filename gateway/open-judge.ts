@@ -69,7 +69,8 @@ export function openJudge(
     warmUp: (wanted) => warmUp.want(wanted.map(({ candidate, warmUp: answers }) => ({ version: candidate, answers }))),
     progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
-    tell: (action, state) => recordTransition({ ...deps, audit: store.audit }, transitionOf(action, state)),
+    tell: (action, state, isShared) =>
+      recordTransition({ ...deps, audit: store.audit }, { ...transitionOf(action, state), isShared }),
     onTrouble: (error) => log.error({ err: error }, 'the judge'),
     onHeld: (held, isOver) => reportHeld(unjudgedOf(held, rollouts.isUnreadable(held.id)), isOver, log, notifier),
   });

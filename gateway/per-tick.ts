@@ -39,8 +39,8 @@ export type PerTickDeps = {
   };
   /** Whether the judge may move rollouts; false is the kill switch. */
   readonly isAutomatic: boolean;
-  /** Hears of every move, after it is in effect; resolves when it is on record. */
-  readonly tell: (action: Action, state: RolloutState) => Promise<void>;
+  /** Hears of every move, after it is in effect, and whether the other gateways can see it; resolves when it is on record. */
+  readonly tell: (action: Action, state: RolloutState, isShared: boolean) => Promise<void>;
   readonly onTrouble: (error: unknown) => void;
   /** Hears of rollouts that are held on their baselines because no one can judge them, and when that is over. */
   readonly onHeld: (held: Held, isOver: boolean) => void;
@@ -48,7 +48,8 @@ export type PerTickDeps = {
 
 /** What became of an order. */
 export type Ordered =
-  | { readonly kind: 'done'; readonly state: RolloutState }
+  /** `isShared`: whether the other gateways can see it; otherwise it holds here, and they are told as soon as the store is back. */
+  | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
   | { readonly kind: 'refused'; readonly sentence: string }
   /** It could not be made to last, or not be agreed on with the other gateways. */
   | { readonly kind: 'unavailable'; readonly sentence: string };
@@ -121,7 +122,7 @@ export class PerTick {
       .refresh()
       .then(
         (known) => this.#learn(known),
-        () => {}, // away; its health tells, and this gateway judges by itself
+        () => this.#learn(store.known()), // away; its health tells, and this gateway goes on with what it knows
       )
       .finally(() => {
         this.#refreshing = undefined;
@@ -189,7 +190,10 @@ export class PerTick {
   async #latchAll(): Promise<void> {
     const { rollouts, store } = this.#deps;
     const { rolledBack } = store.known();
-    for (const id of rolledBackIds(rollouts.ledger)) if (!rolledBack.has(id)) await store.rollBack(id);
+    for (const id of rolledBackIds(rollouts.ledger)) {
+      const state = rollouts.ledger.get(id);
+      if (!rolledBack.has(id)) await store.rollBack(id, state && documentOf(state));
+    }
   }
 
   /** The policy has named a promoted version, and no move will say so: a later edit must not make it take over again. */
@@ -211,7 +215,7 @@ export class PerTick {
     const { state: next, actions } = judgeAt(moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);
-      return this.#tell(actions, next);
+      return this.#tell(actions, next, true);
     }
     const ordered = await this.#move(state, next, actions);
     // Without agreement nothing moves, but what was seen is kept.
@@ -258,7 +262,7 @@ export class PerTick {
 
   /** Makes a move last and effective: what takes callers away is effective at once, all else only when everyone agrees on it. */
   async #move(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
-    if (next.phase.name === 'rolled_back') return this.#leave(before, next, actions);
+    if (next.phase.name === 'rolled_back') return this.#leave(next, actions);
     const { rollouts, store } = this.#deps;
     const isAway = next.phase.name === 'suspended';
     if (isAway) rollouts.set(next);
@@ -271,10 +275,11 @@ export class PerTick {
       return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
     }
     if (kept.kind === 'unavailable' && !isAway) return { kind: 'unavailable', sentence: kept.reason };
-    const moved = kept.kind === 'unavailable' ? await this.#keepHere(next) : next;
+    const isShared = kept.kind !== 'unavailable';
+    const moved = isShared ? next : await this.#keepHere(next);
     rollouts.set(moved);
-    await this.#tell(actions, moved);
-    return { kind: 'done', state: moved };
+    await this.#tell(actions, moved, isShared);
+    return { kind: 'done', state: moved, isShared };
   }
 
   /**
@@ -288,24 +293,27 @@ export class PerTick {
     return ahead;
   }
 
-  async #leave(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
+  async #leave(next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
     const { rollouts, store, onTrouble } = this.#deps;
     rollouts.set(next);
-    // The reason goes first, because nothing more is taken of an id that is latched; it is not waited for.
-    if (before.phase.name !== 'rolled_back') store.advance(documentOf(next), before.epoch).catch(onTrouble);
     try {
-      await store.rollBack(next.id);
+      const { shared } = await store.rollBack(next.id, documentOf(next));
+      await this.#tell(actions, next, shared);
+      return { kind: 'done', state: next, isShared: shared };
     } catch (error) {
       onTrouble(error);
-      await this.#tell(actions, next);
-      return { kind: 'unavailable', sentence: 'it is in effect, but the disk does not take it; it is tried again' };
+      const isShared = !store.known().pending.store.has(next.id);
+      await this.#tell(actions, next, isShared);
+      const where = isShared ? '' : ' at this gateway only';
+      return {
+        kind: 'unavailable',
+        sentence: `the rollback is in effect${where}, but the disk of this gateway does not take it: it is written again every second`,
+      };
     }
-    await this.#tell(actions, next);
-    return { kind: 'done', state: next };
   }
 
-  async #tell(actions: readonly Action[], state: RolloutState): Promise<void> {
-    for (const action of actions) await this.#deps.tell(action, state).catch(this.#deps.onTrouble);
+  async #tell(actions: readonly Action[], state: RolloutState, isShared: boolean): Promise<void> {
+    for (const action of actions) await this.#deps.tell(action, state, isShared).catch(this.#deps.onTrouble);
   }
 }
 

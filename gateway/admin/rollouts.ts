@@ -1,16 +1,17 @@
 // Orders to rollouts: by people, and by an Alertmanager.
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { Alert, Ignored } from '../judge/alert.ts';
 import type { Order } from '../judge/order.ts';
 import type { RolloutState } from '../judge/state.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
+import { HERE_ONLY } from '../observe/transition.ts';
 import { bodyOf } from './edits.ts';
 
 /** What became of an order, as the judge says it. */
 type Ordered =
-  | { readonly kind: 'done'; readonly state: RolloutState }
+  | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
   | { readonly kind: 'refused' | 'unavailable'; readonly sentence: string };
 
 export type RolloutRoutesDeps = {
@@ -58,14 +59,21 @@ const ALERTS = z.object({
 /** Adds `POST /api/models/{model}/rollout/{action}`, `POST /api/alerts` and `GET /api/audit`. */
 export function addRolloutRoutes(app: FastifyInstance, deps: RolloutRoutesDeps): void {
   for (const action of ACTIONS)
-    app.post<{ Params: { model: string } }>(`/api/models/:model/rollout/${action}`, (request) =>
-      edit(deps, request.params.model, action, request),
+    app.post<{ Params: { model: string } }>(`/api/models/:model/rollout/${action}`, (request, reply) =>
+      edit(deps, request.params.model, action, request, reply),
     );
   app.post('/api/alerts', (request) => takeAlerts(deps, request));
   app.get('/api/audit', async () => ({ entries: await deps.audit.read(100) }));
 }
 
-async function edit(deps: RolloutRoutesDeps, model: string, action: RolloutAction, request: FastifyRequest) {
+/** 200: every gateway can see it; 202: it holds at this gateway only, and the others are told when the store is back. */
+async function edit(
+  deps: RolloutRoutesDeps,
+  model: string,
+  action: RolloutAction,
+  request: FastifyRequest,
+  reply: FastifyReply,
+) {
   const { rollout, by, reason } = bodyOf(EDIT, request);
   const state = stateFor(deps.statesOf(model), model, rollout);
   const expected = request.headers['if-match']?.replaceAll('"', '');
@@ -75,8 +83,9 @@ async function edit(deps: RolloutRoutesDeps, model: string, action: RolloutActio
     throw new SluiceError('NOT_POSSIBLE', `rollout ${state.id} awaits no approval`);
   const what = action === 'approve' ? 'promote' : action;
   const order: Order = { what, by: { kind: 'person', name: by }, at: new Date().toISOString(), sentence: reason };
-  const { id, epoch, phase } = done(await deps.order(state.id, order));
-  return { id, epoch, phase };
+  const { state: moved, isShared } = done(await deps.order(state.id, order));
+  const { id, epoch, phase } = moved;
+  return reply.code(isShared ? 200 : 202).send({ id, epoch, phase, ...reachOf(isShared) });
 }
 
 function stateFor(states: readonly RolloutState[], model: string, id: string | undefined): RolloutState {
@@ -93,14 +102,19 @@ async function takeAlerts(deps: RolloutRoutesDeps, request: FastifyRequest) {
   const told = bodyOf(ALERTS, request);
   const alerts = [...told.alerts, ...cutOff(told)];
   const rolledBack: string[] = [];
+  const hereOnly: string[] = [];
+  const unavailable: string[] = [];
   const ignored: { fingerprint: string; why: Ignored }[] = [];
   for (const alert of alerts) {
     const ordered = await deps.heed(alert);
-    if (ordered.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
+    if (ordered.kind === 'unavailable') unavailable.push(ordered.sentence); // the other alerts of the body have their effect
     if (ordered.kind === 'done') rolledBack.push(ordered.state.id);
+    if (ordered.kind === 'done' && !ordered.isShared) hereOnly.push(ordered.state.id);
     if (ordered.kind === 'ignored') ignored.push({ fingerprint: alert.fingerprint, why: ordered.why });
   }
-  return { alerts: told.alerts.length, rolled_back: [...new Set(rolledBack)], ignored };
+  if (unavailable.length > 0) throw new SluiceError('STORE_UNAVAILABLE', [...new Set(unavailable)].join('; '));
+  const held = hereOnly.length === 0 ? {} : { here_only: [...new Set(hereOnly)], warning: HERE_ONLY };
+  return { alerts: told.alerts.length, rolled_back: [...new Set(rolledBack)], ...held, ignored };
 }
 
 /** What was cut off is about what all alerts of the group have in common, and fires as the group does. */
@@ -110,8 +124,13 @@ function cutOff({ truncatedAlerts, status, groupKey, groupLabels, commonLabels }
   return [{ status, labels, startsAt: new Date().toISOString(), fingerprint: groupKey }];
 }
 
-function done(ordered: Ordered): RolloutState {
-  if (ordered.kind === 'done') return ordered.state;
+/** Where an order is in effect, for programs and in words. */
+function reachOf(isShared: boolean) {
+  return isShared ? { held: 'every gateway' } : { held: 'this gateway only', warning: HERE_ONLY };
+}
+
+function done(ordered: Ordered): Extract<Ordered, { kind: 'done' }> {
+  if (ordered.kind === 'done') return ordered;
   throw new SluiceError(ordered.kind === 'refused' ? 'NOT_POSSIBLE' : 'STORE_UNAVAILABLE', ordered.sentence);
 }
 

@@ -2,7 +2,7 @@
 import { SLOTS } from '../decide/bucket.ts';
 import type { Refusal } from '../judge/ledger.ts';
 import type { RolloutStanding, Unjudged } from '../judge/told.ts';
-import type { StoreHealth } from '../observe/store/store.ts';
+import type { PendingRollbacks, StoreHealth } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
 
@@ -30,6 +30,7 @@ export type StatusInput = {
   /** Rollouts that are held on their baselines because no one can judge them. */
   readonly held: readonly Unjudged[];
   readonly store: StoreHealth;
+  readonly pendingRollbacks: PendingRollbacks;
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;
   /** Each with its name and whatever else is known of it. */
@@ -85,12 +86,14 @@ export function statusOf({
   ladderOf,
   refusals,
   store,
+  pendingRollbacks,
   ...process
 }: StatusInput) {
   return {
     ...process,
     policy: standing,
     store,
+    pendingRollbacks: pendingStatus(pendingRollbacks),
     refusals,
     models: Object.fromEntries(
       [...models].map(([name, model]) => [
@@ -103,6 +106,23 @@ export function statusOf({
       servers.map(({ name, ...server }) => [server.address === undefined ? name : `${name}@${server.address}`, server]),
     ),
   };
+}
+
+/** Rollbacks that the other gateways may not have heard of, or that a crash could forget. */
+function pendingStatus({ disk, store }: PendingRollbacks) {
+  const here = (id: string) => `the rollback of ${id} holds at this gateway`;
+  return [
+    ...[...store].map((id) => ({
+      id,
+      at: 'store',
+      sentence: `${here(id)} only: the shared store does not have it yet, so the other gateways may go on with the candidate`,
+    })),
+    ...[...disk].map((id) => ({
+      id,
+      at: 'disk',
+      sentence: `${here(id)}, but its disk does not take it: it is written again every second, and a crash before that could forget it`,
+    })),
+  ];
 }
 
 function modelStatus(

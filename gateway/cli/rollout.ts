@@ -11,6 +11,9 @@ const OPTIONS = {
   ...ADMIN_OPTIONS,
 } as const;
 
+/** The order is in effect, but at this gateway only. */
+const HERE_ONLY_EXIT = 3;
+
 const ABOUT = {
   promote: 'Goes on to the next step, or gives an approval; after the last step the candidate becomes the baseline.',
   pause:
@@ -23,7 +26,7 @@ const ABOUT = {
 export function rolloutCommand(action: keyof typeof ABOUT): Command<typeof OPTIONS> {
   return {
     usage: `sluice ${action} MODEL --reason TEXT [options]`,
-    about: ABOUT[action],
+    about: `${ABOUT[action]}\nExits ${HERE_ONLY_EXIT} when it is in effect at this gateway only, because the store that gateways share does not take it.`,
     options: OPTIONS,
     async run({ model, rollout, reason, json, admin }) {
       if (reason === '') throw new UserError('say why with --reason', 2);
@@ -32,10 +35,14 @@ export function rolloutCommand(action: keyof typeof ABOUT): Command<typeof OPTIO
       const answer = (await adminClient(admin, process.env).post(path, body)) as {
         readonly id: string;
         readonly phase: { readonly name: string; readonly step?: number };
+        readonly warning?: string;
       };
       const { name, step } = answer.phase;
       const where = step === undefined ? '' : ` in step ${step + 1}`;
       console.log(json ? JSON.stringify(answer) : `rollout ${answer.id} is ${name.replace('_', ' ')}${where}`);
+      if (answer.warning === undefined) return;
+      console.error(`sluice: ${answer.warning}`);
+      process.exitCode = HERE_ONLY_EXIT;
     },
   };
 }

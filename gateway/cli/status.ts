@@ -23,10 +23,12 @@ export const statusCommand: Command<typeof OPTIONS> = {
 };
 
 /** The status for people. */
-export function statusText({ version, policy, store, models, refusals, held, isAutomatic }: Status): string {
+export function statusText(status: Status): string {
+  const { version, policy, store, models, refusals, held, pendingRollbacks, isAutomatic } = status;
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(store.up ? [] : [`the store is away: ${store.reason}`]),
+    ...pendingRollbacks.map(({ sentence }) => sentence),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `rollout ${id} is held on its baseline: ${sentence}; next: ${next}`),

@@ -1,8 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { StoreHealth } from './store/store.ts';
+import type { PendingRollbacks, StoreHealth } from './store/store.ts';
 
-/** Adds the metrics of the store. `health` is asked at every scrape. */
-export function addStoreMetrics(registry: Registry, health: () => StoreHealth): void {
+/** Adds the metrics of the store. `health` and `pending` are asked at every scrape. */
+export function addStoreMetrics(registry: Registry, health: () => StoreHealth, pending: () => PendingRollbacks): void {
   const registers = [registry];
   new Gauge({
     name: 'sluice_store_up',
@@ -12,6 +12,15 @@ export function addStoreMetrics(registry: Registry, health: () => StoreHealth): 
     collect() {
       const { kind, up } = health();
       this.set({ kind }, up ? 1 : 0);
+    },
+  });
+  new Gauge({
+    name: 'sluice_rollbacks_pending',
+    help: 'Rollbacks that hold at this gateway and that its disk, or the store that gateways share, does not have yet.',
+    labelNames: ['at'],
+    registers,
+    collect() {
+      for (const [at, ids] of Object.entries(pending())) this.set({ at }, ids.size);
     },
   });
   new Counter({

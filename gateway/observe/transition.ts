@@ -22,6 +22,8 @@ export type Transition = {
   readonly isUrgent: boolean;
   /** Ids of requests that show it. */
   readonly examples: readonly string[];
+  /** Whether the other gateways can see it. */
+  readonly isShared: boolean;
 };
 
 export type TransitionDeps = {
@@ -36,15 +38,20 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
   const { metrics, log, audit, notifier } = deps;
   const text = textOf(transition);
   metrics.moved(transition);
-  // Callers were taken away from a candidate: worth a look, though no one is to be woken.
-  if (transition.isUrgent || transition.event === 'suspend') log.warn(transition, text);
+  // Callers were taken away from a candidate, or only here: worth a look, though no one is to be woken.
+  if (transition.isUrgent || transition.event === 'suspend' || !transition.isShared) log.warn(transition, text);
   else log.info(transition, text);
   notifier.send({ text, ...transition });
   await audit.append({ id: randomUUID(), ...transition, at: Date.parse(transition.at) });
 }
 
-function textOf({ kind, rollout, model, candidate, from, to, sentence }: Transition): string {
+/** For a move that takes callers away, which goes on where no one else hears of it. */
+export const HERE_ONLY =
+  'it holds at this gateway only: the shared store does not take it, so the other gateways go on with the candidate; it is told to them as soon as the store is back';
+
+function textOf({ kind, rollout, model, candidate, from, to, sentence, isShared }: Transition): string {
   if (from === to) return `rollout ${rollout} (${candidate} of ${model}) stays ${from}: ${sentence}`;
   const verb = kind === 'moved' ? 'went' : 'would go (dry run)';
-  return `rollout ${rollout} (${candidate} of ${model}) ${verb} from ${from} to ${to}: ${sentence}`;
+  const reach = isShared ? '' : ` (${HERE_ONLY})`;
+  return `rollout ${rollout} (${candidate} of ${model}) ${verb} from ${from} to ${to}: ${sentence}${reach}`;
 }

@@ -13,7 +13,7 @@ import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { infer, policyFile, policyOf } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
-import { CAN_MOUNT } from '../support/small-disk.ts';
+import { needsRoot } from '../support/small-disk.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -144,49 +144,61 @@ test('I8: with a heap of 64 MB large bodies are answered or refused, and the pro
   assert.equal((await infer(url)).status, 200);
 });
 
-test('I11: on a read-only root, as nobody, without a home and without capabilities it serves and drains', {
-  skip: CAN_MOUNT ? false : 'mounting takes root',
-}, async (t) => {
-  const server = await fakeServer(t, answering({ ok: true }));
-  const folder = dirname(policyFile(t, policyOf([server.url])));
-  // Where the checkout itself cannot be read by others, it runs as root, still without any capability.
-  const id = isOpenToAll(process.cwd()) ? '65534' : '0';
-  for (const [path, mode] of [
-    [folder, 0o777],
-    [join(folder, 'policy.yaml'), 0o644],
-  ] as const)
-    chmodSync(path, mode);
-  const gateway = [
-    process.execPath,
-    join(process.cwd(), 'dist/gateway/main.js'),
-    'gateway',
-    '--policy',
-    join(folder, 'policy.yaml'),
-  ];
-  const args = [...gateway, '--data', join(folder, 'data'), '--port', '0', '--admin-port', '0', '--drain-grace', '0ms'];
-  const script = [
-    'mount --bind "$1" "$1"',
-    'mount -o remount,bind,ro /',
-    'shift',
-    `exec setpriv --reuid ${id} --regid ${id} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH="$PATH" "$@"`,
-  ].join(' && ');
-  const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', folder, ...args], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  undo(t, () => child.kill('SIGKILL'));
-  let told = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      told += text;
+test(
+  'I11: on a read-only root, as nobody, without a home and without capabilities it serves and drains',
+  needsRoot(),
+  async (t) => {
+    const server = await fakeServer(t, answering({ ok: true }));
+    const folder = dirname(policyFile(t, policyOf([server.url])));
+    // Where the checkout itself cannot be read by others, it runs as root, still without any capability.
+    const id = isOpenToAll(process.cwd()) ? '65534' : '0';
+    for (const [path, mode] of [
+      [folder, 0o777],
+      [join(folder, 'policy.yaml'), 0o644],
+    ] as const)
+      chmodSync(path, mode);
+    const gateway = [
+      process.execPath,
+      join(process.cwd(), 'dist/gateway/main.js'),
+      'gateway',
+      '--policy',
+      join(folder, 'policy.yaml'),
+    ];
+    const args = [
+      ...gateway,
+      '--data',
+      join(folder, 'data'),
+      '--port',
+      '0',
+      '--admin-port',
+      '0',
+      '--drain-grace',
+      '0ms',
+    ];
+    const script = [
+      'mount --bind "$1" "$1"',
+      'mount -o remount,bind,ro /',
+      'shift',
+      `exec setpriv --reuid ${id} --regid ${id} --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all env -i PATH="$PATH" "$@"`,
+    ].join(' && ');
+    const child = spawn('unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', folder, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
-  await until(() => /"msg":"gateway is serving"/.test(told) || child.exitCode !== null, 'a gateway that serves');
-  const url = /"url":"(http[^"]+)"/.exec(told)?.[1];
-  assert.ok(url !== undefined, told);
-  assert.equal((await infer(url)).status, 200);
-  child.kill('SIGTERM');
-  assert.equal(await exited, 0, told);
-});
+    undo(t, () => child.kill('SIGKILL'));
+    let told = '';
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        told += text;
+      });
+    const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    await until(() => /"msg":"gateway is serving"/.test(told) || child.exitCode !== null, 'a gateway that serves');
+    const url = /"url":"(http[^"]+)"/.exec(told)?.[1];
+    assert.ok(url !== undefined, told);
+    assert.equal((await infer(url)).status, 200);
+    child.kill('SIGTERM');
+    assert.equal(await exited, 0, told);
+  },
+);
 
 /** Whether everyone may read a folder and reach it. */
 function isOpenToAll(folder: string): boolean {

@@ -45,6 +45,7 @@ class Shared {
       rolledBack: new Set(this.#rolledBack),
       wasRead: true,
       wentBack: [],
+      pending: { disk: new Set<string>(), store: new Set<string>() },
     });
     return {
       known,

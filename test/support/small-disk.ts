@@ -9,6 +9,14 @@ import { undo } from './undo.ts';
 /** Mounting takes root. */
 export const CAN_MOUNT = process.getuid?.() === 0;
 
+/** What `test` takes as its options when it mounts a disk. Without root it is skipped, but with CI=true this throws. */
+export function needsRoot(): { skip: string | false } {
+  if (CAN_MOUNT) return { skip: false };
+  const reason = 'root is missing, and mounting a disk takes it: run this test as root';
+  if (process.env.CI === 'true') throw new Error(reason);
+  return { skip: reason };
+}
+
 /** A folder with so much room; it goes with the test. */
 export function smallDisk(t: TestContext, size = '2m'): string {
   const folder = folderOf(t, 'disk');

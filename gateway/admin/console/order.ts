@@ -29,32 +29,42 @@ function ask({ title, effect, path, body = {}, epoch, isDanger, onDone }: Order)
     event.preventDefault();
     sessionStorage.setItem('sluice-by', by.value);
     try {
-      await post(path, { ...body, by: by.value, reason: reason.value }, epoch);
-      dialog.close();
+      const { warning } = await post<{ warning?: string }>(
+        path,
+        { ...body, by: by.value, reason: reason.value },
+        epoch,
+      );
       onDone();
+      if (warning === undefined) dialog.close();
+      else
+        form.replaceChildren(
+          el('h2', {}, title),
+          el('p', { class: 'bad', role: 'alert' }, `Done, but ${warning}.`),
+          close('Close'),
+        );
     } catch (error) {
       trouble.textContent = textOf(error);
     }
   };
-  dialog.append(
+  const close = (label: string) => el('button', { type: 'button', click: () => dialog.close() }, label);
+  const form = el(
+    'form',
+    { submit: (event) => void send(event) },
+    el('h2', {}, title),
+    effect === undefined ? undefined : el('p', {}, `Then ${effect}.`),
+    el('label', { for: 'reason' }, 'Why (it goes on record)'),
+    reason,
+    el('label', { for: 'by' }, 'Who'),
+    by,
+    trouble,
     el(
-      'form',
-      { submit: (event) => void send(event) },
-      el('h2', {}, title),
-      effect === undefined ? undefined : el('p', {}, `Then ${effect}.`),
-      el('label', { for: 'reason' }, 'Why (it goes on record)'),
-      reason,
-      el('label', { for: 'by' }, 'Who'),
-      by,
-      trouble,
-      el(
-        'div',
-        { class: 'actions' },
-        el('button', { type: 'submit', class: isDanger ? 'danger' : undefined }, title),
-        el('button', { type: 'button', click: () => dialog.close() }, 'Cancel'),
-      ),
+      'div',
+      { class: 'actions' },
+      el('button', { type: 'submit', class: isDanger ? 'danger' : undefined }, title),
+      close('Cancel'),
     ),
   );
+  dialog.append(form);
   dialog.addEventListener('close', () => dialog.remove());
   document.body.append(dialog);
   dialog.showModal();

@@ -28,12 +28,14 @@ export function overview(status: Status, { experiments, calibration }: Reports, 
   );
 }
 
-function troubles({ policy, store, refusals, held, isAutomatic, draining }: Status): string[] {
+function troubles(status: Status): string[] {
+  const { policy, store, refusals, held, pendingRollbacks, isAutomatic, draining } = status;
   return [
     ...(policy.mistake === undefined ? [] : [`The policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(store.up ? [] : [`The store is away: ${store.reason}`]),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
+    ...pendingRollbacks.map(({ sentence }) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `Rollout ${id} is held on its baseline: ${sentence}. Next: ${next}.`),
   ];

@@ -1,10 +1,13 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { UserError } from '../../errors.ts';
 
 /** Replaces a file: when this resolves the new text survives a crash and a power cut; before, the old one does. */
 export async function replaceFile(file: string, text: string): Promise<void> {
-  await writeAndSync(`${file}.tmp`, 'w', text);
+  await writeAndSync(`${file}.tmp`, 'w', text).catch(async (error: unknown) => {
+    await rm(`${file}.tmp`, { force: true }).catch(() => {}); // on a full disk its room is needed
+    throw error;
+  });
   await rename(`${file}.tmp`, file);
   await syncFolder(dirname(file)); // the new name is on disk only then
 }

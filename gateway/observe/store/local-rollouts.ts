@@ -7,14 +7,21 @@ import { takingTurns } from './turns.ts';
 
 type Kept = { readonly documents: readonly RolloutDocument[]; readonly rolledBack: readonly string[] };
 
-/** Rollout states in a file, or in memory when there is none. */
+/**
+ * Rollout states in a file, or in memory when there is none. What is known holds at once; `pending` says what the file does not have
+ * yet, and every `refresh` writes it again until the file has it.
+ */
 export class LocalRollouts implements RolloutStates {
   readonly #file: string | undefined;
   readonly #inTurn = takingTurns();
-  #documents = new Map<string, RolloutDocument>();
-  #rolledBack = new Set<string>();
-  /** Whether the disk has all of it: after a write that failed, the next one writes again even if it brings nothing new. */
-  #isDurable = true;
+  #documents: ReadonlyMap<string, RolloutDocument> = new Map();
+  #rolledBack: ReadonlySet<string> = new Set();
+  /** Rolled-back ids that the file has. */
+  #onDisk: ReadonlySet<string> = new Set();
+  /** Grows with everything that becomes known; `#savedVersion` is the one that the file has. */
+  #version = 0;
+  #savedVersion = 0;
+  #trouble: string | undefined;
 
   constructor(file: string | undefined) {
     this.#file = file;
@@ -28,13 +35,22 @@ export class LocalRollouts implements RolloutStates {
       throw new UserError(`${this.#file} is damaged: it has no lists of documents and rolled-back ids`, 1);
     this.#documents = new Map(kept.documents.flatMap(namedIn).map((document) => [document.id, document]));
     this.#rolledBack = new Set(kept.rolledBack);
+    this.#onDisk = this.#rolledBack;
   }
 
   known(): KnownRollouts {
-    return { documents: this.#documents, rolledBack: this.#rolledBack, wasRead: true, wentBack: [] };
+    const pending = { disk: without(this.#rolledBack, this.#onDisk), store: NONE };
+    return { documents: this.#documents, rolledBack: this.#rolledBack, wasRead: true, wentBack: [], pending };
   }
 
+  /** Why the last write failed; undefined while all is well. */
+  trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Writes what the file does not have yet. Rejects when the disk fails. */
   async refresh(): Promise<KnownRollouts> {
+    await this.#inTurn(() => this.#save());
     return this.known();
   }
 
@@ -44,7 +60,8 @@ export class LocalRollouts implements RolloutStates {
       const rolledBack = this.#rolledBack.has(document.id);
       if (rolledBack || (current?.epoch ?? 0) !== expectedEpoch || document.epoch <= expectedEpoch)
         return { kind: 'conflict', current, rolledBack };
-      await this.#keep([...this.#rolledBack], [document]);
+      await this.#write(new Map([...this.#documents, [document.id, document]]));
+      this.#documents = new Map([...this.#documents, ...this.#higher([document])]);
       return { kind: 'written' };
     });
   }
@@ -53,34 +70,57 @@ export class LocalRollouts implements RolloutStates {
     return this.adopt([], [document]);
   }
 
-  async rollBack(id: string): Promise<{ readonly shared: boolean }> {
-    await this.adopt([id], []);
+  async rollBack(id: string, document?: RolloutDocument): Promise<{ readonly shared: boolean }> {
+    await this.adopt([id], document === undefined ? [] : [document]);
     return { shared: true };
   }
 
   /** There is nobody else. */
   onHint(): void {}
 
-  /** Takes over what others know: every rolled-back id, and documents of a higher epoch. Durable when it resolves. */
+  /**
+   * Takes over rolled-back ids, and documents of a higher epoch. They hold when this returns, also where the disk is full or
+   * hangs; they are durable when it resolves. Rejects when the disk fails.
+   */
   adopt(rolledBack: Iterable<string>, documents: Iterable<RolloutDocument>): Promise<void> {
-    return this.#inTurn(async () => {
-      const union = new Set([...this.#rolledBack, ...rolledBack]);
-      const higher = [...documents].filter(({ id, epoch }) => epoch > (this.#documents.get(id)?.epoch ?? 0));
-      const isNew = union.size > this.#rolledBack.size || higher.length > 0;
-      if (isNew || !this.#isDurable) await this.#keep([...union], higher);
-    });
+    const union = new Set([...this.#rolledBack, ...rolledBack]);
+    const higher = this.#higher(documents);
+    if (union.size > this.#rolledBack.size || higher.length > 0) {
+      this.#rolledBack = union;
+      this.#documents = new Map([...this.#documents, ...higher]);
+      this.#version++;
+    }
+    return this.#inTurn(() => this.#save());
   }
 
-  async #keep(rolledBack: readonly string[], changed: readonly RolloutDocument[]): Promise<void> {
-    // Effective here at once, also when the disk is full and this rejects: a rollback that only memory knows is still one.
-    this.#rolledBack = new Set(rolledBack);
-    this.#isDurable = false;
-    const documents = new Map([...this.#documents, ...changed.map((document) => [document.id, document] as const)]);
-    const kept: Kept = { documents: [...documents.values()], rolledBack };
-    if (this.#file !== undefined) await replaceFile(this.#file, `${JSON.stringify(kept, null, 1)}\n`);
-    this.#documents = documents;
-    this.#isDurable = true;
+  #higher(documents: Iterable<RolloutDocument>): (readonly [string, RolloutDocument])[] {
+    const isHigher = ({ id, epoch }: RolloutDocument) => epoch > (this.#documents.get(id)?.epoch ?? 0);
+    return [...documents].filter(isHigher).map((document) => [document.id, document]);
   }
+
+  async #save(): Promise<void> {
+    if (this.#savedVersion !== this.#version) await this.#write(this.#documents);
+  }
+
+  async #write(documents: ReadonlyMap<string, RolloutDocument>): Promise<void> {
+    const [version, rolledBack] = [this.#version, this.#rolledBack];
+    const kept: Kept = { documents: [...documents.values()], rolledBack: [...rolledBack] };
+    try {
+      if (this.#file !== undefined) await replaceFile(this.#file, `${JSON.stringify(kept, null, 1)}\n`);
+    } catch (error) {
+      this.#savedVersion = -1; // the file may have the old text or the new one
+      this.#trouble = `the disk does not take ${this.#file}: ${(error as Error).message}`;
+      throw error;
+    }
+    [this.#savedVersion, this.#onDisk, this.#trouble] = [version, rolledBack, undefined];
+  }
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** The ids of one set that the other lacks. */
+export function without(ids: ReadonlySet<string>, known: ReadonlySet<string>): ReadonlySet<string> {
+  return ids === known ? NONE : new Set([...ids].filter((id) => !known.has(id)));
 }
 
 function isKept(value: unknown): value is { documents: unknown[]; rolledBack: string[] } {

@@ -65,12 +65,11 @@ async function openParts(
     outcomes: new LocalOutcomes(retention.windowsMs),
     audit: new LocalAudit(inFolder('audit.jsonl')),
     now: Date.now,
-    health: () => ({
-      kind: folder === undefined ? 'memory' : 'files',
-      up: comparisons.trouble() === undefined,
-      reason: comparisons.trouble(),
-      counters: comparisons.counters(),
-    }),
+    health: () => {
+      const reason = rollouts.trouble() ?? comparisons.trouble();
+      const kind = folder === undefined ? 'memory' : 'files';
+      return { kind, up: reason === undefined, reason, counters: comparisons.counters() };
+    },
     close: async () => {
       await comparisons.close();
       await experiments.close();

@@ -118,10 +118,11 @@ export type RolloutStates = {
    */
   readonly keep: (document: RolloutDocument) => Promise<void>;
   /**
-   * Ends a rollout permanently. Durable on this machine when it resolves, whatever else is down; `shared` tells whether the
-   * other replicas can see it by now, else it is told to them as soon as the store is back. Rejects only when the disk fails.
+   * Ends a rollout permanently; `document` is its state then, with the reason. It holds here when this returns. Durable on this
+   * machine when it resolves, whatever else is down; `shared` tells whether the other replicas can see it by now. Rejects only when
+   * the disk fails; the other replicas are told all the same. What did not work is tried again at every `refresh`.
    */
-  readonly rollBack: (id: string) => Promise<{ readonly shared: boolean }>;
+  readonly rollBack: (id: string, document?: RolloutDocument) => Promise<{ readonly shared: boolean }>;
   /** Hears that another replica has just changed something. A hint that may be lost: `refresh` is the truth. */
   readonly onHint: (listener: () => void) => void;
 };
@@ -146,6 +147,15 @@ export type KnownRollouts = {
   readonly wasRead: boolean;
   /** Documents that the shared store showed with a lower epoch than known here: an old dump. They were not adopted. */
   readonly wentBack: readonly string[];
+  readonly pending: PendingRollbacks;
+};
+
+/** Rollbacks that hold at this replica, by what does not have them yet. */
+export type PendingRollbacks = {
+  /** Ids that this machine's disk does not have: a crash of this process forgets them. */
+  readonly disk: ReadonlySet<string>;
+  /** Ids that the shared store is not known to have: the other replicas may go on with these candidates. */
+  readonly store: ReadonlySet<string>;
 };
 
 export type Advance =

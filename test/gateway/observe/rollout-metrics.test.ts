@@ -32,6 +32,7 @@ const MOVE = {
   sentence: '',
   isUrgent: false,
   examples: [],
+  isShared: true,
 } as const;
 
 test('what people watch of a rollout is exported from the start, with 0 where nothing happened', async () => {

@@ -66,7 +66,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     shadowOrders: new SharedOrders({ connections, keys, local: local.orders, now: clock.now }),
     audit: new SharedAudit({ connections, keys, writer, local: local.audit, keep: retention.audit }),
     now: clock.now,
-    health: () => healthOf(connections, writer),
+    health: () => healthOf(connections, writer, local.rollouts.trouble()),
     close: async (withinMs = 1000) => {
       await writer.close(withinMs);
       clock.stop();
@@ -75,8 +75,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   };
 }
 
-function healthOf(connections: Connections, writer: Writer): StoreHealth {
-  const reason = connections.reason() ?? writer.reason();
+function healthOf(connections: Connections, writer: Writer, disk: string | undefined): StoreHealth {
+  const reason = connections.reason() ?? writer.reason() ?? disk;
   return { kind: 'redis', up: reason === undefined, reason, counters: writer.counters() };
 }
 

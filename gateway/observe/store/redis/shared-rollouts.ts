@@ -1,7 +1,7 @@
 // Rollout states that replicas share. The disk of each is the truth that Redis may add to and never take from: ids that were
 // rolled back are united, documents go forward only, and what Redis has forgotten is told to it again.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalRollouts } from '../local-rollouts.ts';
+import { type LocalRollouts, without } from '../local-rollouts.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Client, Connections } from './connections.ts';
 import { reasonOf } from './connections.ts';
@@ -46,6 +46,8 @@ export class SharedRollouts implements RolloutStates {
   readonly #options: SharedRolloutsOptions;
   #wasRead = false;
   #wentBack: readonly string[] = [];
+  /** Rolled-back ids that Redis had when it was last read or told. */
+  #shared: ReadonlySet<string> = new Set();
   /** What Redis holds under the ids of rollouts that is no document. */
   #damaged: ReadonlyMap<string, RolloutDocument> = new Map();
 
@@ -60,23 +62,28 @@ export class SharedRollouts implements RolloutStates {
   }
 
   known(): KnownRollouts {
-    const known = { ...this.#options.local.known(), wasRead: this.#wasRead, wentBack: this.#wentBack };
+    const own = this.#options.local.known();
+    const pending = { ...own.pending, store: without(own.rolledBack, this.#shared) };
+    const known = { ...own, wasRead: this.#wasRead, wentBack: this.#wentBack, pending };
     if (this.#damaged.size === 0) return known;
     return { ...known, documents: new Map([...this.#damaged, ...known.documents]) };
   }
 
+  /** A disk that fails does not keep this replica from hearing the others, nor them from hearing it. */
   async refresh(): Promise<KnownRollouts> {
     const { connections, keys, local } = this.#options;
+    const before = local.known();
+    void local.refresh().catch(() => {}); // local.trouble() has the reason
     const [texts, rolledBack] = await ask(() =>
       Promise.all([connections.control.hgetall(keys.rollouts), connections.control.smembers(keys.rolledBack)]),
     );
     const read = Object.entries(texts).map(([id, text]) => [id, documentIn(id, text)] as const);
     const documents = read.flatMap(([, document]) => document ?? []);
     this.#damaged = new Map(read.flatMap(([id, document]) => (document === undefined ? [[id, damagedOf(id)]] : [])));
-    const before = local.known();
-    await local.adopt(rolledBack, documents);
+    void local.adopt(rolledBack, documents).catch(() => {}); // held here at once, and written again at the next look
     this.#wasRead = true;
-    await this.#restore(before, new Map(documents.map((document) => [document.id, document])), new Set(rolledBack));
+    this.#shared = new Set(rolledBack);
+    await this.#restore(before, new Map(documents.map((document) => [document.id, document])));
     return this.known();
   }
 
@@ -92,8 +99,8 @@ export class SharedRollouts implements RolloutStates {
       const args = [document.id, String(expectedEpoch), JSON.stringify(document)];
       const said = await connections.control.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args);
       if (said === 'written') {
-        await local.adopt([], [document]);
         this.#hint(document.id);
+        await local.adopt([], [document]).catch(() => {}); // Redis has it, and this disk when it takes it again
         return { kind: 'written' };
       }
       const now = await this.refresh();
@@ -107,17 +114,23 @@ export class SharedRollouts implements RolloutStates {
     return this.#options.local.keep(document);
   }
 
-  async rollBack(id: string): Promise<{ readonly shared: boolean }> {
+  async rollBack(id: string, document?: RolloutDocument): Promise<{ readonly shared: boolean }> {
     const { connections, keys, local } = this.#options;
-    await local.rollBack(id);
+    const saved = local.rollBack(id, document);
+    saved.catch(() => {}); // it is awaited below, after the others were told
+    // The reason goes first, so that nobody hears of a rollback without it.
+    if (document !== undefined) void restore(connections.control, keys, document).catch(() => {});
     const told = connections.control.sadd(keys.rolledBack, id).then(
       () => {
+        this.#shared = new Set([...this.#shared, id]);
         this.#hint(id);
         return true;
       },
-      () => false,
+      () => false, // the next refresh tells it
     );
-    return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
+    const shared = await Promise.race([told, sleep(TELL_MS, false, { ref: false })]);
+    await saved;
+    return { shared };
   }
 
   onHint(listener: () => void): void {
@@ -133,16 +146,20 @@ export class SharedRollouts implements RolloutStates {
   async #restore(
     { documents, rolledBack }: KnownRollouts,
     shared: ReadonlyMap<string, RolloutDocument>,
-    sharedRolledBack: ReadonlySet<string>,
   ): Promise<void> {
     const { connections, keys, onTrouble } = this.#options;
-    const missing = [...rolledBack].filter((id) => !sharedRolledBack.has(id));
+    const missing = [...without(rolledBack, this.#shared)];
     const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (shared.get(id)?.epoch ?? 0));
-    this.#wentBack = ahead.filter(({ id }) => shared.has(id)).map(({ id }) => id);
+    // What Redis was not told yet is no sign of an old dump.
+    this.#wentBack = ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)).map(({ id }) => id);
     for (const id of this.#wentBack)
       onTrouble(new Error(`Redis shows an older state of rollout ${id} than it had: an old dump? It is not adopted`));
     await ask(async () => {
-      if (missing.length > 0) await connections.control.sadd(keys.rolledBack, ...missing);
+      if (missing.length > 0) {
+        await connections.control.sadd(keys.rolledBack, ...missing);
+        this.#shared = new Set([...this.#shared, ...missing]);
+        for (const id of missing) this.#hint(id);
+      }
       for (const document of ahead) await restore(connections.control, keys, document);
     });
   }

@@ -1,6 +1,6 @@
 // The store in files across restarts, crashes, full disks and second processes.
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
@@ -10,8 +10,10 @@ import {
   readdirSync,
   readFileSync,
   realpathSync,
+  renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -22,7 +24,7 @@ import { type LocalStoreOptions, openLocalStore } from '../../../../gateway/obse
 import { DEFAULT_RETENTION } from '../../../../gateway/observe/store/retention.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
 import { folderOf } from '../../../support/folder.ts';
-import { CAN_MOUNT, smallDisk } from '../../../support/small-disk.ts';
+import { fill, needsRoot, smallDisk } from '../../../support/small-disk.ts';
 import { undo } from '../../../support/undo.ts';
 import { until } from '../../../support/until.ts';
 import { addsUp, batchOf, comparison, idsOf, NOW, written } from './made.ts';
@@ -198,27 +200,91 @@ test('a folder with a very long path is locked too, and leaves nothing elsewhere
   assert.equal(existsSync(join(tmpdir(), `sluice-${id}`)), false);
 });
 
-test('a full disk costs records, which are counted, and no sum, and a rollback says that it failed', {
-  skip: CAN_MOUNT ? false : 'mounting takes root',
-}, async (t) => {
-  const folder = smallDisk(t, '256k');
-  const troubles: Error[] = [];
-  const store = await open(t, folder, { onTrouble: (error) => troubles.push(error) });
-  for (let i = 0; i < 20; i++) {
-    store.comparisons.append(batchOf(Array.from({ length: 100 }, (_, j) => comparison(`${i}-${j}`))));
-    await until(() => store.health().counters.waiting === 0, 'an empty queue');
-  }
-  const { written: kept, dropped } = store.health().counters;
-  assert.ok(kept > 0 && dropped > 0 && addsUp(store), `${kept} ${dropped}`);
-  assert.match(store.health().reason ?? '', /ENOSPC/);
-  assert.equal(troubles.length, 1);
-  await assert.rejects(store.rollouts.rollBack('bad'), /ENOSPC/);
-  assert.ok(store.rollouts.known().rolledBack.has('bad'), 'effective here all the same');
-  for (const name of readdirSync(join(folder, 'comparisons')).slice(0, -1)) rmSync(join(folder, 'comparisons', name));
-  await store.rollouts.rollBack('bad');
-  assert.deepEqual(JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8')).rolledBack, ['bad']);
-  assert.equal(await pairsIn(store), 2000);
-});
+test(
+  'a full disk costs records, which are counted, and no sum, and a rollback says that it failed',
+  needsRoot(),
+  async (t) => {
+    const folder = smallDisk(t, '256k');
+    const troubles: Error[] = [];
+    const store = await open(t, folder, { onTrouble: (error) => troubles.push(error) });
+    for (let i = 0; i < 20; i++) {
+      store.comparisons.append(batchOf(Array.from({ length: 100 }, (_, j) => comparison(`${i}-${j}`))));
+      await until(() => store.health().counters.waiting === 0, 'an empty queue');
+    }
+    const { written: kept, dropped } = store.health().counters;
+    assert.ok(kept > 0 && dropped > 0 && addsUp(store), `${kept} ${dropped}`);
+    assert.match(store.health().reason ?? '', /ENOSPC/);
+    assert.equal(troubles.length, 1);
+    await assert.rejects(store.rollouts.rollBack('bad'), /ENOSPC/);
+    assert.ok(store.rollouts.known().rolledBack.has('bad'), 'effective here all the same');
+    for (const name of readdirSync(join(folder, 'comparisons')).slice(0, -1)) rmSync(join(folder, 'comparisons', name));
+    await store.rollouts.rollBack('bad');
+    assert.deepEqual(JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8')).rolledBack, ['bad']);
+    assert.equal(await pairsIn(store), 2000);
+  },
+);
+
+/** The ways in which a disk fails under a running gateway, and how that ends. */
+const DISKS: Readonly<
+  Record<string, readonly [code: RegExp, begin: (folder: string) => void, end: (folder: string) => void]>
+> = {
+  full: [/ENOSPC/, (folder) => fill(join(folder, 'ballast')), (folder) => rmSync(join(folder, 'ballast'))],
+  'read-only': [
+    /EROFS/,
+    (folder) => execFileSync('mount', ['-o', 'remount,ro', folder]),
+    (folder) => execFileSync('mount', ['-o', 'remount,rw', folder]),
+  ],
+  'gone from its place': [
+    /ENOENT/,
+    (folder) => renameSync(join(folder, 'data'), join(folder, 'away')),
+    (folder) => mkdirSync(join(folder, 'data')),
+  ],
+  // A write at address 0 of this process is an I/O error.
+  broken: [/EIO/, (folder) => symlinkSync('/proc/self/mem', join(folder, 'data', 'rollouts.json.tmp')), () => {}],
+};
+
+for (const [how, [code, begin, end]] of Object.entries(DISKS))
+  test(
+    `with a disk that is ${how} nothing known is lost: it holds at once and is written when the disk takes it`,
+    needsRoot(),
+    async (t) => {
+      const disk = smallDisk(t, '1m');
+      const folder = join(disk, 'data');
+      const { rollouts, health } = await open(t, folder);
+      assert.equal((await rollouts.advance({ id: 'a', epoch: 1 }, 0)).kind, 'written');
+      begin(disk);
+      await assert.rejects(rollouts.rollBack('bad', { id: 'bad', epoch: 2, reason: 'slow' }), code);
+      assert.deepEqual([...rollouts.known().pending.disk], ['bad'], 'in effect, and not on disk');
+      assert.match(health().reason ?? '', code);
+      if (how !== 'broken') {
+        await assert.rejects(rollouts.advance({ id: 'a', epoch: 2 }, 1), code);
+        await assert.rejects(rollouts.keep({ id: 'b', epoch: 1 }), code);
+      } else await rollouts.keep({ id: 'b', epoch: 1 });
+      assert.deepEqual(
+        [...rollouts.known().documents.values()].map(({ id, epoch }) => [id, epoch]),
+        [
+          ['a', 1],
+          ['bad', 2],
+          ['b', 1],
+        ],
+      );
+      end(disk);
+      await rollouts.refresh();
+      assert.deepEqual([rollouts.known().pending.disk.size, health().up], [0, true]);
+      const { documents, rolledBack } = JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8'));
+      assert.deepEqual(
+        [documents, rolledBack],
+        [
+          [
+            { id: 'a', epoch: 1 },
+            { id: 'bad', epoch: 2, reason: 'slow' },
+            { id: 'b', epoch: 1 },
+          ],
+          ['bad'],
+        ],
+      );
+    },
+  );
 
 test('what is stored is for its owner alone', async (t) => {
   const folder = folderOf(t);

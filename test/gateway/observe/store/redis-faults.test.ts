@@ -10,7 +10,7 @@ import { faultProxy } from '../../../support/fault-proxy.ts';
 import { freePorts } from '../../../support/free-ports.ts';
 import { needs } from '../../../support/programs.ts';
 import { redisServer } from '../../../support/redis.ts';
-import { CAN_MOUNT, fill, smallDisk } from '../../../support/small-disk.ts';
+import { fill, needsRoot, smallDisk } from '../../../support/small-disk.ts';
 import { until } from '../../../support/until.ts';
 import { freeze } from './frozen.ts';
 import { addsUp, batchOf, comparison, written } from './made.ts';
@@ -88,7 +88,7 @@ test('full: what it refuses waits within bounds and is written when there is roo
   assert.ok(store.health().up && addsUp(store));
 });
 
-const ON_A_SMALL_DISK = CAN_MOUNT ? REDIS : { skip: 'mounting takes root' };
+const ON_A_SMALL_DISK = { skip: REDIS.skip || needsRoot().skip };
 
 test('out of disk: refused and counted, and it goes on when the disk has room', ON_A_SMALL_DISK, async (t) => {
   const folder = smallDisk(t);
