@@ -79,7 +79,7 @@ export function openShadows(
         if (isOwn(subject, models())) onCompared(subject.model, subject.candidate, comparisonsIn(sums));
       }
     },
-    onTrouble: (error) => log.error({ err: error }, 'the comparing thread'),
+    onTrouble: (error) => log.error({ err: error }, 'comparing failed; pairs it had are counted as failed'),
   });
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));

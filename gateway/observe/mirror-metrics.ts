@@ -76,7 +76,7 @@ export function addMirrorMetrics(
   gauge('sluice_mirror_waiting', 'Copies that wait to be sent.', ({ waiting }) => waiting);
   new Counter({
     name: 'sluice_comparisons_total',
-    help: 'Pairs of answers, by whether they were compared, dropped because the thread was behind, or lost with it.',
+    help: 'Pairs of answers, by whether they were compared, dropped because comparing was behind, or lost because it failed.',
     labelNames: ['result'],
     registers,
     collect() {

@@ -1,4 +1,4 @@
-// What leaves the comparing thread: records as the bytes in which they are stored, and what they add to the sums.
+// What leaves the process that compares: records as the bytes in which they are stored, and what they add to the sums.
 import type { Pair } from '../../flow.ts';
 import { compare } from './compare.ts';
 import type { Comparison } from './comparison.ts';

@@ -1,15 +1,11 @@
 // The serving side of comparing: takes pairs, never waits, never throws. Whatever it costs beyond copying bytes is spent in
-// a thread of its own; what that thread cannot keep up with is dropped, the oldest parcel first, and counted.
-import { Worker } from 'node:worker_threads';
+// a process of its own; what that process cannot keep up with is dropped, the oldest parcel first, and counted.
 import type { Pair } from '../../flow.ts';
 import type { ComparisonBatch } from './batch.ts';
-import { bytesOf, Packer, type Parcel } from './parcel.ts';
+import { bytesOf, Packer } from './parcel.ts';
+import { ComparingProcess } from './process.ts';
 import { Queue } from './queue.ts';
 import type { CompareSpec } from './spec.ts';
-
-export type ToWorker =
-  | { readonly kind: 'specs'; readonly specs: ReadonlyMap<string, CompareSpec> }
-  | { readonly kind: 'pairs'; readonly parcel: Parcel };
 
 export type ComparerOptions = {
   /** Where comparisons go. Must neither wait nor throw. */
@@ -26,7 +22,7 @@ export type ComparerCounters = {
   readonly offered: number;
   readonly compared: number;
   readonly dropped: number;
-  /** In the thread when it broke or got stuck. */
+  /** In the process when it ended or got stuck. */
   readonly failed: number;
   readonly waiting: number;
 };
@@ -36,25 +32,23 @@ const MEBIBYTE = 1024 * 1024;
 const PARCEL_PAIRS = 64;
 const PARCEL_BYTES = MEBIBYTE;
 const PARCEL_AGE_MS = 25;
-/** A parcel takes milliseconds. Longer than this, the thread is stuck. */
+/** A parcel takes milliseconds. Longer than this, the process is stuck. */
 const STUCK_MS = 15_000;
 const RESTART_MS = 1000;
-/** A hostile answer may unfold into many times its bytes: then this thread ends, and not the gateway. */
-const resourceLimits = { maxOldGenerationSizeMb: 128 };
 
-/** Compares pairs off the serving path. Starts its thread with the first pair. */
+/** Compares pairs off the serving path. Starts its process with the first pair. */
 export class Comparer {
   readonly #options: ComparerOptions;
   readonly #maxBytes: number;
-  /** Parcels that wait for the thread. */
+  /** Parcels that wait for the process. */
   readonly #waiting: Queue<Packer>;
   /** The next parcel, being packed. */
   #packing = new Packer();
   #specs: ReadonlyMap<string, CompareSpec> = new Map();
-  #worker: Worker | undefined;
+  #process: ComparingProcess | undefined;
   #startAgainAt = 0;
-  /** Pairs of the parcel that the thread has. One at a time: the queue is here, where its bounds hold. */
-  #inThread = 0;
+  /** Pairs of the parcel that the process has. One at a time: the queue is here, where its bounds hold. */
+  #inProcess = 0;
   #timer: NodeJS.Timeout | undefined;
   #stuck: NodeJS.Timeout | undefined;
   #closing = false;
@@ -76,10 +70,10 @@ export class Comparer {
     });
   }
 
-  /** The specs of every shadow, by `shadowKey`. Pairs that the thread does not have yet are compared by them. */
+  /** The specs of every shadow, by `shadowKey`. Pairs that the process does not have yet are compared by them. */
   configure(specs: ReadonlyMap<string, CompareSpec>): void {
     this.#specs = specs;
-    this.#worker?.postMessage({ kind: 'specs', specs } satisfies ToWorker);
+    this.#process?.send({ kind: 'specs', specs });
   }
 
   /** Takes a pair to compare. */
@@ -103,11 +97,11 @@ export class Comparer {
       compared: this.#compared,
       dropped: this.#waiting.dropped + this.#refused,
       failed: this.#failed,
-      waiting: this.#packing.count + this.#waiting.count + this.#inThread,
+      waiting: this.#packing.count + this.#waiting.count + this.#inProcess,
     };
   }
 
-  /** Compares what waits, for at most this long, and ends the thread. */
+  /** Compares what waits, for at most this long, and ends the process. */
   async close(withinMs = 2000): Promise<void> {
     this.#closing = true;
     let limit: NodeJS.Timeout | undefined;
@@ -120,9 +114,9 @@ export class Comparer {
     clearTimeout(limit);
     clearTimeout(this.#timer);
     clearTimeout(this.#stuck);
-    const worker = this.#worker;
-    this.#worker = undefined;
-    await worker?.terminate();
+    const running = this.#process;
+    this.#process = undefined;
+    await running?.kill();
   }
 
   #seal(): void {
@@ -132,12 +126,12 @@ export class Comparer {
 
   /** Sends what there is when it is old enough, unless a parcel comes back before: the next one leaves then. */
   #sendLater(): void {
-    if (this.#inThread === 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
+    if (this.#inProcess === 0) this.#timer ??= setTimeout(() => this.#send(), PARCEL_AGE_MS).unref();
   }
 
-  /** Sends the oldest parcel, unless the thread has one. */
+  /** Sends the oldest parcel, unless the process has one. */
   #send(): void {
-    if (this.#inThread > 0) return;
+    if (this.#inProcess > 0) return;
     clearTimeout(this.#timer);
     this.#timer = undefined;
     if (this.#waiting.isEmpty() && this.#packing.count > 0) this.#seal();
@@ -145,24 +139,22 @@ export class Comparer {
       this.#onIdle();
       return;
     }
-    const worker = this.#running();
-    if (worker === undefined) {
+    const running = this.#running();
+    if (running === undefined) {
       this.#timer = setTimeout(() => this.#send(), RESTART_MS).unref();
       return;
     }
     const [packed] = this.#waiting.take(1, 0);
     if (packed === undefined) return;
-    const parcel = packed.parcel();
-    this.#inThread = packed.count;
+    this.#inProcess = packed.count;
     this.#stuck = setTimeout(() => this.#fail(new Error(`stuck for ${STUCK_MS} ms`)), STUCK_MS).unref();
-    const message: ToWorker = { kind: 'pairs', parcel };
-    worker.postMessage(message, [parcel.bytes.buffer, parcel.numbers.buffer]);
+    running.send({ kind: 'pairs', parcel: packed.parcel() });
   }
 
   #done(batch: ComparisonBatch): void {
     clearTimeout(this.#stuck);
-    this.#compared += this.#inThread;
-    this.#inThread = 0;
+    this.#compared += this.#inProcess;
+    this.#inProcess = 0;
     this.#options.sink(batch);
     if (!this.#waiting.isEmpty() || this.#closing) this.#send();
     else if (this.#packing.count > 0) this.#sendLater();
@@ -170,26 +162,25 @@ export class Comparer {
 
   #fail(error: Error): void {
     clearTimeout(this.#stuck);
-    this.#failed += this.#inThread;
-    this.#inThread = 0;
+    this.#failed += this.#inProcess;
+    this.#inProcess = 0;
     this.#startAgainAt = performance.now() + RESTART_MS;
-    const worker = this.#worker;
-    this.#worker = undefined;
-    void worker?.terminate();
+    const broken = this.#process;
+    this.#process = undefined;
+    void broken?.kill();
     this.#options.onTrouble?.(error);
     this.#send();
   }
 
-  #running(): Worker | undefined {
-    if (this.#worker !== undefined || performance.now() < this.#startAgainAt) return this.#worker;
-    const worker = new Worker(new URL('./compare-worker.js', import.meta.url), { resourceLimits });
-    const isCurrent = () => this.#worker === worker;
-    worker.on('message', (batch: ComparisonBatch) => isCurrent() && this.#done(batch));
-    worker.on('error', (error) => isCurrent() && this.#fail(error));
-    worker.on('exit', () => isCurrent() && this.#fail(new Error('the comparing thread ended')));
-    worker.unref(); // after the listeners: a message listener would hold the process again
-    worker.postMessage({ kind: 'specs', specs: this.#specs } satisfies ToWorker);
-    this.#worker = worker;
-    return worker;
+  #running(): ComparingProcess | undefined {
+    if (this.#process !== undefined || performance.now() < this.#startAgainAt) return this.#process;
+    const isCurrent = () => this.#process === started;
+    const started = new ComparingProcess({
+      onBatch: (batch) => isCurrent() && this.#done(batch),
+      onEnd: (error) => isCurrent() && this.#fail(error),
+    });
+    this.#process = started;
+    started.send({ kind: 'specs', specs: this.#specs });
+    return started;
   }
 }

@@ -1,4 +1,4 @@
-// How pairs cross into the comparing thread: bodies copied into one block that is handed over, numbers into another, names
+// How pairs cross into the process that compares: bodies copied into one block that is handed over, numbers into another, names
 // told once a parcel. An object a pair would cost more to clone than to compare, and one that waits more to collect.
 import type { Fault, Pair, Side } from '../../flow.ts';
 

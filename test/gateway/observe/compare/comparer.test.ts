@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { type ComparisonBatch, textsIn } from '../../../../gateway/observe/compare/batch.ts';
 import { Comparer, type ComparerCounters } from '../../../../gateway/observe/compare/comparer.ts';
@@ -38,7 +39,7 @@ test('pairs come back compared, in their order, whatever their number', async (t
   assert.deepEqual(comparer.counters(), { offered: 1000, compared: 1000, dropped: 0, failed: 0, waiting: 0 });
 });
 
-test('what the thread cannot keep up with is dropped, the oldest first, and counted', async (t) => {
+test('what the process cannot keep up with is dropped, the oldest first, and counted', async (t) => {
   const ids: string[] = [];
   const comparer = new Comparer({
     sink: (batch) => ids.push(...comparisonsIn(batch).map(({ id }) => id)),
@@ -49,7 +50,7 @@ test('what the thread cannot keep up with is dropped, the oldest first, and coun
   for (let i = 0; i < 5000; i++) {
     comparer.offer(pair(good, good, { id: `r-${i}` }));
     assert.ok(addsUp(comparer.counters()));
-    assert.ok(comparer.counters().waiting <= 128 + 64 + 64); // beside the bound one is packed, one in the thread
+    assert.ok(comparer.counters().waiting <= 128 + 64 + 64); // beside the bound one is packed, one in the process
   }
   await until(() => comparer.counters().waiting === 0, 'an empty queue');
   const { offered, compared, dropped, failed } = comparer.counters();
@@ -90,17 +91,47 @@ test('closing finishes what waits, and what comes after is dropped and counted',
   assert.deepEqual([comparer.counters().dropped, addsUp(comparer.counters()), batches > 0], [1, true, true]);
 });
 
-test('an answer that blows up the thread’s memory costs its own parcel, and the next pairs are compared', async (t) => {
+test('an answer that takes more memory than comparing may have costs its own pair, and the log says why', async (t) => {
   const troubles: string[] = [];
   const comparer = new Comparer({ sink: () => {}, onTrouble: ({ message }) => troubles.push(message) });
   undo(t, () => comparer.close());
   const bomb = side(`[${'{},'.repeat(1_390_000)}{}]`);
+  comparer.configure(new Map([['digits/v2', { as: 'json' }]]));
   comparer.offer(pair(bomb, bomb));
-  await until(() => comparer.counters().failed === 1, 'the end of the thread', 30_000);
   comparer.offer(pair(good, good));
-  await until(() => comparer.counters().compared === 1, 'the next pair');
-  assert.match(troubles.join(), /memory/);
-  assert.ok(addsUp(comparer.counters()));
+  await until(() => comparer.counters().compared === 1, 'the next pair', 30_000);
+  assert.equal(comparer.counters().failed, 1);
+  assert.match(troubles.join('\n'), /^the comparing process ended \(SIG\w+\): FATAL ERROR: .*heap/);
+});
+
+test('signals to the whole group do not end the process that compares, and the end of the gateway does', async (t) => {
+  const script = `
+    const { Comparer } = await import('./dist/gateway/observe/compare/comparer.js');
+    const { pair, side } = await import('./dist/test/gateway/observe/compare/answers.js');
+    const comparer = new Comparer({ sink: () => console.log('compared') });
+    process.on('SIGTERM', () => comparer.offer(pair(side('1'), side('1'))));
+    comparer.offer(pair(side('1'), side('1')));
+    setInterval(() => {}, 1000);`;
+  const parent = spawn(process.execPath, ['--input-type=module', '-e', script], {
+    detached: true, // a group of its own
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  const group = parent.pid ?? 0;
+  const isAlive = () => {
+    try {
+      return process.kill(-group, 0);
+    } catch {
+      return false;
+    }
+  };
+  undo(t, () => void (isAlive() && process.kill(-group, 'SIGKILL')));
+  let printed = '';
+  parent.stdout.on('data', (text) => (printed += text));
+  await until(() => printed === 'compared\n', 'the first comparison');
+  process.kill(-group, 'SIGTERM');
+  await until(() => printed === 'compared\ncompared\n', 'a comparison after the signal');
+  parent.kill('SIGKILL');
+  await until(() => !isAlive(), 'the end of the whole group');
 });
 
 test('a change of what is compared holds for the pairs after it', async (t) => {

@@ -27,7 +27,7 @@ export function differing(field: string): FieldComparison {
   return { field, same: false, distance: 0.5, as: 'exact', count: 1, differing: 1 };
 }
 
-/** What the comparing thread would make of these. */
+/** What the process that compares would make of these. */
 export function batchOf(comparisons: readonly Comparison[], kept: ComparisonBatch['kept'] = []): ComparisonBatch {
   const deltas = new Deltas();
   for (const made of comparisons) deltas.add(made);
