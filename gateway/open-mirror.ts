@@ -9,6 +9,7 @@ import type { Comparisons } from './judge/disagreement.ts';
 import type { Subject } from './observe/compare/batch.ts';
 import { Comparer } from './observe/compare/comparer.ts';
 import { COMPARISON_KINDS } from './observe/compare/comparison.ts';
+import { disagreementIn } from './observe/compare/disagreement.ts';
 import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
 import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
@@ -156,9 +157,6 @@ function targetOf({ target }: Shadow, models: ReadonlyMap<string, Model>): Versi
   return target.version === undefined ? model.baseline : model.versions.get(target.version);
 }
 
-/** Answers that are not what the baseline's are: of other values, or not even of the same form. */
-const DIFFERENT = ['different', 'shape', 'datatype', 'missing_output', 'extra_output', 'unreadable'];
-
 function kindsIn(sums: Sums): ReadonlyMap<string, number> {
   return new Map(
     COMPARISON_KINDS.flatMap((kind) => {
@@ -172,12 +170,10 @@ function noiseIn(sums: Sums): { readonly pairs: number; readonly different: numb
   return { pairs: sums.get('noise/pairs') ?? 0, different: sums.get('noise/different') ?? 0 };
 }
 
-/** What the judge hears of comparisons: pairs in which both sides answered, and those that differ. */
+/** What the judge hears of comparisons. */
 function comparisonsIn(sums: Sums): Comparisons {
-  const count = (key: string) => sums.get(key) ?? 0;
-  const hits = DIFFERENT.reduce((sum, kind) => sum + count(`kind/${kind}`), 0);
   return {
-    raw: { trials: count('kind/same') + hits, hits },
+    raw: disagreementIn((kind) => sums.get(`kind/${kind}`) ?? 0),
     noise: { trials: noiseIn(sums).pairs, hits: noiseIn(sums).different },
   };
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { Subject } from '../observe/compare/batch.ts';
 import { COMPARISON_KINDS } from '../observe/compare/comparison.ts';
+import { disagreementIn } from '../observe/compare/disagreement.ts';
 import { type Summary, summarise } from '../observe/compare/summary.ts';
 import { totalOf } from '../observe/compare/sums.ts';
 import { type Page, type Slot, type SlotSums, type Store, StoreUnavailable } from '../observe/store/store.ts';
@@ -87,7 +88,7 @@ export type SubjectSummary = {
 export type SeriesPoint = {
   readonly at: number;
   readonly pairs: number;
-  readonly comparable: number;
+  readonly compared: number;
   readonly different: number;
   readonly errors: number;
   readonly noisePairs: number;
@@ -123,11 +124,12 @@ export async function comparisonSummaries(
 
 function pointOf({ at, sums }: SlotSums): SeriesPoint {
   const read = (key: string) => sums.get(key) ?? 0;
+  const { trials, hits } = disagreementIn((kind) => read(`kind/${kind}`));
   return {
     at,
     pairs: read('pairs'),
-    comparable: read('kind/same') + read('kind/different'),
-    different: read('kind/different'),
+    compared: trials,
+    different: hits,
     errors: read('kind/candidate_error'),
     noisePairs: read('noise/pairs'),
     noiseDifferent: read('noise/different'),

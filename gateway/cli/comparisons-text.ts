@@ -61,6 +61,7 @@ const VERDICTS = {
   no: 'no difference beyond noise',
   unclear: 'differs more than the noise floor, on too little data to be sure',
   unmeasured: 'differs; the noise floor is not measured',
+  nothing_compared: 'no pair could be compared',
 } as const;
 
 function verdictText({ beyondNoise, disagreement, noise }: Summary): string {
@@ -71,7 +72,7 @@ function verdictText({ beyondNoise, disagreement, noise }: Summary): string {
 function kindRows({ kinds, pairs, candidateErrors }: Summary): string[][] {
   const errors = Object.entries(candidateErrors).map(([name, count]) => `${plain(name)} ${countText(count)}`);
   return [
-    ['compared', countText(pairs), ''],
+    ['pairs', countText(pairs), ''],
     ...Object.entries(kinds).map(([kind, count]) => [
       kind,
       countText(count ?? 0),

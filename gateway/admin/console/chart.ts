@@ -14,7 +14,7 @@ export function disagreementChart(series: SubjectSummary['series']): HTMLElement
   const share = (count: number, of: number) => (of === 0 ? null : (100 * count) / of);
   const data: uPlot.AlignedData = [
     series.map(({ at }) => at / 1000),
-    series.map(({ different, comparable }) => share(different, comparable)),
+    series.map(({ different, compared }) => share(different, compared)),
     series.map(({ noiseDifferent, noisePairs }) => share(noiseDifferent, noisePairs)),
     series.map(({ errors, pairs }) => share(errors, pairs)),
   ];
@@ -45,5 +45,5 @@ export function disagreementChart(series: SubjectSummary['series']): HTMLElement
 function spoken(series: SubjectSummary['series']): string {
   const last = series.at(-1);
   if (last === undefined) return 'no pairs';
-  return `Disagreement over ${series.length} slots of time; in the last ${last.different} of ${last.comparable} pairs differ`;
+  return `Disagreement over ${series.length} slots of time; in the last ${last.different} of ${last.compared} pairs differ`;
 }

@@ -12,6 +12,7 @@ const VERDICTS = {
   no: ['good', 'no difference beyond noise'],
   unclear: ['warn', 'differs more than the noise floor, on too little data to be sure'],
   unmeasured: ['warn', 'differs; the noise floor is not measured yet'],
+  nothing_compared: ['warn', 'no pair could be compared'],
 } as const;
 
 export type ComparisonView = {
@@ -128,7 +129,7 @@ function coverage({ pairs, kinds, candidateErrors }: Summary): HTMLElement {
     percent((count ?? 0) / Math.max(1, pairs)),
     kind === 'candidate_error' ? errors.join(', ') : '',
   ]);
-  return tableOf(['pairs', 'count', 'share', ''], [['compared', pairs, '', ''], ...rows], 'coverage');
+  return tableOf(['pairs', 'count', 'share', ''], [['all', pairs, '', ''], ...rows], 'coverage');
 }
 
 function fieldTable(fields: readonly FieldSummary[], marked: readonly string[], view: ComparisonView): HTMLElement {
@@ -139,7 +140,7 @@ function fieldTable(fields: readonly FieldSummary[], marked: readonly string[], 
       field.as,
       rate(field.raw),
       field.noise.of === 0 ? 'not measured' : rate(field.noise),
-      isMarked ? 'marked as noise' : field.beyondNoise,
+      isMarked ? 'marked as noise' : field.beyondNoise.replaceAll('_', ' '),
       field.distance.toPrecision(3),
       el(
         'div',

@@ -1,12 +1,13 @@
 // The binary tensor data extension of the Open Inference Protocol: little-endian, row-major, one tensor after the other.
 import { DATATYPES, isDatatype } from '../../../model-server/protocol.ts';
+import { BeyondBounds } from './beyond-bounds.ts';
 import type { Elements } from './output.ts';
 
-/** Elements of a tensor that travelled as bytes. Throws RangeError when the bytes do not bear the datatype out. */
+/** Elements of a tensor that travelled as bytes. Throws RangeError when the bytes do not bear the datatype out, or BeyondBounds. */
 export function decodeBinary(bytes: Buffer, datatype: string): Elements {
   if (datatype === 'BYTES') return decodeStrings(bytes);
   if (datatype === 'FP16' || datatype === 'BF16') return decodeHalves(bytes, datatype);
-  if (!isDatatype(datatype)) throw new RangeError(`no binary form of datatype ${datatype} is known`);
+  if (!isDatatype(datatype)) throw new BeyondBounds(`no binary form of datatype ${datatype} is known`);
   const { array, bytes: size } = DATATYPES[datatype];
   if (array === undefined || bytes.length % size !== 0)
     throw new RangeError(`${bytes.length} bytes are no whole number of ${datatype}`);

@@ -1,6 +1,7 @@
 // One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
 import { hash } from 'node:crypto';
 import type { Pair, Side } from '../../flow.ts';
+import { BeyondBounds } from './beyond-bounds.ts';
 import { type Compared, compareClasses, highestConfidence } from './classification.ts';
 import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } from './comparison.ts';
 import { compareEmbeddings } from './embedding.ts';
@@ -54,12 +55,14 @@ function noiseOf(baseline: Answered, again: Side, spec: CompareSpec): Pick<Match
 
 function match(a: Answered, b: Answered, spec: CompareSpec): Match {
   if (a.kind === 'failed' || b.kind === 'failed') return { kind: errorKind(a, b), fields: NO_FIELDS };
-  if (a.kind === 'unreadable') return broken('unreadable', `baseline: ${a.reason}`);
-  if (b.kind === 'unreadable') return broken('unreadable', `candidate: ${b.reason}`);
+  if (a.kind !== 'outputs') return broken('not_compared', `baseline: ${a.reason}`);
+  if (b.kind !== 'outputs')
+    return broken(b.kind === 'beyond' ? 'not_compared' : 'unreadable', `candidate: ${b.reason}`);
   try {
     return matchOutputs(a.outputs, b.outputs, spec);
   } catch (error) {
-    return broken('unreadable', (error as Error).message.slice(0, 120));
+    const isCandidates = error instanceof NoJson && error.side === 'candidate';
+    return broken(isCandidates ? 'unreadable' : 'not_compared', (error as Error).message.slice(0, 120));
   }
 }
 
@@ -75,7 +78,7 @@ function broken(kind: ComparisonKind, reason: string): Match {
 function matchOutputs(a: readonly Output[], b: readonly Output[], spec: CompareSpec): Match {
   const wanted = spec.output;
   if (wanted !== undefined && !a.some(({ name }) => name === wanted) && !b.some(({ name }) => name === wanted))
-    return broken('missing_output', `neither answer has ${wanted}`);
+    return broken('not_compared', `neither answer has ${wanted}`);
   const fields: FieldComparison[] = [];
   for (const output of a) {
     const other = b.find(({ name }) => name === output.name);
@@ -118,16 +121,31 @@ const COMPARATORS: Readonly<Record<Exclude<CompareAs, 'json'>, Comparator>> = {
 /** JSON as such, or JSON that travels as the strings of an output. */
 function compareJsonValues(a: Output, b: Output, spec: CompareSpec): FieldComparison[] {
   const isWhole = a.datatype === 'JSON' && a.shape.length === 0;
-  const inside = (output: Output) =>
-    isWhole ? output.values[0] : Array.from(output.values as ArrayLike<Json>, parsed);
+  const inside = (output: Output, side: NoJson['side']) =>
+    isWhole ? output.values[0] : Array.from(output.values as ArrayLike<Json>, (value) => parsed(value, side));
   // A difference of all of it has an empty path.
   const named = (path: string) => (path === '' ? a.name : isWhole ? path : `${a.name}.${path}`);
-  const fields = compareJson(inside(a) as Json, inside(b) as Json, spec);
+  const fields = compareJson(inside(a, 'baseline') as Json, inside(b, 'candidate') as Json, spec);
   return fields.map((found) => ({ ...found, field: named(found.field) }));
 }
 
-function parsed(value: Json): Json {
-  return typeof value === 'string' ? parseExactly(value) : value;
+function parsed(value: Json, side: NoJson['side']): Json {
+  if (typeof value !== 'string') return value;
+  try {
+    return parseExactly(value);
+  } catch (error) {
+    throw error instanceof BeyondBounds ? error : new NoJson(side, error as Error);
+  }
+}
+
+/** Text that the policy compares as JSON and that is none. */
+class NoJson extends Error {
+  readonly side: 'baseline' | 'candidate';
+
+  constructor(side: 'baseline' | 'candidate', cause: Error) {
+    super(`${side}: ${cause.message}`, { cause });
+    this.side = side;
+  }
 }
 
 function factsOf(side: Side, reading: Answered, spec: CompareSpec): SideFacts {

@@ -2,12 +2,16 @@
 import type { Fault } from '../../flow.ts';
 import type { CompareAs } from './spec.ts';
 
-/** How two answers relate. Everything but `same` and `different` means that their values could not be compared. */
+/**
+ * How two answers relate. Everything but `same` and `different` means that their values could not be compared. Which of them
+ * are a disagreement is said in disagreement.ts.
+ */
 export const COMPARISON_KINDS = [
   'candidate_error', // the baseline answered, the candidate failed
   'baseline_error', // the other way round
   'both_error',
-  'unreadable', // an answer that is not what its protocol says
+  'not_compared', // beyond what is compared here, or the baseline's own answer is not what its protocol says
+  'unreadable', // the candidate's answer is not what its protocol says
   'missing_output', // the candidate lacks an output of the baseline
   'extra_output', // the candidate has an output that the baseline lacks
   'datatype',

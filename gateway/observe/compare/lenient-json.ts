@@ -1,12 +1,14 @@
 // JSON as model servers write it: bare NaN and Infinity (Triton, TensorFlow Serving), and integers of 64 bits.
 
+import { BeyondBounds } from './beyond-bounds.ts';
+
 /** A value of JSON; an integer that a double cannot hold is a bigint. */
 export type Json = null | boolean | number | bigint | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Levels of nesting; beyond, a text is hostile. */
 const MAX_DEPTH = 64;
 
-/** Parses JSON and the three tokens. Throws SyntaxError. Integers beyond 2^53 lose digits: see `parseExactly`. */
+/** Parses JSON and the three tokens. Throws SyntaxError, or BeyondBounds. Integers beyond 2^53 lose digits: see `parseExactly`. */
 export function parseLeniently(text: string): Json {
   try {
     return guardDepth(JSON.parse(text) as Json, 0);
@@ -17,7 +19,7 @@ export function parseLeniently(text: string): Json {
   }
 }
 
-/** Parses JSON and the three tokens with every digit of every integer, several times slower. Throws SyntaxError. */
+/** Parses JSON and the three tokens with every digit of every integer, several times slower. Throws SyntaxError, or BeyondBounds. */
 export function parseExactly(text: string): Json {
   const reader = new Reader(text);
   const value = reader.value(0);
@@ -35,8 +37,8 @@ function guardDepth(value: Json, depth: number): Json {
   return value;
 }
 
-function tooDeep(): SyntaxError {
-  return new SyntaxError(`nests deeper than ${MAX_DEPTH} levels`);
+function tooDeep(): BeyondBounds {
+  return new BeyondBounds(`nests deeper than ${MAX_DEPTH} levels`);
 }
 
 const TOKENS: readonly (readonly [string, Json])[] = [

@@ -12,10 +12,10 @@ export type Output = {
   readonly values: Elements;
 };
 
-/** An answer, decoded; or why it could not be. */
+/** An answer, decoded; or why it could not be. `beyond`: our bounds say so, and it may be sound. */
 export type Reading =
   | { readonly kind: 'outputs'; readonly outputs: readonly Output[]; readonly confidence: number | undefined }
-  | { readonly kind: 'unreadable'; readonly reason: string };
+  | { readonly kind: 'unreadable' | 'beyond'; readonly reason: string };
 
 /** The number of elements that a shape holds. */
 export function sizeOf(shape: readonly number[]): number {

@@ -2,6 +2,7 @@
 // in what it spends, and it never throws: what cannot be read is a finding.
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import type { Side } from '../../flow.ts';
+import { BeyondBounds } from './beyond-bounds.ts';
 import { decodeBinary } from './binary.ts';
 import { type Json, parseExactly, parseLeniently } from './lenient-json.ts';
 import { type Elements, type Output, type Reading, sizeOf } from './output.ts';
@@ -18,13 +19,15 @@ type Body = Pick<Side, 'body' | 'contentType' | 'encoding' | 'headerLength'>;
 /** Decodes an answer as far as the spec needs it. */
 export function readAnswer(side: Body, spec: CompareSpec): Reading {
   const most = side.headerLength === undefined ? MAX_TEXT_BYTES : MAX_BYTES;
-  if (side.body.length > most) return unreadable(`larger than ${most} bytes`);
+  if (side.body.length > most) return { kind: 'beyond', reason: `larger than ${most} bytes` };
   if (side.body.length === 0) return unreadable('empty');
   try {
     const plain = { ...side, body: inflated(side) };
     return isJson(plain) ? readJson(plain, spec) : opaque(plain.body.toString('utf8'), spec);
   } catch (error) {
-    return unreadable((error as Error).message.slice(0, 120));
+    const { code, message } = error as NodeJS.ErrnoException;
+    const isOurs = error instanceof BeyondBounds || code === 'ERR_BUFFER_TOO_LARGE';
+    return { kind: isOurs ? 'beyond' : 'unreadable', reason: message.slice(0, 120) };
   }
 }
 
@@ -36,7 +39,7 @@ const INFLATERS = { gzip: gunzipSync, 'x-gzip': gunzipSync, deflate: inflateSync
 
 function inflated({ body, encoding }: Body): Buffer {
   if (encoding === undefined || encoding === 'identity') return body;
-  if (!(encoding in INFLATERS)) throw new SyntaxError(`compressed as ${encoding}`);
+  if (!(encoding in INFLATERS)) throw new BeyondBounds(`compressed as ${encoding}`);
   return INFLATERS[encoding as keyof typeof INFLATERS](body, { maxOutputLength: MAX_TEXT_BYTES });
 }
 
@@ -49,8 +52,10 @@ function isJson({ body, contentType, headerLength }: Body): boolean {
 }
 
 function readJson({ body, headerLength }: Body, spec: CompareSpec): Reading {
-  if (headerLength !== undefined && (headerLength < 0 || headerLength > Math.min(body.length, MAX_TEXT_BYTES)))
+  if (headerLength !== undefined && (headerLength < 0 || headerLength > body.length))
     return unreadable('inference-header-content-length is out of range');
+  if (headerLength !== undefined && headerLength > MAX_TEXT_BYTES)
+    throw new BeyondBounds(`its JSON is larger than ${MAX_TEXT_BYTES} bytes`);
   const text = headerLength === undefined ? body.toString('utf8') : body.toString('utf8', 0, headerLength);
   const reading = readParsed(parseLeniently(text), body, headerLength, spec);
   // Digits beyond 2^53 are rare, and reading them exactly costs ten times as much.
@@ -135,7 +140,7 @@ function confidenceIn(parameters: Json | undefined): number | undefined {
 }
 
 function mayHaveLostDigits(reading: Reading): boolean {
-  if (reading.kind === 'unreadable') return false;
+  if (reading.kind !== 'outputs') return false;
   return reading.outputs.some(({ datatype, values }) => datatype !== 'FP64' && datatype !== 'FP32' && isUnsafe(values));
 }
 

@@ -6,6 +6,7 @@ import { LATENCY, quantile, sizeOf } from '../statistics/log-buckets.ts';
 import { type BeyondNoise, beyondNoise, excessOf } from '../statistics/noise-floor.ts';
 import { type Rate, rateOf } from '../statistics/proportion.ts';
 import { COMPARISON_KINDS, type ComparisonKind } from './comparison.ts';
+import { disagreementIn } from './disagreement.ts';
 import type { CompareAs } from './spec.ts';
 import { partsOf, type Sums } from './sums.ts';
 import { SUMMED } from './tally.ts';
@@ -14,7 +15,7 @@ import { SUMMED } from './tally.ts';
 export type Summary = {
   readonly pairs: number;
   readonly kinds: Readonly<Partial<Record<ComparisonKind, number>>>;
-  /** Of the pairs whose values could be compared. */
+  /** Of the pairs that were compared. */
   readonly disagreement: Rate;
   /** The same of the baseline asked twice; `of` is 0 where that was never done. */
   readonly noise: Rate;
@@ -86,7 +87,8 @@ export function summarise(sums: Sums): Summary {
   const overflow = sums.get('overflow') ?? 0;
   const kinds = numbersIn(tree.get('kind'));
   const comparable = (kinds.same ?? 0) + (kinds.different ?? 0);
-  const disagreement = rateOf(kinds.different ?? 0, comparable);
+  const { trials, hits } = disagreementIn((kind) => kinds[kind] ?? 0);
+  const disagreement = rateOf(hits, trials);
   const noise = rateOf(sums.get('noise/different') ?? 0, sums.get('noise/pairs') ?? 0);
   return {
     pairs: sums.get('pairs') ?? 0,
@@ -223,7 +225,7 @@ function slicesOf(node: Node | undefined): SliceSummary[] {
         value,
         pairs,
         errors: slice.number('error'),
-        disagreement: rateOf(slice.number('different'), pairs),
+        disagreement: rateOf(slice.number('different'), pairs - slice.number('error') - slice.number('aside')),
       };
     }),
   );

@@ -1,6 +1,7 @@
 // What one comparison adds to the sums. summary.ts reads the same keys.
 import { bucketOf, DISTANCE, LATENCY } from '../statistics/log-buckets.ts';
 import { type Comparison, type FieldComparison, isComparable, type SideFacts } from './comparison.ts';
+import { disagrees, isCompared } from './disagreement.ts';
 import { addTo, keyBelow } from './sums.ts';
 
 const MAX_SLICE_LENGTH = 64;
@@ -13,9 +14,9 @@ export function tally(comparison: Comparison, into: Map<string, number>): void {
   if (kind === 'candidate_error') addTo(into, keyBelow('error', failureOf(candidate)), 1);
   if (isComparable(kind)) addLatency(baseline.latencyMs, candidate.latencyMs, into);
   for (const field of fields) addField(field, into);
-  if (noise !== undefined && isComparable(noise.kind)) {
+  if (noise !== undefined && isCompared(noise.kind)) {
     addTo(into, 'noise/pairs', 1);
-    if (noise.kind === 'different') addTo(into, 'noise/different', 1);
+    if (disagrees(noise.kind)) addTo(into, 'noise/different', 1);
     for (const { field, same } of noise.fields) if (!same) addTo(into, keyBelow(keyBelow('field', field), 'noise'), 1);
   }
   for (const [name, value] of Object.entries(slices ?? {})) addSlice(name, value, kind, into);
@@ -36,8 +37,9 @@ function addLatency(baselineMs: number, candidateMs: number, into: Map<string, n
 function addSlice(name: string, value: string, kind: Comparison['kind'], into: Map<string, number>): void {
   const prefix = keyBelow(keyBelow('slice', name), value.slice(0, MAX_SLICE_LENGTH));
   addTo(into, keyBelow(prefix, 'pairs'), 1);
-  if (kind === 'different') addTo(into, keyBelow(prefix, 'different'), 1);
+  if (disagrees(kind)) addTo(into, keyBelow(prefix, 'different'), 1);
   if (kind === 'candidate_error') addTo(into, keyBelow(prefix, 'error'), 1);
+  else if (!isCompared(kind)) addTo(into, keyBelow(prefix, 'aside'), 1);
 }
 
 function addField(found: FieldComparison, into: Map<string, number>): void {

@@ -174,7 +174,7 @@ test('sluice comparisons lists, filters, exports and sums up', async (t) => {
   const summary = await sluice(['comparisons', '--admin', url, '--summary', '--since', '1h']);
   assert.match(
     summary.stdout,
-    /digits\/v2: v2 beside v1\n {2}differs; the noise floor is not measured: 33\.3 % \(30\.7 to 36\.0, 400 of 1,200\)/,
+    /digits\/v2: v2 beside v1\n {2}differs; the noise floor is not measured: 33\.4 % \(30\.8 to 36\.1, 401 of 1,201\)/,
   );
   assert.match(summary.stdout, /3 -> 7: 400/);
   const json = await sluice(['comparisons', '--admin', url, '--summary', '--json']);

@@ -89,14 +89,14 @@ const classes: readonly [string, Side, Side, string, RegExp?][] = [
   ],
   ['an output less', good, side(v2(probabilities(0.1, 0.9))), 'missing_output', /label/],
   ['an output more', side(v2(probabilities(0.1, 0.9))), good, 'extra_output', /label/],
-  ['the output that is compared in neither', side(v2(label)), side(v2(label)), 'missing_output', /neither/],
+  ['the output that is compared in neither', side(v2(label)), side(v2(label)), 'not_compared', /neither/],
   ['the same in another order', good, side(v2(label, probabilities(0.1, 0.9))), 'same'],
   ['half an answer', good, side(good.body.subarray(0, 50)), 'unreadable', /^candidate: /],
   [
     'a baseline that is no answer',
     side('hello', { contentType: 'application/json' }),
     good,
-    'unreadable',
+    'not_compared',
     /^baseline: /,
   ],
   ['a candidate that said 500', good, side('{"error":"x"}', { status: 500 }), 'candidate_error'],
@@ -134,6 +134,7 @@ test('JSON inside strings of an output is compared by its fields', () => {
   );
   const bad = { name: 'text', datatype: 'BYTES', shape: [1], data: ['{'] };
   assert.equal(compare(pair(side(v2(text(1))), side(v2(bad))), { as: 'json' }).kind, 'unreadable');
+  assert.equal(compare(pair(side(v2(bad)), side(v2(text(1)))), { as: 'json' }).kind, 'not_compared');
 });
 
 test('a body that differs as a whole is told as the body', () => {
@@ -150,8 +151,14 @@ test('a compressed body is compared by what is in it, within bounds', () => {
   const spec: CompareSpec = { as: 'json' };
   assert.equal(compare(pair(packed('{"a":1}'), side('{"a":1}')), spec).kind, 'same');
   assert.equal(compare(pair(packed('{"a":1}'), side('{"a":2}')), spec).kind, 'different');
-  for (const odd of [packed(' '.repeat(5 * 1024 * 1024)), packed('{}', 'zstd'), side('{}', { encoding: 'gzip' })])
-    assert.equal(compare(pair(odd, side('{}')), spec).kind, 'unreadable');
+  for (const [odd, kind] of [
+    [packed(' '.repeat(5 * 1024 * 1024)), 'not_compared'],
+    [packed('{}', 'zstd'), 'not_compared'],
+    [side('{}', { encoding: 'gzip' }), 'unreadable'],
+  ] as const) {
+    assert.equal(compare(pair(side('{}'), odd), spec).kind, kind);
+    assert.equal(compare(pair(odd, side('{}')), spec).kind, 'not_compared', 'a baseline is charged to no one');
+  }
 });
 
 test('a model’s own confidence goes before the highest probability', () => {
