@@ -86,7 +86,11 @@ test('bodies that are announced and do not come reserve nothing', async (t) => {
 });
 
 test('memory for bodies comes back however a request ends', async (t) => {
-  const { url, loaded } = await startServer(t, { 'scale/1/model.onnx': scaleModel(2) }, { uploadMemory: 4 * MIB, bodyLimit: 2 * MIB });
+  const { url, loaded } = await startServer(
+    t,
+    { 'scale/1/model.onnx': scaleModel(2) },
+    { uploadMemory: 4 * MIB, bodyLimit: 2 * MIB },
+  );
   await loaded;
   const half = Buffer.from(REQUEST.padEnd(MIB / 2));
   const bodies: [Buffer, Record<string, string>, number][] = [
