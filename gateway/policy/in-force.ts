@@ -1,4 +1,4 @@
-import { hasLastGood, keepLastGood, lastGoodFile } from './last-good.ts';
+import { hasLastGood, keepLastGood, lastGoodFile, neitherIsGood } from './last-good.ts';
 import { PolicyError } from './load.ts';
 import { type Loaded, PolicyLoader } from './loader.ts';
 import type { Policy } from './policy.ts';
@@ -68,7 +68,12 @@ export class PolicyInForce {
         await this.close();
         throw error;
       }
-      const { policy } = await this.#loader.load(lastGoodFile(folder, file), 'nothing');
+      const { policy } = await this.#loader
+        .load(lastGoodFile(folder, file), 'nothing')
+        .catch(async (ofCopy: unknown) => {
+          await this.close();
+          throw neitherIsGood(error, ofCopy);
+        });
       this.#current = { policy, since: new Date().toISOString(), from: 'last good copy' };
       this.#refuse(error);
     }

@@ -41,6 +41,16 @@ export function policyAtStart(
     return { policy: load(policyFile), mistake: undefined };
   } catch (error) {
     if (!(error instanceof PolicyError) || !hasLastGood(folder, policyFile)) throw error;
-    return { policy: load(lastGoodFile(folder, policyFile)), mistake: error.message };
+    try {
+      return { policy: load(lastGoodFile(folder, policyFile)), mistake: error.message };
+    } catch (ofCopy) {
+      throw neitherIsGood(error, ofCopy);
+    }
   }
+}
+
+/** The file is bad, and the copy of the last good one cannot be used either. */
+export function neitherIsGood(ofFile: unknown, ofCopy: unknown): PolicyError {
+  const text = `${(ofFile as Error).message}\nthe copy of the last good policy cannot be used either: ${(ofCopy as Error).message}`;
+  return new PolicyError(text, 1, { cause: ofFile });
 }

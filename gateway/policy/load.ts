@@ -10,6 +10,7 @@ import { ambiguousIn, type Mistake, mistakesOf } from './mistakes.ts';
 import type { Policy } from './policy.ts';
 import { type PolicyFile, PolicySchema } from './schema.ts';
 import { checkTransition } from './transition.ts';
+import { hasEndMark } from './whole.ts';
 import { inWords } from './words.ts';
 import { parseYaml, type YamlFile } from './yaml.ts';
 
@@ -51,6 +52,8 @@ export function parseWritten(text: string, file: string): { readonly written: Po
   const written = PolicySchema.safeParse(yaml.value, { error: inWords });
   if (!written.success) throw refused(mistakesOf(written.error.issues, yaml), yaml, file);
   const mistakes = [...ambiguousIn(yaml), ...check(written.data)];
+  if (written.data.end === true && !hasEndMark(text))
+    mistakes.push({ path: ['end'], message: 'end: true belongs at the end of the file, as its last line', at: 'key' });
   if (mistakes.length > 0) throw refused(mistakes, yaml, file);
   return { written: written.data, policy: compile(written.data, createHash('sha256').update(text).digest('hex')) };
 }

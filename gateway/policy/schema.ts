@@ -9,6 +9,12 @@ export const PolicySchema = z.strictObject({
   apiVersion: z.literal('sluice/v1', 'expected sluice/v1').describe('The language of the file: sluice/v1.'),
   fleet,
   models,
+  end: z
+    .literal(true, 'expected true, or no such key')
+    .optional()
+    .describe(
+      'The last line of the file, true: nothing of it is missing, so an edit in place is taken at once. Without it the gateway waits until the file has stood still for 1 to 5 s, longer the more has changed; a file that is renamed into place never waits.',
+    ),
 });
 
 /** The policy after the check: units are numbers (ms, bytes, shares of 1), defaults are in. */

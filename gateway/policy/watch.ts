@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Loaded } from './loader.ts';
+import { fileHasEndMark, type Shape, Writing } from './whole.ts';
 
-/** How often the file is looked at. A change is loaded when it has stood still for one look, so within about 100 ms. */
+/** How often the file is looked at. A change that came at once is loaded when it has stood still for one look. */
 const LOOK_EVERY_MS = 40;
 
 export type WatchOptions = {
@@ -30,15 +31,33 @@ async function look(options: WatchOptions, stop: AbortSignal): Promise<void> {
   const { file, besides, load, onGood, onBad } = options;
   let { handled } = options;
   let previous = handled;
+  let stillSince = performance.now();
+  const writing = new Writing(shapeIn(handled));
   while (await pause(stop)) {
     const now = await signatureOfAll(file, besides());
-    const isStill = now === previous;
-    previous = now;
-    // A file that is being written looks different at the next look; half of one may well be a valid, smaller policy.
-    if (!isStill || now === handled) continue;
+    if (now !== previous) {
+      if (policyIn(now) !== policyIn(previous)) writing.changed(shapeIn(now));
+      previous = now;
+      stillSince = performance.now();
+      continue;
+    }
+    if (now === handled) continue;
+    // A piece of a file may be a valid, smaller policy: what is written in place is taken when its writer has stopped.
+    if (performance.now() - stillSince < writing.waitMs && !(await fileHasEndMark(file))) continue;
     handled = now;
+    writing.handled();
     await load(file).then(onGood).catch(onBad);
   }
+}
+
+/** Of a signature of several files that of the first, which is the policy. */
+function policyIn(signature: string): string {
+  return signature.split(' ', 1)[0] ?? '';
+}
+
+function shapeIn(signature: string): Shape {
+  const [dev, ino, size] = policyIn(signature).split(':');
+  return size === undefined ? undefined : { id: `${dev}:${ino}`, size: Number(size) };
 }
 
 /** What changes when one of the files does. */

@@ -26,6 +26,16 @@ export type YamlFile = {
 
 /** Parses YAML text. Never throws: what is wrong with it is in `problems`, and then `value` is undefined. */
 export function parseYaml(text: string): YamlFile {
+  try {
+    return parsed(text);
+  } catch (error) {
+    // A stack that ran out, say: what the guard against nesting does not know of.
+    const problems = [{ path: [], message: `the parser cannot read it: ${(error as Error).message}` }];
+    return { problems, value: undefined, unusual: [], position: () => ({ line: 1, column: 1, text: '' }) };
+  }
+}
+
+function parsed(text: string): YamlFile {
   const lines = new LineCounter();
   const deep = tooDeepAt(text);
   const doc = parseDocument(text.slice(0, deep), {

@@ -1,6 +1,6 @@
 // Reload, as people do it: edits, symlink swaps, half-written files, storms; under load, with a ledger of request ids.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +8,7 @@ import type { Gateway } from '../../gateway/app.ts';
 import { answering, type FakeServer, fakeServer } from '../support/fake-server.ts';
 import { folderOf } from '../support/folder.ts';
 import { gatewayOf, infer, policyOf } from '../support/gateway.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { until } from '../support/until.ts';
 
 /** The promise is 250 ms; a busy machine may take five times as long. */
@@ -40,7 +41,7 @@ async function who({ url }: Gateway): Promise<string> {
   return ((await (await infer(url)).json()) as { server: string }).server;
 }
 
-test('an edit is visible to new requests within 250 ms', async (t) => {
+test('a file that is renamed into place is visible to new requests within 250 ms', async (t) => {
   const { a, b } = await twoFakes(t);
   const file = join(folder(t), 'policy.yaml');
   writeFileSync(file, a);
@@ -53,7 +54,7 @@ test('an edit is visible to new requests within 250 ms', async (t) => {
     [a, 'a'],
     [b, 'b'],
   ] as const) {
-    writeFileSync(file, text);
+    replaceFile(file, text);
     const start = performance.now();
     while ((await who(gateway)) !== server)
       assert.ok(performance.now() - start < VISIBLE_WITHIN_MS, 'not visible in time');
@@ -62,6 +63,82 @@ test('an edit is visible to new requests within 250 ms', async (t) => {
   }
   t.diagnostic(`an edit was visible after ${times.join(', ')} ms`);
 });
+
+test('a whole file that ends with end: true and is written in place is visible within 250 ms', async (t) => {
+  const { a, b } = await twoFakes(t);
+  const file = join(folder(t), 'policy.yaml');
+  writeFileSync(file, a);
+  const gateway = await gatewayOf(t, file);
+  for (const [text, server] of [
+    [`${b}end: true\n`, 'b'],
+    [`${a}end: true # of it\n# and a comment\n\n`, 'a'],
+    [`${b}end: true`, 'b'],
+  ] as const) {
+    writeFileSync(file, text);
+    const start = performance.now();
+    while ((await who(gateway)) !== server)
+      assert.ok(performance.now() - start < VISIBLE_WITHIN_MS, 'not visible in time');
+    await sleep(100);
+  }
+});
+
+/** How people and tools write a file in two pieces, with a pause between them. */
+const IN_TWO_PIECES: readonly (readonly [
+  string,
+  (file: string, pieces: readonly [string, string]) => Promise<void>,
+])[] = [
+  [
+    'cat > and scp: truncated, then appended to',
+    async (file, [first, second]) => {
+      writeFileSync(file, first);
+      await sleep(500);
+      appendFileSync(file, second);
+    },
+  ],
+  [
+    'an editor: truncated, some time empty, then written',
+    async (file, [first, second]) => {
+      writeFileSync(file, '');
+      await sleep(300);
+      appendFileSync(file, first);
+      await sleep(500);
+      appendFileSync(file, second);
+    },
+  ],
+  [
+    'rm, and some time later a new file in pieces',
+    async (file, [first, second]) => {
+      unlinkSync(file);
+      await sleep(200);
+      writeFileSync(file, first);
+      await sleep(500);
+      appendFileSync(file, second);
+    },
+  ],
+];
+
+for (const [how, write] of IN_TWO_PIECES) {
+  test(`a policy written in two pieces is never in force as the first alone (${how})`, async (t) => {
+    const server = await fakeServer(t, answering({ server: 'a' }));
+    const file = join(folder(t), 'policy.yaml');
+    const extra = '  z: { timeout: 1s, versions: { v1: { servers: [s0] } }, baseline: v1 }\n';
+    const first = policyOf([server.url]);
+    writeFileSync(file, first + extra);
+    const gateway = await gatewayOf(t, file);
+    const { sha256 } = (await statusOf(gateway)).policy;
+    const statuses: number[] = [];
+    let done = false;
+    const asking = (async () => {
+      for (; !done; await sleep(10)) statuses.push((await infer(gateway.url, {}, 'z')).status);
+    })();
+    await write(file, [first, `${extra}# an edit\n`]);
+    await until(async () => (await statusOf(gateway)).policy.sha256 !== sha256, 'the whole file is in force');
+    done = true;
+    await asking;
+    assert.ok(statuses.length > 20);
+    assert.deepEqual([...new Set(statuses)], [200]);
+  });
+}
 
 test('a bad file changes nothing and is told everywhere, and a good one heals it', async (t) => {
   const { a, b } = await twoFakes(t);
@@ -163,7 +240,7 @@ test('of 100 changes in a second the last one wins', async (t) => {
   writeFileSync(file, a);
   const gateway = await gatewayOf(t, file);
   for (let i = 0; i < 100; i++) {
-    writeFileSync(file, i % 2 === 0 ? a : `${b}# ${i}\n`);
+    replaceFile(file, i % 2 === 0 ? a : `${b}# ${i}\n`);
     await sleep(10);
   }
   await until(async () => (await who(gateway)) === 'b', 'the last one decides');
@@ -186,6 +263,24 @@ test('a start with a bad file takes the last good copy, loudly; without a copy i
   writeFileSync(file, b);
   await until(async () => (await who(gateway)) === 'b', 'the mended file decides');
   assert.equal((await statusOf(gateway)).policy.from, 'file');
+});
+
+test('a start with a bad file and a damaged copy says what is wrong with both', async (t) => {
+  const { a } = await twoFakes(t);
+  const file = join(folder(t), 'policy.yaml');
+  writeFileSync(file, a);
+  await (await gatewayOf(t, file)).close();
+  const { lastGoodFile } = await import('../../gateway/policy/last-good.ts');
+  const copy = lastGoodFile(join(file, '../data'), file);
+  writeFileSync(file, 'models: broken');
+  for (const damaged of ['', 'null', '[]', '\u0000\u0001', '{'.repeat(5000), a.slice(0, a.length / 2)]) {
+    writeFileSync(copy, damaged);
+    const failed = gatewayOf(t, file);
+    await assert.rejects(
+      failed,
+      /required, but missing[\s\S]*the copy of the last good policy cannot be used either: /,
+    );
+  }
 });
 
 test('a change that would move callers between arms is refused, with allow_reshuffle it is not', async (t) => {
@@ -250,7 +345,7 @@ test('30 reloads under load lose no request and repeat none', async (t) => {
   const callers = Array.from({ length: 8 }, (_, i) => caller(`c${i}`));
   for (let reload = 1; reload <= 30; reload++) {
     const before = (await statusOf(gateway)).policy.sha256;
-    writeFileSync(file, `${policies[reload % policies.length]}# reload ${reload}\n`);
+    replaceFile(file, `${policies[reload % policies.length]}# reload ${reload}\n`);
     await until(async () => (await statusOf(gateway)).policy.sha256 !== before, `reload ${reload}`);
   }
   done = true;

@@ -1,6 +1,5 @@
 // What stories about rollouts share: gateways as processes that can be killed and started again, traffic of many callers at
 // a steady pace, and what the status page says meanwhile.
-import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
@@ -8,6 +7,7 @@ import { Child } from '../../gateway/cli/child.ts';
 import type { RolloutStanding } from '../../gateway/judge/told.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { policyFile } from '../support/gateway.ts';
+import { replaceFile } from '../support/replace-file.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -74,7 +74,7 @@ export class Member {
   }
 
   write(policy: string): void {
-    writeFileSync(this.file, policy);
+    replaceFile(this.file, policy);
   }
 
   async status(): Promise<Status> {

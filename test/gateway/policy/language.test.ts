@@ -1355,6 +1355,11 @@ const DEEP: readonly (readonly [string, string, string])[] = [
   ['open brackets', '['.repeat(500_000), 'p:1:51'],
   ['closed brackets', `${'['.repeat(250_000)}a${']'.repeat(250_000)}`, 'p:1:51'],
   ['braces', '{a: '.repeat(100_000), 'p:1:201'],
+  ['keys in one pair of braces', `{${'a: '.repeat(100_000)}}`, 'p:1:153'],
+  ['quoted keys in one pair of braces', `{${'"a":'.repeat(100_000)}1}`, 'p:1:205'],
+  ['keys in one pair of brackets', `[${'a: '.repeat(100_000)}a]`, 'p:1:153'],
+  ['list marks in braces', `{a:\n${'- '.repeat(100_000)}}`, 'p:2:101'],
+  ['key marks in braces', `{${'? '.repeat(100_000)}a}`, 'p:1:102'],
   ['brackets on lines of their own', '[\n'.repeat(100_000), 'p:51:1'],
   ['list marks', '- '.repeat(250_000), 'p:1:101'],
   ['key marks', '? '.repeat(250_000), 'p:1:101'],
@@ -1370,6 +1375,15 @@ for (const [what, text, position] of DEEP) {
     assert.ok(performance.now() - start < 1000);
   });
 }
+
+test('many entries in one pair of brackets are no nesting', () => {
+  const versions = Array.from({ length: 200 }, (_, i) => `v${i}: { servers: [cpu-a], "version": "${i}" }`);
+  const text = `apiVersion: sluice/v1
+fleet: { cpu-a: { url: "http://127.0.0.1:9101" } }
+models: { m: { timeout: 1s, versions: { ${versions.join(', ')} }, baseline: v0 } }
+`;
+  assert.deepEqual(mistakesIn(text), []);
+});
 
 test('a hundred aliases are refused at the first, before anything is written out', () => {
   const bomb = ['a0: &a0 [lol]'];
