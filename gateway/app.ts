@@ -288,7 +288,7 @@ function createApps(
     status,
     isDraining,
     statesOf: (model) => rollouts.current.map(({ state }) => state).filter((state) => state.model === model),
-    order: (id, order) => judge.perTick.order(id, order),
+    order: (id, order, expected) => judge.perTick.order(id, order, expected),
     heed: (alert) => judge.perTick.heed(alert),
     audit: store.audit,
     store,

@@ -5,7 +5,7 @@ import { documentOf, readDocument, type StateDocument } from './judge/document.t
 import { rolledBackIds } from './judge/ledger.ts';
 import { type Action, type Advance, phaseText } from './judge/move.ts';
 import type { Moment, Observation } from './judge/observation.ts';
-import { type Order, obey } from './judge/order.ts';
+import { type Expected, type Order, obey } from './judge/order.ts';
 import { advance } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
 import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
@@ -51,6 +51,8 @@ export type Ordered =
   /** `isShared`: whether the other gateways can see it; otherwise it holds here, and they are told as soon as the store is back. */
   | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
   | { readonly kind: 'refused'; readonly sentence: string }
+  /** The rollout has moved since: another order, or another gateway, was first. */
+  | { readonly kind: 'outdated'; readonly sentence: string }
   /** It could not be made to last, or not be agreed on with the other gateways. */
   | { readonly kind: 'unavailable'; readonly sentence: string };
 
@@ -96,15 +98,20 @@ export class PerTick {
     await this.#ticking;
   }
 
-  /** Carries out an order of a person. It is durable when this resolves with `done`. */
-  order(id: string, order: Order): Promise<Ordered> {
-    return this.#inTurn(() => this.#obey(id, order));
+  /**
+   * Carries out an order of a person. It is durable when this resolves with `done`. What is expected is checked when it is the
+   * order's turn, and by the shared store, so of two orders for one epoch only one is carried out.
+   */
+  order(id: string, order: Order, expected: Expected = {}): Promise<Ordered> {
+    return this.#inTurn(() => this.#obey(id, order, expected));
   }
 
   /** Carries out what follows from an alert; where nothing does, says why. */
-  async heed(alert: Alert): Promise<Ordered | { readonly kind: 'ignored'; readonly why: Ignored }> {
-    const heeded = heed(alert, this.#deps.rollouts.ledger);
-    return 'ignored' in heeded ? { kind: 'ignored', why: heeded.ignored } : this.order(heeded.id, heeded.order);
+  heed(alert: Alert): Promise<Ordered | { readonly kind: 'ignored'; readonly why: Ignored }> {
+    return this.#inTurn(async () => {
+      const heeded = heed(alert, this.#deps.rollouts.ledger);
+      return 'ignored' in heeded ? { kind: 'ignored', why: heeded.ignored } : this.#obey(heeded.id, heeded.order);
+    });
   }
 
   /** Stops; a move that is on its way is finished. */
@@ -246,10 +253,14 @@ export class PerTick {
     };
   }
 
-  async #obey(id: string, order: Order): Promise<Ordered> {
+  async #obey(id: string, order: Order, { epochs, phase }: Expected = {}): Promise<Ordered> {
     const { rollouts } = this.#deps;
     const state = rollouts.ledger.get(id);
     if (state === undefined) return { kind: 'refused', sentence: `there is no rollout ${id}` };
+    if (epochs?.includes(String(state.epoch)) === false)
+      return { kind: 'outdated', sentence: `the epoch of rollout ${id} is ${state.epoch}, not ${epochs.join(' or ')}` };
+    if (phase !== undefined && state.phase.name !== phase)
+      return { kind: 'refused', sentence: `rollout ${id} is ${phaseText(state.phase)}: it awaits no approval` };
     const rollout = rollouts.current.find((each) => each.rollout.id === id)?.rollout;
     if (rollout === undefined && order.what !== 'rollback')
       return { kind: 'refused', sentence: `the policy has no rollout ${id} any more: it can only be rolled back` };
@@ -271,15 +282,16 @@ export class PerTick {
       // What the other gateway moved to holds here too, also where it has the epoch of the move that was refused.
       if (isAway && rollouts.ledger.get(next.id) === next) rollouts.set(before);
       this.#learn(store.known());
-      const now = rollouts.ledger.get(next.id) ?? before;
-      return { kind: 'refused', sentence: `another gateway was first: rollout ${next.id} is ${phaseText(now.phase)}` };
+      const { id, phase, epoch } = rollouts.ledger.get(next.id) ?? before;
+      const sentence = `another gateway was first: rollout ${id} is ${phaseText(phase)}, and its epoch is ${epoch}`;
+      return { kind: 'outdated', sentence };
     }
     if (kept.kind === 'unavailable' && !isAway) return { kind: 'unavailable', sentence: kept.reason };
     const isShared = kept.kind !== 'unavailable';
     const moved = isShared ? next : await this.#keepHere(next);
-    rollouts.set(moved);
+    const state = rollouts.settle(moved);
     await this.#tell(actions, moved, isShared);
-    return { kind: 'done', state: moved, isShared };
+    return { kind: 'done', state, isShared };
   }
 
   /**

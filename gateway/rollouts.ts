@@ -5,7 +5,7 @@ import { Arms } from './judge/arms.ts';
 import type { Crowd, Look } from './judge/callers.ts';
 import { addComparisons, type Comparisons, NO_COMPARISONS } from './judge/disagreement.ts';
 import type { FirstHits } from './judge/first-hits.ts';
-import { byModel, enrol, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
+import { byModel, enrol, isAhead, type Ledger, latch, merge, type Refusal, rolledBackIds } from './judge/ledger.ts';
 import { viewOf } from './judge/live.ts';
 import { Memory } from './judge/memory.ts';
 import type { RolloutState } from './judge/state.ts';
@@ -173,6 +173,14 @@ export class Rollouts {
       [...this.#ledger.values()].filter((other) => other.model === model.name),
     );
     this.#serveLadders();
+  }
+
+  /** A move that took a while: what was heard of others meanwhile and is ahead of it stays. Returns what holds now. */
+  settle(state: RolloutState): RolloutState {
+    const now = this.#ledger.get(state.id);
+    if (now !== undefined && now !== state && isAhead(now, state)) return now;
+    this.set(state);
+    return state;
   }
 
   /**

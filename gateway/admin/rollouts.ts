@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { Alert, Ignored } from '../judge/alert.ts';
-import type { Order } from '../judge/order.ts';
+import type { Expected, Order } from '../judge/order.ts';
 import type { RolloutState } from '../judge/state.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
 import { HERE_ONLY } from '../observe/transition.ts';
@@ -12,12 +12,12 @@ import { bodyOf } from './edits.ts';
 /** What became of an order, as the judge says it. */
 type Ordered =
   | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
-  | { readonly kind: 'refused' | 'unavailable'; readonly sentence: string };
+  | { readonly kind: 'refused' | 'outdated' | 'unavailable'; readonly sentence: string };
 
 export type RolloutRoutesDeps = {
   /** States of the rollouts that the policy has. */
   readonly statesOf: (model: string) => readonly RolloutState[];
-  readonly order: (id: string, order: Order) => Promise<Ordered>;
+  readonly order: (id: string, order: Order, expected: Expected) => Promise<Ordered>;
   readonly heed: (alert: Alert) => Promise<Ordered | { readonly kind: 'ignored'; readonly why: Ignored }>;
   readonly audit: AuditTrail;
 };
@@ -76,16 +76,22 @@ async function edit(
 ) {
   const { rollout, by, reason } = bodyOf(EDIT, request);
   const state = stateFor(deps.statesOf(model), model, rollout);
-  const expected = request.headers['if-match']?.replaceAll('"', '');
-  if (expected !== undefined && expected !== String(state.epoch))
-    throw new SluiceError('EPOCH', `its epoch is ${state.epoch}, not ${expected}`);
-  if (action === 'approve' && state.phase.name !== 'awaiting_approval')
-    throw new SluiceError('NOT_POSSIBLE', `rollout ${state.id} awaits no approval`);
+  const epochs = epochsIn(request.headers['if-match']);
+  const expected = { epochs, ...(action === 'approve' ? { phase: 'awaiting_approval' as const } : {}) };
   const what = action === 'approve' ? 'promote' : action;
   const order: Order = { what, by: { kind: 'person', name: by }, at: new Date().toISOString(), sentence: reason };
-  const { state: moved, isShared } = done(await deps.order(state.id, order));
+  const { state: moved, isShared } = done(await deps.order(state.id, order, expected), epochs !== undefined);
   const { id, epoch, phase } = moved;
-  return reply.code(isShared ? 200 : 202).send({ id, epoch, phase, ...reachOf(isShared) });
+  return reply
+    .code(isShared ? 200 : 202)
+    .header('etag', `"${epoch}"`)
+    .send({ id, epoch, phase, ...reachOf(isShared) });
+}
+
+/** The epochs that an `If-Match` names; undefined where any will do. */
+function epochsIn(ifMatch: string | undefined): readonly string[] | undefined {
+  const named = ifMatch?.split(',').map((tag) => tag.trim().replaceAll('"', ''));
+  return named === undefined || named.includes('*') ? undefined : named;
 }
 
 function stateFor(states: readonly RolloutState[], model: string, id: string | undefined): RolloutState {
@@ -129,9 +135,12 @@ function reachOf(isShared: boolean) {
   return isShared ? { held: 'every gateway' } : { held: 'this gateway only', warning: HERE_ONLY };
 }
 
-function done(ordered: Ordered): Extract<Ordered, { kind: 'done' }> {
+/** `isConditional`: the caller named an epoch, so that the rollout has moved is a condition that failed. */
+function done(ordered: Ordered, isConditional: boolean): Extract<Ordered, { kind: 'done' }> {
   if (ordered.kind === 'done') return ordered;
-  throw new SluiceError(ordered.kind === 'refused' ? 'NOT_POSSIBLE' : 'STORE_UNAVAILABLE', ordered.sentence);
+  if (ordered.kind === 'unavailable') throw new SluiceError('STORE_UNAVAILABLE', ordered.sentence);
+  const code = ordered.kind === 'outdated' && isConditional ? 'EPOCH' : 'NOT_POSSIBLE';
+  throw new SluiceError(code, ordered.sentence);
 }
 
 function idsOf(states: readonly RolloutState[]): string {

@@ -141,7 +141,7 @@ function whenNamed(state: RolloutState, baseline: string | undefined): RolloutSt
 }
 
 /** A total order, so the foremost of any number of states is one and the same. */
-function isAhead(a: RolloutState, b: RolloutState): boolean {
+export function isAhead(a: RolloutState, b: RolloutState): boolean {
   if (a.phase.name === 'rolled_back' && b.phase.name === 'rolled_back') {
     const [mine, other] = [a.phase.rollback, b.phase.rollback];
     if (JSON.stringify(mine) !== JSON.stringify(other)) return earlier(mine, other) === mine;

@@ -10,6 +10,13 @@ export type Order = {
   readonly sentence: string;
 };
 
+/** What must be so in the moment of an order, for the one who gave it saw it so. */
+export type Expected = {
+  /** The rollout's epoch is one of these. */
+  readonly epochs?: readonly string[] | undefined;
+  readonly phase?: 'awaiting_approval';
+};
+
 export type Obeyed =
   | { readonly state: RolloutState; readonly actions: readonly Action[] }
   /** Why it cannot be done, for the one who asked. */

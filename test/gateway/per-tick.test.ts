@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { documentOf, type StateDocument } from '../../gateway/judge/document.ts';
 import { type Action, phaseText } from '../../gateway/judge/move.ts';
+import type { Expected } from '../../gateway/judge/order.ts';
 import { newRollout, type Phase, type RolloutState } from '../../gateway/judge/state.ts';
 import type { RolloutStates } from '../../gateway/observe/store/store.ts';
 import { PerTick, type PerTickDeps } from '../../gateway/per-tick.ts';
@@ -30,9 +31,15 @@ const SALT = [...POLICY.onTrial][0]?.rollouts[0]?.buckets.salt ?? '';
 /** What several gateways share, in memory; each also has what it keeps for itself. */
 class Shared {
   isAway = false;
+  /** What happens elsewhere while this store takes a move. */
+  meanwhile = () => {};
   readonly documents = new Map<string, StateDocument>();
   readonly #rolledBack = new Set<string>();
   readonly #listeners: (() => void)[] = [];
+
+  rollBack(id: string): void {
+    this.#rolledBack.add(id);
+  }
 
   /** Says that another gateway has changed something. */
   hint(): void {
@@ -56,6 +63,9 @@ class Shared {
         const rolledBack = this.#rolledBack.has(document.id);
         if (rolledBack || (current?.epoch ?? 0) !== expectedEpoch) return { kind: 'conflict', current, rolledBack };
         this.documents.set(document.id, JSON.parse(JSON.stringify(document)));
+        await turn();
+        this.meanwhile();
+        await turn();
         return { kind: 'written' };
       },
       keep: async (document) => void kept.push(document),
@@ -159,6 +169,65 @@ test('a gateway whose suspension comes second takes over what the other one move
   await one.tick('model_fault', 4);
   assert.deepEqual([one.stateOf().phase.name, one.share()], ['suspended', 0]);
   assert.equal((shared.documents.get('r') as StateDocument).epoch, one.stateOf().epoch, 'and the store knows');
+  await one.close();
+});
+
+test('what others do while a move is on its way is not undone by it', async () => {
+  const rollsBack = new Shared();
+  const one = await gatewayAt(rollsBack);
+  await one.tick('ok');
+  rollsBack.meanwhile = () => {
+    rollsBack.rollBack('r');
+    rollsBack.hint();
+  };
+  const promoted = await one.perTick.order('r', { what: 'promote', by: PERSON, at: at(0), sentence: 'go' });
+  assert.deepEqual([one.share(), one.stateOf().phase.name], [0, 'rolled_back']);
+  assert.deepEqual([promoted.kind, promoted.kind === 'done' && promoted.state.phase.name], ['done', 'rolled_back']);
+  await one.close();
+
+  const goesOn = new Shared();
+  const other = await gatewayAt(goesOn);
+  await other.tick('ok');
+  const { epoch } = other.stateOf();
+  goesOn.meanwhile = () => {
+    goesOn.documents.set('r', stored({ name: 'holding', step: 1, why: 'paused' } as Phase, epoch + 2));
+    goesOn.hint();
+  };
+  await other.perTick.order('r', { what: 'promote', by: PERSON, at: at(0), sentence: 'go' });
+  assert.deepEqual([other.stateOf().epoch, other.stateOf().phase.name], [epoch + 2, 'holding']);
+  await other.close();
+});
+
+test('what an order and an alert rest on is checked when it is their turn', async () => {
+  const shared = new Shared();
+  shared.documents.set('r', stored({ name: 'awaiting_approval', step: 0 }, 4));
+  const one = await gatewayAt(shared);
+  const order = (what: 'promote' | 'pause', expected: Expected) =>
+    one.perTick.order('r', { what, by: PERSON, at: at(0), sentence: 'x' }, expected);
+  const approvals = await Promise.all([1, 2, 3].map(() => order('promote', { phase: 'awaiting_approval' })));
+  assert.deepEqual(
+    approvals.map(({ kind }) => kind),
+    ['done', 'refused', 'refused'],
+  );
+  assert.deepEqual(one.stateOf().phase, { name: 'step', step: 1 });
+  const { epoch } = one.stateOf();
+  const orders = await Promise.all([1, 2].map(() => order('pause', { epochs: [`${epoch}`] })));
+  assert.deepEqual(
+    orders.map(({ kind }) => kind),
+    ['done', 'outdated'],
+  );
+  // The promotion before it in the queue is for good, so an alert about the candidate of that rollout comes too late.
+  const done = stored({ name: 'promoted', guardLeftMs: 0, isNamed: false } as Phase, epoch + 5);
+  shared.meanwhile = () => {
+    shared.documents.set('r', done);
+    shared.hint();
+  };
+  const labels = { model: 'm', version: 'v2', alertname: 'Fails' };
+  const [, heeded] = await Promise.all([
+    one.perTick.order('r', { what: 'resume', by: PERSON, at: at(0), sentence: 'x' }),
+    one.perTick.heed({ status: 'firing', labels, startsAt: at(9), fingerprint: 'f' }),
+  ]);
+  assert.deepEqual(heeded, { kind: 'ignored', why: 'after the guard time' });
   await one.close();
 });
 

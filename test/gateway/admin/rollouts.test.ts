@@ -6,6 +6,8 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, gatewayOf, infer, policyFile, type TestSettings } from '../../support/gateway.ts';
+import { needs } from '../../support/programs.ts';
+import { redisServer } from '../../support/redis.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';
 
@@ -98,6 +100,53 @@ test('a person pauses, resumes, promotes and rolls back, and the audit trail tel
   assert.match(metrics, /sluice_rollout_transitions_total\{model="m",rollout="r",event="rollback"\} 1/);
   assert.match(metrics, /sluice_rollout_phase\{model="m",version="v2",rollout="r",phase="rolled_back"\} 1/);
 });
+
+test('of orders for one epoch the first is carried out, and the others are told the epoch that it has now', async (t) => {
+  const { order, standing, post } = await setup(t, {}, '1% for 1h, 5% for 1h, 50% for 1h, 100%');
+  const statuses = async (actions: readonly string[]) => {
+    const epoch = (await standing())?.epoch ?? 0;
+    const answers = await Promise.all(actions.map((action) => order(action, { 'if-match': `"${epoch}"` })));
+    for (const answer of answers)
+      if (answer.status === 412)
+        assert.match(((await answer.json()) as { error: string }).error, new RegExp(`is ${epoch + 1}, not ${epoch}$`));
+    return answers.map(({ status }) => status);
+  };
+  assert.deepEqual(await statuses(['promote', 'promote', 'promote']), [200, 412, 412]);
+  assert.equal((await standing())?.phase, 'step 2');
+  assert.deepEqual(await statuses(['pause', 'promote']), [200, 412]);
+  assert.deepEqual(await statuses(['resume', 'rollback']), [200, 412]);
+  assert.equal((await standing())?.phase, 'step 2');
+  const epoch = (await standing())?.epoch ?? 0;
+  const any = await post('/api/models/m/rollout/pause', REASON, { 'if-match': '*' });
+  assert.deepEqual([any.status, any.headers.get('etag')], [200, `"${epoch + 1}"`]);
+  assert.equal((await order('resume', { 'if-match': `"7", "${epoch + 1}"` })).status, 200);
+  assert.equal((await order('pause', { 'if-match': 'nonsense' })).status, 412);
+});
+
+test(
+  'of two orders for one epoch at two gateways one is carried out, and the other is told that it came second',
+  needs('redis-server'),
+  async (t) => {
+    const redis = await redisServer(t);
+    const settings = { redisUrl: redis.url };
+    const steps = '1% for 1h, 2% for 1h, 3% for 1h, 4% for 1h, 5% for 1h, 6% for 1h, 100%';
+    const [one, other] = [await setup(t, settings, steps), await setup(t, settings, steps)];
+    for (let step = 1; step <= 6; step++) {
+      const isThere = async () =>
+        (await one.standing())?.phase === `step ${step}` && (await other.standing())?.phase === `step ${step}`;
+      await until(isThere, `step ${step} at both`);
+      const headers = { 'if-match': `"${(await one.standing())?.epoch}"` };
+      const answers = await Promise.all([one.order('promote', headers), other.order('promote', headers)]);
+      assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 412], `from step ${step}`);
+      const late = (await answers.find(({ status }) => status === 412)?.json()) as { error: string };
+      assert.match(late.error, /epoch.* is \d+/);
+    }
+    await until(
+      async () => (await other.standing())?.phase === 'step 7' && (await one.standing())?.phase === 'step 7',
+      'step 7',
+    );
+  },
+);
 
 test('fifty copies of a firing alert are one rollback, and a resolved one brings nothing back', async (t) => {
   const { post, standing, adminUrl } = await setup(t);
