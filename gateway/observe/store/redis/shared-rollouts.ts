@@ -1,6 +1,7 @@
 // Rollout states that replicas share. The disk of each is the truth that Redis may add to and never take from: ids that were
 // rolled back are united, documents go forward only, and what Redis has forgotten is told to it again.
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atMostEvery } from '../at-most-every.ts';
 import { type LocalRollouts, without } from '../local-rollouts.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Client, Connections } from './connections.ts';
@@ -33,6 +34,8 @@ return epoch
 
 /** How long a rollback waits to hear that the others can see it. */
 const TELL_MS = 250;
+/** Whoever may publish in Redis can flood the channel of hints: it is looked at so often at most. */
+const HINTS_EVERY_MS = 50;
 
 export type SharedRolloutsOptions = {
   readonly connections: Connections;
@@ -134,7 +137,7 @@ export class SharedRollouts implements RolloutStates {
   }
 
   onHint(listener: () => void): void {
-    this.#options.connections.hints.on('message', () => listener());
+    this.#options.connections.hints.on('message', atMostEvery(HINTS_EVERY_MS, listener));
   }
 
   #hint(id: string): void {
