@@ -66,6 +66,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   );
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
+  metrics.follow(inForce.policy);
   addStoreMetrics(metrics.registry, store.health, () => store.rollouts.known().pending);
   addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
@@ -101,6 +102,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   let { sha256 } = inForce.policy;
   inForce.watch(({ policy, tookMs }) => {
     upstream.update(policy);
+    metrics.follow(policy);
     judge.update(policy);
     shadows.update(policy);
     const what = policy.sha256 === sha256 ? 'other certificates are in force' : 'a new policy is in force';
@@ -236,7 +238,7 @@ function createApps(
       else log.warn({ model, tier }, `the calibration is ignored: ${CALIBRATION_IGNORED[standing]}`);
     },
   });
-  addTierMetrics(metrics.registry, () => tiering.standings());
+  addTierMetrics(metrics.registry, () => tiering.standings(inForce.policy.ladders));
   const expose = createExposer(store.experiments);
   const deps = () => ({
     models: rollouts.models,

@@ -31,6 +31,7 @@ const table = {
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type ErrorCode = keyof typeof table;
+export const ERROR_CODES = Object.keys(table) as readonly ErrorCode[];
 
 /** An error with its HTTP status. `detail` follows the table's sentence and must be safe to show to a caller. */
 export class SluiceError extends Error {

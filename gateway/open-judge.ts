@@ -6,6 +6,7 @@ import { poster } from './forward/dial.ts';
 import type { Fleet } from './forward/fleet.ts';
 import { WarmUp } from './forward/warm-up.ts';
 import { readingOf, transitionOf, type Unjudged, unjudgedOf } from './judge/told.ts';
+import { ROLLOUT_EVENTS } from './judge/transitions.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { createNotifier, type Notifier } from './observe/notify.ts';
@@ -52,10 +53,14 @@ export function openJudge(
     log.error({ notice, reason }, 'a notification could not be delivered'),
   );
   const deps = {
-    metrics: addRolloutMetrics(metrics.registry, () =>
-      rollouts.current.map(({ rollout, state }) =>
-        readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
-      ),
+    metrics: addRolloutMetrics(
+      metrics.registry,
+      () =>
+        rollouts.current.map(({ rollout, state }) =>
+          readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
+        ),
+      () => [...rollouts.ledger.values()].map(({ model, id }) => ({ model, rollout: id })),
+      ROLLOUT_EVENTS,
     ),
     log,
     notifier,

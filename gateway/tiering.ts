@@ -78,15 +78,27 @@ export class LadderState {
     this.#model = model;
     this.#listener = listener;
     this.#bucket = new TokenBucket(model.escalation?.budget ?? 0, model.escalation?.burst ?? 0);
+    this.#startAtZero();
   }
 
   /** Takes over another policy's word on the ladder. */
   follow(model: TieredModel): void {
     if (model === this.#model) return;
     this.#model = model;
+    this.#startAtZero();
     this.#bucket.limit(model.escalation?.budget ?? 0, model.escalation?.burst ?? 0);
     for (const tier of this.#calibrations.keys())
       if (!model.escalation?.calibrations.has(tier)) this.#calibrations.delete(tier);
+  }
+
+  /** What the policy names is counted from 0, and not from its first request. */
+  #startAtZero(): void {
+    for (const tier of this.#model.ladder.keys()) {
+      this.#answers[tier] ??= 0;
+      this.#runs[tier] ??= 0;
+    }
+    const { costGroups } = this.#model;
+    for (const group of costGroups === undefined ? ['all'] : [...costGroups.of, 'other']) this.#groupOf(group);
   }
 
   /** A request of this group of callers has come. */
@@ -229,7 +241,10 @@ export class Tiering {
     return this.#states.get(model)?.standing();
   }
 
-  standings(): ReadonlyMap<string, LadderStanding> {
-    return new Map([...this.#states].map(([name, state]) => [name, state.standing()]));
+  /** How every ladder does that had a request, and those of the policy that had none. */
+  standings(ladders: readonly TieredModel[]): ReadonlyMap<string, LadderStanding> {
+    const fresh = ladders.filter(({ name }) => !this.#states.has(name));
+    const idle = fresh.map((ladder) => [ladder.name, new LadderState(ladder, this.#listener)] as const);
+    return new Map([...this.#states, ...idle].map(([name, state]) => [name, state.standing()]));
   }
 }

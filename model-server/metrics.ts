@@ -3,7 +3,7 @@ import type { BodyMemory } from './body-memory.ts';
 import { loadedBytes } from './describe.ts';
 import { ENDINGS, type Ending } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
-import type { Labels, Models } from './models.ts';
+import { type Labels, type Models, UNKNOWN } from './models.ts';
 import type { RunResult } from './runner.ts';
 import type { Execution } from './session.ts';
 
@@ -24,6 +24,7 @@ export type Metrics = {
 const SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const ROWS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
 const LABELS = ['model', 'version'] as const;
+const OUTCOMES = ['ok', ...Object.keys(ENDINGS)];
 
 /** Metrics in a registry of their own; label values come from the repository and from our own tables only. */
 export function createMetrics(models: Models, bodies: Pick<BodyMemory, 'held' | 'limit'>): Metrics {
@@ -37,29 +38,41 @@ export function createMetrics(models: Models, bodies: Pick<BodyMemory, 'held' | 
     help: 'Inference requests by how they ended; ok, or the reason.',
     labelNames: [...LABELS, 'outcome'],
     registers,
+    collect: startAtZero,
   });
   const histogram = (name: string, help: string, buckets: number[]) =>
     new Histogram({ name, help, labelNames: LABELS, buckets, registers });
   const queueTime = histogram('sluice_server_queue_seconds', 'Time a request waited for its turn.', SECONDS);
   const runTime = histogram('sluice_server_run_seconds', 'Time of one call of the runtime.', SECONDS);
   const batchRows = histogram('sluice_server_batch_rows', 'Rows of one call of the runtime.', ROWS);
+  const histograms = [queueTime, runTime, batchRows];
+  const timed = new Set<string>(); // to start a histogram again would forget it
+  /** A counter that is born at 1 has no increase in Prometheus: its first event would show nowhere. */
+  function startAtZero(): void {
+    for (const { model, version } of models.all()) {
+      for (const outcome of OUTCOMES) requests.inc({ model, version, outcome }, 0);
+      if (!timed.has(`${model}/${version}`)) for (const each of histograms) each.zero({ model, version });
+      timed.add(`${model}/${version}`);
+      requests.inc({ model, version: UNKNOWN, outcome: 'not_found' }, 0);
+    }
+    requests.inc({ model: UNKNOWN, version: UNKNOWN, outcome: 'not_found' }, 0);
+  }
   return {
     answered({ model, version }, { queueSeconds }) {
       requests.inc({ model, version, outcome: 'ok' });
+      timed.add(`${model}/${version}`);
       queueTime.observe({ model, version }, queueSeconds);
     },
     ended: (labels, outcome) => requests.inc({ ...labels, outcome }),
     executed({ model, version }, { runSeconds, rows }) {
+      timed.add(`${model}/${version}`);
       runTime.observe({ model, version }, runSeconds);
       batchRows.observe({ model, version }, rows);
     },
     forget({ model, version }) {
-      for (const outcome of ['ok', ...Object.keys(ENDINGS)]) {
-        requests.remove({ model, version, outcome });
-      }
-      for (const each of [queueTime, runTime, batchRows]) {
-        each.remove({ model, version });
-      }
+      timed.delete(`${model}/${version}`);
+      for (const outcome of OUTCOMES) requests.remove({ model, version, outcome });
+      for (const each of histograms) each.remove({ model, version });
     },
     exposition: () => registry.metrics(),
     contentType: registry.contentType,

@@ -15,7 +15,7 @@ export type Version =
 /** What a metric may say about a request: names of the repository only. */
 export type Labels = { readonly model: string; readonly version: string };
 
-const UNKNOWN = '_unknown';
+export const UNKNOWN = '_unknown';
 const NO_ALIASES: Aliases = new Map();
 
 /** The models of one server: which versions there are, under which names, and which of them answer. */

@@ -10,25 +10,27 @@ export type PhaseName =
   | 'promoted'
   | 'rolled_back';
 
-export type RolloutEvent =
-  | 'ready' // the candidate can be served, and is warm
-  | 'done' // the step is over, and nothing speaks against the next
-  | 'enough' // the same, where a person has to approve
-  | 'trouble' // no one can tell how the candidate does
-  | 'clear' // one can tell again
-  | 'expired' // the longest duration has passed
-  | 'freeze' // a guard was raised that only holds
-  | 'suspend' // a guard was raised: the candidate's callers go back to the baseline
-  | 'probe' // the pause is over: some callers ask the candidate again
-  | 'widen' // the probe's callers did not ask anything: the candidate's own callers are to
-  | 'passed' // the probe found nothing
-  | 'failed' // the probe found the same, without evidence that would end the rollout
-  | 'give_up' // so often that a person has to decide
-  | 'fail' // the evidence has recurred: the rollout ends
-  | 'promote' // a person: go on to the next step
-  | 'pause'
-  | 'resume'
-  | 'rollback'; // a person or an alert
+export const ROLLOUT_EVENTS = [
+  'ready', // the candidate can be served, and is warm
+  'done', // the step is over, and nothing speaks against the next
+  'enough', // the same, where a person has to approve
+  'trouble', // no one can tell how the candidate does
+  'clear', // one can tell again
+  'expired', // the longest duration has passed
+  'freeze', // a guard was raised that only holds
+  'suspend', // a guard was raised: the candidate's callers go back to the baseline
+  'probe', // the pause is over: some callers ask the candidate again
+  'widen', // the probe's callers did not ask anything: the candidate's own callers are to
+  'passed', // the probe found nothing
+  'failed', // the probe found the same, without evidence that would end the rollout
+  'give_up', // so often that a person has to decide
+  'fail', // the evidence has recurred: the rollout ends
+  'promote', // a person: go on to the next step
+  'pause',
+  'resume',
+  'rollback', // a person or an alert
+] as const;
+export type RolloutEvent = (typeof ROLLOUT_EVENTS)[number];
 
 /** `next` is the next step or, after the last one, the promotion; `back` is where a suspension began. */
 export type Target = Exclude<PhaseName, 'pending' | 'promoted'> | 'next' | 'back' | 'held';

@@ -1,10 +1,19 @@
 // Everything the gateway exports to Prometheus. Label values come from the policy or from tables in the code, never from
 // a request: a caller must not be able to make time series.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import { isFailure, type Outcome } from '../flow.ts';
+import { ERROR_CODES } from '../errors.ts';
+import { type Fault, isFailure, OUTCOME_CLASSES, type Outcome } from '../flow.ts';
+import type { Policy } from '../policy/policy.ts';
 
 /** Seconds; from a cached answer of a small model to the longest deadline that people set. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Faults that are a server's; the others are never counted as one. */
+const SERVER_FAULTS: readonly Fault[] = ['unreachable', 'broken', 'deadline'];
+/** Why a request never reached a model, beside the errors of the gateway's table. */
+const REFUSALS = ['client_left', 'too_many_connections', 'answer_not_taken'];
+/** Series that start at 0 with the policy; with more versions than this, those of a version start with its first request. */
+const MOST_VERSIONS = 1000;
 
 /** What a gauge reads of each server when Prometheus asks. */
 export type ServerReading = { readonly name: string; readonly inFlight: number; readonly standing: string };
@@ -15,6 +24,11 @@ export type PolicyReading = { readonly sha256: string; readonly mistake: string 
 export type Metrics = {
   readonly record: (outcome: Outcome) => void;
   readonly refused: (code: string) => void;
+  /**
+   * Starts the series of this policy at 0. A counter that is born at 1 has no increase in Prometheus: its first event would
+   * show nowhere. What is counted already stays.
+   */
+  readonly follow: (policy: Pick<Policy, 'models' | 'fleet'>) => void;
   readonly exposition: () => Promise<string>;
   readonly contentType: string;
   /** For metrics of other parts. */
@@ -65,8 +79,24 @@ export function createMetrics(
     registers,
   });
   addGauges(registers, version, policy, servers);
+  for (const reason of [...ERROR_CODES.map((code) => code.toLowerCase()), ...REFUSALS]) refused.inc({ reason }, 0);
+  const timed = new Set<string>(); // their histograms may hold something, and to start one again would forget it
 
   return {
+    follow({ models, fleet }) {
+      for (const server of fleet.keys()) for (const fault of SERVER_FAULTS) serverFaults.inc({ server, fault }, 0);
+      const versions = [...models.values()].flatMap((model) =>
+        model.kind === 'served' ? [...model.versions.values()] : [],
+      );
+      for (const [i, { model, label: version }] of versions.entries()) {
+        const isNew = !timed.has(`${model}/${version}`);
+        timed.add(`${model}/${version}`);
+        if (i >= MOST_VERSIONS) continue;
+        for (const outcome of OUTCOME_CLASSES) requests.inc({ model, version, outcome }, 0);
+        repeats.inc({ model, version }, 0);
+        if (isNew) latency.zero({ model, version });
+      }
+    },
     record({ model, version, class: outcome, server, fault, latencyMs, attempts }) {
       requests.inc({ model, version, outcome });
       if (attempts > 1) repeats.inc({ model, version }, attempts - 1);

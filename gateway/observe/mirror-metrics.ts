@@ -1,4 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { COMPARISON_KINDS } from './compare/comparison.ts';
 
 /** What is read of one shadow at a scrape: running totals by what became of its copies, and what is on its way. */
 export type MirrorReading = {
@@ -32,12 +33,20 @@ export function addMirrorMetrics(
     help: 'Compared pairs of answers, by how the two relate: same, different, or why they could not be compared.',
     labelNames: ['model', 'shadow', 'kind'],
     registers,
+    collect() {
+      for (const { model, shadow } of shadows())
+        for (const kind of COMPARISON_KINDS) this.inc({ model, shadow, kind }, 0);
+    },
   });
   const noiseTotal = new Counter({
     name: 'sluice_shadow_noise_pairs_total',
     help: 'Requests that the baseline answered twice, by whether it agreed with itself: the noise floor.',
     labelNames: ['model', 'shadow', 'kind'],
     registers,
+    collect() {
+      for (const { model, shadow } of shadows())
+        for (const kind of ['same', 'different']) this.inc({ model, shadow, kind }, 0);
+    },
   });
   new Counter({
     name: 'sluice_mirror_copies_total',

@@ -19,9 +19,6 @@ export type RolloutReading = {
   readonly isUnjudged: boolean;
 };
 
-/** Moves that people watch: their counts start at 0, so that the first one is an increase. */
-const WATCHED = ['suspend', 'probe', 'passed', 'failed', 'give_up', 'fail', 'rollback'] as const;
-
 export type RolloutMetrics = { readonly moved: (transition: Transition) => void };
 
 type Reader = () => readonly RolloutReading[];
@@ -71,9 +68,20 @@ const GAUGES: readonly RolloutGauge[] = [
   },
 ];
 
-/** Adds the metrics of rollouts. `read` is asked at every scrape. */
-export function addRolloutMetrics(registry: Registry, read: Reader): RolloutMetrics {
-  const transitions = addTransitions(registry, read);
+/** Every rollout that may move, whether or not the policy still has it. */
+type Known = () => Iterable<Pick<RolloutReading, 'model' | 'rollout'>>;
+
+/**
+ * Adds the metrics of rollouts. `read` and `known` are asked at every scrape; the count of each of `events` starts at 0, so
+ * that the first one is an increase.
+ */
+export function addRolloutMetrics(
+  registry: Registry,
+  read: Reader,
+  known: Known,
+  events: readonly string[],
+): RolloutMetrics {
+  const transitions = addTransitions(registry, known, events);
   for (const gauge of GAUGES) addGauge(registry, read, gauge);
   return {
     moved: ({ kind, model, rollout, event }) => {
@@ -82,14 +90,14 @@ export function addRolloutMetrics(registry: Registry, read: Reader): RolloutMetr
   };
 }
 
-function addTransitions(registry: Registry, read: Reader) {
+function addTransitions(registry: Registry, known: Known, events: readonly string[]) {
   return new Counter({
     name: 'sluice_rollout_transitions_total',
     help: 'Moves of a rollout that this gateway made, by what led to them.',
     labelNames: ['model', 'rollout', 'event'],
     registers: [registry],
     collect() {
-      for (const { model, rollout } of read()) for (const event of WATCHED) this.inc({ model, rollout, event }, 0);
+      for (const { model, rollout } of known()) for (const event of events) this.inc({ model, rollout, event }, 0);
     },
   });
 }

@@ -21,13 +21,12 @@ async function app(t: TestContext, script: RequestListener, more: string, limits
 /** A gateway with what its metrics and its status say. */
 function watched({ url, adminUrl }: { readonly url: string; readonly adminUrl: string }) {
   const metrics = async () => (await fetch(`${adminUrl}/metrics`)).text();
-  /** Requests by the class of their outcome. */
+  /** Requests by the class of their outcome, where there are any. */
   const outcomes = async () =>
     Object.fromEntries(
-      [...(await metrics()).matchAll(/^sluice_requests_total\{.*outcome="(\w+)"\} (\d+)$/gm)].map(([, name, count]) => [
-        name,
-        Number(count),
-      ]),
+      [...(await metrics()).matchAll(/^sluice_requests_total\{.*outcome="(\w+)"\} ([1-9]\d*)$/gm)].map(
+        ([, name, count]) => [name, Number(count)],
+      ),
     );
   /** Seconds that all requests took together. */
   const seconds = async () => Number(/^sluice_request_duration_seconds_sum\{.*\} (\S+)$/m.exec(await metrics())?.[1]);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
+import { ROLLOUT_EVENTS } from '../../../gateway/judge/transitions.ts';
 import { addRolloutMetrics, type RolloutReading } from '../../../gateway/observe/rollout-metrics.ts';
 
 const READING: RolloutReading = {
@@ -37,14 +38,18 @@ const MOVE = {
 
 test('what people watch of a rollout is exported from the start, with 0 where nothing happened', async () => {
   const registry = new Registry();
-  const { moved } = addRolloutMetrics(registry, () => [READING]);
+  const { moved } = addRolloutMetrics(
+    registry,
+    () => [READING],
+    () => [READING],
+    ROLLOUT_EVENTS,
+  );
   const lines = async () => (await registry.metrics()).split('\n');
   const of = 'model="m",version="v2",rollout="r"';
   const counted = (event: string, count: number) =>
     `sluice_rollout_transitions_total{model="m",rollout="r",event="${event}"} ${count}`;
   const before = await lines();
-  for (const event of ['suspend', 'probe', 'passed', 'failed', 'give_up', 'fail', 'rollback'])
-    assert.ok(before.includes(counted(event, 0)), event);
+  for (const event of ROLLOUT_EVENTS) assert.ok(before.includes(counted(event, 0)), event);
   for (const line of [
     `sluice_rollout_share{${of}} 0.05`,
     `sluice_rollout_phase{${of},phase="probing"} 1`,
