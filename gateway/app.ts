@@ -37,6 +37,8 @@ import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
 const LAST_WRITES_MS = 1000;
+/** Of a call of the admin listener: 5,000 alerts in one notification are some 3 MB. */
+const ADMIN_BODY_BYTES = 4 * 1024 * 1024;
 /** How long a start waits for names to be looked up and candidates to be checked. */
 const FIRST_LOOK_MS = 2000;
 
@@ -265,7 +267,13 @@ function createApps(
     version: VERSION,
   });
   // The metric of refused requests counts those of applications.
-  const admin = createListener({ ...common, paths: ADMIN_PATHS, onRefused: () => {} });
+  const admin = createListener({
+    ...common,
+    limits: { ...settings.limits, bodyLimit: Math.min(settings.limits.bodyLimit, ADMIN_BODY_BYTES) },
+    bodyType: 'application/json', // a form must never be taken for JSON
+    paths: ADMIN_PATHS,
+    onRefused: () => {},
+  });
   const status = () =>
     statusOf({
       version: VERSION,

@@ -19,6 +19,7 @@ const table = {
   NOT_IMPLEMENTED: [501, 'not implemented'],
   HTTP_VERSION: [505, 'only HTTP/1.1 and HTTP/1.0 are spoken here'],
   UPLOADS_FULL: [503, 'too many request bodies are arriving at once; try again'],
+  ADMIN_BUSY: [429, 'too many calls of the admin listener wait for their turn; try again'],
   FORBIDDEN: [403, 'not from here'],
   UNKNOWN_ROLLOUT: [404, 'unknown rollout'],
   UNKNOWN_SHADOW: [404, 'unknown shadow'],

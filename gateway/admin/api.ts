@@ -7,6 +7,7 @@ import { addComparisonRoutes, type ComparisonRoutesDeps } from './comparisons.ts
 import { addConsole } from './console.ts';
 import { addExperimentRoutes, type ExperimentRoutesDeps } from './experiments.ts';
 import { addGate } from './gate.ts';
+import { addPace } from './pace.ts';
 import { addRolloutRoutes, type RolloutRoutesDeps } from './rollouts.ts';
 import { addShadowRoutes, type ShadowRoutesDeps } from './shadows.ts';
 
@@ -29,8 +30,7 @@ export type AdminDeps = RolloutRoutesDeps &
 /** Adds every route of the admin listener. */
 export function addAdminRoutes(app: FastifyInstance, deps: AdminDeps): void {
   addGate(app, deps.token);
-  app.removeAllContentTypeParsers(); // a form must never be taken for JSON
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => done(null, body));
+  addPace(app);
   addRolloutRoutes(app, deps);
   addShadowRoutes(app, deps);
   addComparisonRoutes(app, deps);

@@ -1,4 +1,5 @@
 // Orders to rollouts: by people, and by an Alertmanager.
+import { setImmediate } from 'node:timers/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
@@ -25,6 +26,8 @@ export type RolloutRoutesDeps = {
 const ACTIONS = ['promote', 'pause', 'resume', 'rollback', 'approve'] as const;
 type RolloutAction = (typeof ACTIONS)[number];
 const MAX_ALERTS = 10_000;
+/** After so many the event loop has a turn: most name no rollout of ours, and are looked at in no time. */
+const ALERTS_A_TURN = 200;
 
 const EDIT = z.strictObject({
   /** Needed where a model has several. */
@@ -111,7 +114,8 @@ async function takeAlerts(deps: RolloutRoutesDeps, request: FastifyRequest) {
   const hereOnly: string[] = [];
   const unavailable: string[] = [];
   const ignored: { fingerprint: string; why: Ignored }[] = [];
-  for (const alert of alerts) {
+  for (const [i, alert] of alerts.entries()) {
+    if (i % ALERTS_A_TURN === ALERTS_A_TURN - 1) await setImmediate();
     const ordered = await deps.heed(alert);
     if (ordered.kind === 'unavailable') unavailable.push(ordered.sentence); // the other alerts of the body have their effect
     if (ordered.kind === 'done') rolledBack.push(ordered.state.id);

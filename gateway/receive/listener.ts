@@ -30,6 +30,8 @@ export type Limits = {
 
 export type ListenerOptions = {
   readonly limits: Limits;
+  /** The only type of body that is read; any by default. */
+  readonly bodyType?: string;
   readonly trustedProxies: TrustedProxies;
   readonly isDraining: () => boolean;
   /** What a caller with an unknown path is told to try. */
@@ -45,7 +47,7 @@ const HEADERS_TIMEOUT_MS = 10_000;
 /** How often Node looks for requests that are late. */
 const LATENESS_CHECK_MS = 1000;
 
-/** A listener's app, without routes. Request bodies of any type are read into memory as they are. */
+/** A listener's app, without routes. Request bodies are read into memory as they are. */
 export function createListener(options: ListenerOptions): FastifyInstance {
   const { limits, onRefused } = options;
   const connections = new Connections({ ...limits, onCut: onRefused });
@@ -82,7 +84,7 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     connections.refuse(socket, rawAnswer('501 Not Implemented', 'not implemented: the method CONNECT'));
   });
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', bodyReader(limits, connections));
+  app.addContentTypeParser(options.bodyType ?? '*', bodyReader(limits, connections));
   app.setNotFoundHandler(() => {}); // the guard answers before it
   app.setErrorHandler((error: FastifyError | SluiceError, _request, reply) => refuse(error, reply));
   addGuard(app, options, connections);
@@ -153,7 +155,7 @@ function answerError(
   const isCounted = isGone(error) && connections.isClosing(reply.request.raw.socket);
   if (known.code === 'INTERNAL') options.onBug(error, requestId);
   else if (!isCounted) options.onRefused(isGone(error) ? 'client_left' : known.code.toLowerCase());
-  if (known.status === 503) reply.header('retry-after', '1');
+  if (known.status === 503 || known.status === 429) reply.header('retry-after', '1');
   if (known.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
   if (known.code === 'METHOD_NOT_ALLOWED') reply.header('allow', known.detail ?? '');
   return reply.code(known.status).header('content-type', 'application/json').send(errorBody(known.message));
