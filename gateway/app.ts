@@ -23,6 +23,7 @@ import { openStore } from './observe/store/open-store.ts';
 import type { Store } from './observe/store/store.ts';
 import { addStoreMetrics } from './observe/store-metrics.ts';
 import { addTierMetrics } from './observe/tier-metrics.ts';
+import { troubleLog } from './observe/trouble-log.ts';
 import { type Judge, openJudge } from './open-judge.ts';
 import { openShadows, type Shadows } from './open-mirror.ts';
 import { perRequest, perStream } from './per-request.ts';
@@ -60,12 +61,13 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
   });
   await inForce.open();
-  const store = await openStore(settings, { onTrouble: (error) => log.error({ err: error }, 'the store') }).catch(
-    async (error: unknown) => {
-      await inForce.close();
-      throw error;
-    },
-  );
+  const store = await openStore(settings, {
+    onTrouble: troubleLog(log, 'the store'),
+    onRecovered: () => log.info('the store does everything again'),
+  }).catch(async (error: unknown) => {
+    await inForce.close();
+    throw error;
+  });
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   metrics.follow(inForce.policy);

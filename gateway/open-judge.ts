@@ -14,6 +14,7 @@ import { addRolloutMetrics } from './observe/rollout-metrics.ts';
 import { progressFile } from './observe/store/progress-file.ts';
 import type { Store } from './observe/store/store.ts';
 import { recordTransition } from './observe/transition.ts';
+import { troubleLog } from './observe/trouble-log.ts';
 import { PerTick } from './per-tick.ts';
 import type { Policy, Rollout } from './policy/policy.ts';
 import { Replicas } from './replicas.ts';
@@ -65,18 +66,19 @@ export function openJudge(
     log,
     notifier,
   };
+  const onTrouble = troubleLog(log, 'the judge');
   const perTick = new PerTick({
     rollouts,
     store: store.rollouts,
-    replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now) : undefined,
+    replicas: store.health().kind === 'redis' ? new Replicas(store.outcomes, store.now, onTrouble) : undefined,
     withheld: () => admission.withheld,
     serversOf: (rollout) => serversOf(rollout, rollouts, fleet, warmUp),
     warmUp: (wanted) => warmUp.want(wanted.map(({ candidate, warmUp: answers }) => ({ version: candidate, answers }))),
-    progress: progressFile(settings.data, (error) => log.error({ err: error }, 'the progress of rollouts')),
+    progress: progressFile(settings.data, troubleLog(log, 'the progress of rollouts')),
     isAutomatic: settings.isAutomatic,
     tell: (action, state, isShared) =>
       recordTransition({ ...deps, audit: store.audit }, { ...transitionOf(action, state), isShared }),
-    onTrouble: (error) => log.error({ err: error }, 'the judge'),
+    onTrouble,
     onHeld: (held, isOver) => reportHeld(unjudgedOf(held, rollouts.isUnreadable(held.id)), isOver, log, notifier),
   });
   return {

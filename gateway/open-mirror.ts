@@ -15,7 +15,8 @@ import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
-import type { Store } from './observe/store/store.ts';
+import { exceptOfStore, type Store } from './observe/store/store.ts';
+import { troubleLog } from './observe/trouble-log.ts';
 import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
 
 /** How often orders to shadows are looked up that other gateways were given. */
@@ -80,17 +81,14 @@ export function openShadows(
         if (isOwn(subject, models())) onCompared(subject.model, subject.candidate, comparisonsIn(sums));
       }
     },
-    onTrouble: (error) => log.error({ err: error }, 'comparing failed; pairs it had are counted as failed'),
+    onTrouble: troubleLog(log, 'comparing failed; pairs it had are counted as failed'),
   });
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));
   mirror.pause(store.shadowOrders.paused());
+  const onOrdersTrouble = exceptOfStore(troubleLog(log, 'orders to shadows'));
   // While the store is away, what was ordered last is in force.
-  const followOrders = () =>
-    store.shadowOrders.refresh().then(
-      (paused) => mirror.pause(paused),
-      () => {},
-    );
+  const followOrders = () => store.shadowOrders.refresh().then((paused) => mirror.pause(paused), onOrdersTrouble);
   const ordersTimer = setInterval(() => void followOrders(), ORDERS_MS).unref();
   const countPairs = addMirrorMetrics(
     metrics.registry,

@@ -8,7 +8,7 @@ import type { Moment, Observation } from './judge/observation.ts';
 import { type Expected, type Order, obey } from './judge/order.ts';
 import { advance } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
-import type { KnownRollouts, RolloutStates } from './observe/store/store.ts';
+import { exceptOfStore, type KnownRollouts, type RolloutStates } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
 import type { Replicas } from './replicas.ts';
@@ -127,10 +127,11 @@ export class PerTick {
     const { store } = this.#deps;
     this.#refreshing ??= store
       .refresh()
-      .then(
-        (known) => this.#learn(known),
-        () => this.#learn(store.known()), // away; its health tells, and this gateway goes on with what it knows
-      )
+      .catch((error: unknown) => {
+        exceptOfStore(this.#deps.onTrouble)(error);
+        return store.known(); // and this gateway goes on with what it knows
+      })
+      .then((known) => this.#learn(known))
       .finally(() => {
         this.#refreshing = undefined;
       });

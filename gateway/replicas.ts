@@ -2,7 +2,7 @@
 // knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
 import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from './judge/shared-tally.ts';
 import { addTallies, type Traffic } from './judge/tally.ts';
-import type { OutcomeWindows, VersionCounts } from './observe/store/store.ts';
+import { exceptOfStore, type OutcomeWindows, type VersionCounts } from './observe/store/store.ts';
 
 /** A second is read this much later: by then every gateway has told it. */
 const LATE_S = 2;
@@ -11,7 +11,9 @@ const MOST_S = 60;
 
 /** One rollout between two of its moves. */
 type Shared = {
+  /** By second, what this gateway counted, and what it has heard of others. The shared clock may be set back. */
   readonly own: Map<number, Both>;
+  readonly heard: Map<number, Both>;
   /** Counted by others and not yet handed out. */
   others: Both;
   nextSecond: number;
@@ -23,12 +25,14 @@ const NOTHING: Both = { candidate: {}, baseline: {} };
 export class Replicas {
   readonly #outcomes: OutcomeWindows;
   readonly #now: () => number;
+  readonly #onTrouble: (error: unknown) => void;
   readonly #shared = new Map<string, Shared>();
 
-  /** `now` is the clock that all gateways share, in milliseconds. */
-  constructor(outcomes: OutcomeWindows, now: () => number) {
+  /** `now` is the clock that all gateways share, in milliseconds; `onTrouble` hears what the store has not reported itself. */
+  constructor(outcomes: OutcomeWindows, now: () => number, onTrouble: (error: unknown) => void) {
     this.#outcomes = outcomes;
     this.#now = now;
+    this.#onTrouble = exceptOfStore(onTrouble);
   }
 
   /** This gateway's traffic of a tick, and with it what others have told since the last one. `id` names rollout and move. */
@@ -58,35 +62,47 @@ export class Replicas {
     let shared = this.#shared.get(id);
     if (shared === undefined) {
       // What others counted before this gateway knew of the move counts too.
-      shared = { own: new Map(), others: NOTHING, nextSecond: second - LATE_S, isReading: false };
+      const nextSecond = second - LATE_S;
+      shared = { own: new Map(), heard: new Map(), others: NOTHING, nextSecond, isReading: false };
       this.#shared.set(id, shared);
     }
-    for (const oldest of shared.own.keys()) {
-      if (oldest >= second - MOST_S - LATE_S) break;
-      shared.own.delete(oldest);
-    }
+    keepLast(shared.own);
+    keepLast(shared.heard);
     return shared;
   }
 
   async #read(id: string, shared: Shared, to: number): Promise<void> {
+    if (to < shared.nextSecond - LATE_S) shared.nextSecond = to; // the clock was set back
     if (shared.isReading || to <= shared.nextSecond) return;
     shared.isReading = true;
     try {
       const windows = await this.#outcomes.read(id, Math.max(shared.nextSecond, to - MOST_S), to);
       for (const { second, counts } of windows) {
-        const own = shared.own.get(second) ?? NOTHING;
-        shared.others = addBoth(shared.others, {
-          candidate: without(counts.candidate ?? {}, own.candidate),
-          baseline: without(counts.baseline ?? {}, own.baseline),
-        });
+        const [own, heard] = [shared.own.get(second) ?? NOTHING, shared.heard.get(second) ?? NOTHING];
+        const others = bothWithout(counts, own);
+        shared.heard.set(second, others);
+        shared.others = addBoth(shared.others, bothWithout(others, heard));
       }
       shared.nextSecond = to;
-    } catch {
-      // Away; the store's health tells, and the seconds are read when it is back.
+    } catch (error) {
+      this.#onTrouble(error); // and the seconds are read when the store is back
     } finally {
       shared.isReading = false;
     }
   }
+}
+
+/** The oldest go: what is further back is not read again. */
+function keepLast(seconds: Map<number, Both>): void {
+  const [oldest] = seconds.keys();
+  if (seconds.size > MOST_S + LATE_S && oldest !== undefined) seconds.delete(oldest);
+}
+
+function bothWithout(total: Partial<Both>, part: Both): Both {
+  return {
+    candidate: without(total.candidate ?? {}, part.candidate),
+    baseline: without(total.baseline ?? {}, part.baseline),
+  };
 }
 
 function addBoth(a: Both, b: Both): Both {

@@ -27,7 +27,8 @@ export function statusText(status: Status): string {
   const { version, policy, store, models, refusals, held, pendingRollbacks, isAutomatic } = status;
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
-    ...(store.up ? [] : [`the store is away: ${store.reason}`]),
+    ...store.troubles.map((trouble) => `the store: ${trouble}`),
+    ...(store.up || store.kind !== 'redis' ? [] : ['until the store works nothing advances; rollbacks go on']),
     ...pendingRollbacks.map(({ sentence }) => sentence),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),

@@ -6,7 +6,7 @@ export function addStoreMetrics(registry: Registry, health: () => StoreHealth, p
   const registers = [registry];
   new Gauge({
     name: 'sluice_store_up',
-    help: '1 while the store takes writes.',
+    help: '1 while everything works that is asked of the store; 0 while it is away or refuses any of it.',
     labelNames: ['kind'],
     registers,
     collect() {
@@ -21,6 +21,16 @@ export function addStoreMetrics(registry: Registry, health: () => StoreHealth, p
     registers,
     collect() {
       for (const [at, ids] of Object.entries(pending())) this.set({ at }, ids.size);
+    },
+  });
+  new Counter({
+    name: 'sluice_store_failures_total',
+    help: 'What was asked of the store and not done, by operation (rollouts_read, ...) and kind (lost, permission, ...).',
+    labelNames: ['operation', 'kind'],
+    registers,
+    collect() {
+      this.reset();
+      for (const { count, ...labels } of health().failures) this.inc(labels, count);
     },
   });
   new Counter({

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { countsOf, tallyOf } from '../../gateway/judge/shared-tally.ts';
 import { emptyTally, GROUPS, type Hit, isSound, type Tally } from '../../gateway/judge/tally.ts';
-import type { OutcomeWindows, VersionCounts } from '../../gateway/observe/store/store.ts';
+import { type OutcomeWindows, StoreUnavailable, type VersionCounts } from '../../gateway/observe/store/store.ts';
 import { Replicas } from '../../gateway/replicas.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
@@ -14,6 +14,10 @@ import { until } from '../support/until.ts';
 import { randomFrom } from './decide/setup.ts';
 
 let nextUnit = 1;
+
+function rethrow(error: unknown): never {
+  throw error;
+}
 
 function tally(ok: number, failed: number, more: Partial<Tally> = {}): Tally {
   const empty = emptyTally();
@@ -45,7 +49,7 @@ class Shared {
     return {
       put: (id, second, counts) => void this.#fields.set(`${id} ${second} ${replica}`, counts),
       read: async (id, from, to) => {
-        if (this.isAway) throw new Error('away');
+        if (this.isAway) throw new StoreUnavailable('away');
         return Array.from({ length: to - from }, (_, i) => from + i).map((second) => ({
           second,
           counts: this.#sum(`${id} ${second} `),
@@ -109,7 +113,7 @@ test('counts that someone wrote wrongly are left out', () => {
 test('each gateway judges by its own counts at once, and by those of the others once, a little later', async () => {
   const shared = new Shared();
   let now = 1_000_000;
-  const [a, b] = [new Replicas(shared.of('a'), () => now), new Replicas(shared.of('b'), () => now)];
+  const [a, b] = [new Replicas(shared.of('a'), () => now, rethrow), new Replicas(shared.of('b'), () => now, rethrow)];
   let seenByA = 0;
   let own = 0;
   let hitsOfA = 0;
@@ -136,6 +140,36 @@ test('each gateway judges by its own counts at once, and by those of the others 
   assert.equal(own, 120);
   assert.equal(seenByA, 240, 'its own, and all of the other, also what was counted while the store was away');
   assert.equal(hitsOfA, 24, 'and who was hit');
+});
+
+test('a shared clock that is set back, by an hour or by seconds, hides no one and counts no one twice', async () => {
+  const shared = new Shared();
+  const start = 10_000_000;
+  let [nowOfA, nowOfB] = [start + 37 * 60_000, start];
+  const a = new Replicas(shared.of('a'), () => nowOfA, rethrow);
+  const b = new Replicas(shared.of('b'), () => nowOfB, rethrow);
+  const traffic = { candidate: tally(10, 1), baseline: tally(90, 0), coin: 0.1 };
+  const heard: number[] = [];
+  for (let second = 0; second < 30; second++) {
+    if (second === 5) nowOfA = nowOfB; // it is measured only now
+    if (second === 15) nowOfA = nowOfB -= 6000; // Redis's clock is set
+    heard.push(a.addOthers('r/1', traffic).candidate.outcomes.ok - 10);
+    b.addOthers('r/1', second < 25 ? traffic : { ...traffic, candidate: tally(0, 0) });
+    nowOfA += 1000;
+    nowOfB += 1000;
+    await turn();
+    await turn();
+  }
+  assert.ok(
+    heard.slice(8, 15).every((count) => count > 0),
+    `2 s after the clock was measured: ${heard}`,
+  );
+  assert.ok(
+    heard.slice(24, 28).some((count) => count > 0),
+    `after it was set back: ${heard}`,
+  );
+  const all = heard.reduce((sum, count) => sum + count, 0);
+  assert.ok(all <= 250 && all >= 250 - 5 * 10, `of 250 that the other counted, ${all}: ${heard}`);
 });
 
 test(

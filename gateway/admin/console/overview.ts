@@ -32,7 +32,8 @@ function troubles(status: Status): string[] {
   const { policy, store, refusals, held, pendingRollbacks, isAutomatic, draining } = status;
   return [
     ...(policy.mistake === undefined ? [] : [`The policy file is bad, the last good one decides: ${policy.mistake}`]),
-    ...(store.up ? [] : [`The store is away: ${store.reason}`]),
+    ...store.troubles.map((trouble) => `The store: ${trouble}`),
+    ...(store.up || store.kind !== 'redis' ? [] : ['Until the store works nothing advances; rollbacks go on.']),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
     ...pendingRollbacks.map(({ sentence }) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`),

@@ -66,9 +66,10 @@ async function openParts(
     audit: new LocalAudit(inFolder('audit.jsonl')),
     now: Date.now,
     health: () => {
-      const reason = rollouts.trouble() ?? comparisons.trouble();
+      const troubles = [rollouts.trouble() ?? [], comparisons.trouble() ?? []].flat();
+      const [reason] = troubles;
       const kind = folder === undefined ? 'memory' : 'files';
-      return { kind, up: reason === undefined, reason, counters: comparisons.counters() };
+      return { kind, up: reason === undefined, reason, troubles, failures: [], counters: comparisons.counters() };
     },
     close: async () => {
       await comparisons.close();

@@ -19,7 +19,11 @@ export type StoreSettings = {
   readonly redisCa: string | undefined;
 };
 
-export type StoreHooks = { readonly retention?: Retention; readonly onTrouble?: (error: Error) => void };
+export type StoreHooks = {
+  readonly retention?: Retention;
+  readonly onTrouble?: (error: Error) => void;
+  readonly onRecovered?: () => void;
+};
 
 /** Opens the store that the settings ask for. Throws UserError. */
 export async function openStore(settings: StoreSettings, hooks: StoreHooks = {}): Promise<Store> {

@@ -23,8 +23,15 @@ export type StoreHealth = {
   /** Whether it takes writes now; `reason` says why not, in words for an operator. */
   readonly up: boolean;
   readonly reason: string | undefined;
+  /** Everything that does not work now; the first is the reason. */
+  readonly troubles: readonly string[];
+  /** What failed since the start, by operation and kind. */
+  readonly failures: readonly StoreFailure[];
   readonly counters: StoreCounters;
 };
+
+/** How often an operation failed in a way, such as `rollouts_read` by `permission`. */
+export type StoreFailure = { readonly operation: string; readonly kind: string; readonly count: number };
 
 /** What became of everything that was told: offered = written + dropped + unknown + waiting, at any time. */
 export type StoreCounters = {
@@ -194,5 +201,12 @@ export type ExperimentReading = {
   readonly sums: ReadonlyMap<string, Sums>;
 };
 
-/** The store cannot be asked now. Its message tells why. */
+/** The store cannot be asked now. Its message says why, and the store has reported it. */
 export class StoreUnavailable extends Error {}
+
+/** Passes on every error but those that the store has reported. */
+export function exceptOfStore(report: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof StoreUnavailable)) report(error);
+  };
+}

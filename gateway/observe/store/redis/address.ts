@@ -2,47 +2,79 @@ import { readFileSync } from 'node:fs';
 import type { RedisOptions } from 'ioredis';
 import { UserError } from '../../../errors.ts';
 
-/** Where Redis is: one server, or some nodes of a Cluster. */
+/** Where Redis is. */
 export type RedisAddress = {
+  /** A server, which may turn out to be a node of a Cluster; some nodes of a Cluster; or sentinels that know the primary. */
+  readonly kind: 'server' | 'cluster' | 'sentinel';
   readonly nodes: readonly { readonly host: string; readonly port: number }[];
-  readonly isCluster: boolean;
   /** Credentials, database and TLS. */
   readonly options: RedisOptions;
+  /** What the sentinels call the primary. */
+  readonly master?: string;
+  /** How to speak with the sentinels themselves. */
+  readonly sentinel?: Pick<
+    RedisOptions,
+    'sentinelUsername' | 'sentinelPassword' | 'sentinelTLS' | 'enableTLSForSentinelMode'
+  >;
 };
 
+const SCHEMES = ['redis:', 'rediss:', 'redis+sentinel:', 'rediss+sentinel:'];
+
 /**
- * Reads REDIS_URL: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS, or several of them with commas between,
- * which are nodes of one Cluster. Throws UserError, which never shows the password.
+ * Reads REDIS_URL: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS; several of them with commas between are
+ * nodes of one Cluster; `redis+sentinel://[user:password@]host[:port],.../name[/db]` are sentinels and what they call the
+ * primary. Throws UserError, which never shows the password.
  */
 export function redisAddress(url: string, caFile: string | undefined): RedisAddress {
-  const urls = url.split(',').map((part) => parse(part.trim()));
+  const isSentinel = /^\s*rediss?\+sentinel:/.test(url);
+  const urls = url.split(',').map((part, i) => parse(isSentinel && i > 0 ? `redis+sentinel://${part}` : part.trim()));
   const [first] = urls;
   if (first === undefined) throw invalid();
-  const isCluster = urls.length > 1;
-  const db = Number(first.pathname.slice(1) || '0');
-  if (!Number.isInteger(db) || (isCluster && db !== 0)) throw invalid();
+  // The path stands behind the last host.
+  const path = (isSentinel ? urls.at(-1) : first)?.pathname.slice(1).split('/') ?? [];
+  const master = isSentinel ? decodeURIComponent(path.shift() ?? '') : undefined;
+  const kind = isSentinel ? 'sentinel' : urls.length > 1 ? 'cluster' : 'server';
+  const db = Number(path[0] || '0');
+  if (!Number.isInteger(db) || path.length > 1 || (kind === 'cluster' && db !== 0) || master === '') throw invalid();
+  const tls = first.protocol.startsWith('rediss') ? { tls: caFile === undefined ? {} : { ca: readCa(caFile) } } : {};
+  const port = isSentinel ? 26379 : 6379;
   return {
-    nodes: urls.map(({ hostname, port }) => ({ host: hostname.replace(/^\[|\]$/g, ''), port: Number(port || 6379) })),
-    isCluster,
-    options: {
-      ...(first.username !== '' && { username: decodeURIComponent(first.username) }),
-      ...(first.password !== '' && { password: decodeURIComponent(first.password) }),
-      ...(!isCluster && { db }),
-      ...(first.protocol === 'rediss:' && { tls: caFile === undefined ? {} : { ca: readCa(caFile) } }),
-    },
+    kind,
+    nodes: urls.map((each) => ({ host: each.hostname.replace(/^\[|\]$/g, ''), port: Number(each.port || port) })),
+    options: { ...credentialsOf(first), ...(kind !== 'cluster' && { db }), ...tls },
+    ...(master !== undefined && { master, sentinel: sentinelOf(urls, tls.tls) }),
+  };
+}
+
+function credentialsOf({ username, password }: URL): RedisOptions {
+  return {
+    ...(username !== '' && { username: decodeURIComponent(username) }),
+    ...(password !== '' && { password: decodeURIComponent(password) }),
+  };
+}
+
+/** Sentinels have a password of their own, or none: `?sentinel_password=`, and `?sentinel_user=`. */
+function sentinelOf(urls: readonly URL[], tls: RedisOptions['tls']): NonNullable<RedisAddress['sentinel']> {
+  const query = urls.at(-1)?.searchParams;
+  const [user, password] = [query?.get('sentinel_user'), query?.get('sentinel_password')];
+  return {
+    ...(user && { sentinelUsername: user }),
+    ...(password && { sentinelPassword: password }),
+    ...(tls !== undefined && { sentinelTLS: tls, enableTLSForSentinelMode: true }),
   };
 }
 
 function parse(text: string): URL {
   if (!URL.canParse(text)) throw invalid();
   const url = new URL(text);
-  if (!['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') throw invalid();
+  if (!SCHEMES.includes(url.protocol) || url.hostname === '') throw invalid();
   return url;
 }
 
 function invalid(): UserError {
   return new UserError(
-    'REDIS_URL must be redis://[user:password@]host[:port][/db] or rediss://..., or several of them separated by commas for a Cluster',
+    'REDIS_URL must be redis://[user:password@]host[:port][/db] or rediss://..., several of them separated by commas for a Cluster, ' +
+      'or redis+sentinel://[user:password@]host[:port],host[:port]/name[/db] for a primary that sentinels name',
   );
 }
 

@@ -77,8 +77,9 @@ function encode(commands: readonly Command[]): string[] {
   return encoded;
 }
 
-/** Whether an error leaves open whether Redis did what it was told. An answer of Redis leaves nothing open. */
-export function isUnsure(error: Error): boolean {
+/** Whether an error leaves open whether Redis did what it was asked for. An answer of Redis leaves nothing open. */
+export function isUnsure({ cause }: Error): boolean {
+  const error = cause as Error;
   const wasNeverSent = error.message.includes('enableOfflineQueue') || error.message.includes("Stream isn't writeable");
   return error.name !== 'ReplyError' && !wasNeverSent;
 }

@@ -1,113 +1,163 @@
-// Four connections to Redis, each failing fast: nothing queues in a client while Redis is away, and a blocking read or a
-// large page never holds up a write.
-import { Cluster, Redis, type RedisOptions } from 'ioredis';
+// Four connections to Redis, and the one way to use them: whatever is asked goes by a purpose, so that nothing fails unreported.
+import { Cluster } from 'ioredis';
+import { StoreUnavailable } from '../store.ts';
 import type { RedisAddress } from './address.ts';
+import { type Client, openClient } from './clients.ts';
+import { Operations, type OperationsOptions } from './operations.ts';
+import { PURPOSES, type Purpose, type Role } from './purposes.ts';
+import { reasonOf } from './refusal.ts';
 
-export type Client = Redis | Cluster;
+export type { Client };
 
-/** A command that took longer has an unknown end. */
-const COMMAND_TIMEOUT_MS = 250;
-/** Reads of pages are larger, and no one's request waits for them. */
-const READ_TIMEOUT_MS = 2000;
-/** A connection that stays silent this long with something to answer is cut. */
-const SOCKET_TIMEOUT_MS = 2000;
-/** A blocking read is answered every two seconds, with nothing if there is nothing. */
-const BLOCKING_SOCKET_TIMEOUT_MS = 6000;
-const CONNECT_TIMEOUT_MS = 2000;
-const LONGEST_PAUSE_MS = 5000;
-const JITTER_MS = 250;
-
-/** Milliseconds before the nth try to connect again: doubling, and spread, so that a hundred gateways do not come at once. */
-export function reconnectPause(tries: number, random: number): number {
-  return Math.min(50 * 2 ** Math.min(tries, 10), LONGEST_PAUSE_MS) + Math.floor(random * JITTER_MS);
-}
+const ROLES = ['write', 'control', 'blocking', 'hints'] as const satisfies readonly Role[];
 
 /** The connections of one gateway. */
 export class Connections {
-  readonly write: Client;
-  readonly control: Client;
-  /** For XREAD BLOCK alone. */
-  readonly blocking: Client;
-  /** For one subscription alone. */
-  readonly hints: Client;
-  readonly #onReady: (() => void)[] = [];
-  #reason: string | undefined = 'not connected yet';
+  readonly operations: Operations;
+  #address: RedisAddress;
+  #clients: Readonly<Record<Role, Client>>;
+  readonly #onReady = new Map<Role, (() => void)[]>(ROLES.map((role) => [role, []]));
+  readonly #onHint: ((text: string) => void)[] = [];
+  /** What was said when the connection for writing was lost, or could not be made. */
+  #cause: string | undefined = NOT_YET;
+  #isClosed = false;
 
-  constructor(address: RedisAddress) {
-    this.write = this.#connect(address, 'write', { commandTimeout: COMMAND_TIMEOUT_MS });
-    this.control = this.#connect(address, 'control', { commandTimeout: READ_TIMEOUT_MS });
-    this.blocking = this.#connect(address, 'blocking', { socketTimeout: BLOCKING_SOCKET_TIMEOUT_MS });
-    this.hints = this.#connect(address, 'hints', { commandTimeout: COMMAND_TIMEOUT_MS, autoResubscribe: false });
-    this.write.on('ready', () => {
-      this.#reason = undefined;
-      for (const listener of this.#onReady) listener();
-    });
-    this.write.on('error', (error) => this.#note(error));
-    this.write.on('close', () => {
-      this.#reason ??= 'the connection was lost';
-    });
+  constructor(address: RedisAddress, options: OperationsOptions) {
+    this.operations = new Operations(options);
+    this.#address = address;
+    this.#clients = this.#open();
+  }
+
+  /** Asks Redis for something. Rejects with StoreUnavailable, whatever went wrong, which is reported by then. */
+  async use<T>(purpose: Purpose, work: (client: Client) => Promise<T>): Promise<T> {
+    try {
+      const result = await work(this.#clients[PURPOSES[purpose].on]);
+      this.operations.succeeded(purpose);
+      return result;
+    } catch (error) {
+      if (this.#isClosed) throw new StoreUnavailable('the store is closed', { cause: error });
+      throw this.#unavailable(purpose, error as Error);
+    }
   }
 
   /** Why Redis cannot be used; undefined while it can. */
   reason(): string | undefined {
-    return this.#reason;
+    return this.#cause === undefined ? undefined : reasonOf(this.#cause);
   }
 
-  /** Every time the connection for writing is there, the first and each later one. */
-  onReady(listener: () => void): void {
-    this.#onReady.push(listener);
-    if (this.write.status === 'ready') listener();
+  /** Every time a connection is there, the first and each later one. */
+  onReady(role: Role, listener: () => void): void {
+    this.#onReady.get(role)?.push(listener);
+    if (this.#isReady(role)) listener();
   }
 
-  /** Resolves when all of them are there. */
+  /** Hears what is published to the channel that the connection for hints is subscribed to. */
+  onHint(listener: (text: string) => void): void {
+    this.#onHint.push(listener);
+  }
+
+  /** Resolves when all are there that a start needs. */
   async allReady(): Promise<void> {
-    const clients = [this.write, this.control, this.blocking].filter(({ status }) => status !== 'ready');
-    await Promise.all(clients.map((client) => new Promise<void>((resolve) => client.once('ready', () => resolve()))));
+    const needed = ['write', 'control', 'blocking'] as const;
+    await Promise.all(needed.map((role) => new Promise<void>((resolve) => this.onReady(role, resolve))));
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   close(): void {
-    for (const client of [this.write, this.control, this.blocking, this.hints]) client.disconnect();
+    this.#isClosed = true;
+    this.#disconnect();
   }
 
-  #note(error: Error): void {
-    const { code, message, lastNodeError } = error as Error & { code?: string; lastNodeError?: Error };
-    this.#reason = reasonOf(lastNodeError?.message ?? (message || code) ?? 'unknown error');
+  #unavailable(purpose: Purpose, error: Error): StoreUnavailable {
+    const { message } = rootOf(error);
+    if (message.startsWith('MOVED')) this.#becomeCluster();
+    const reason = this.operations.failed(purpose, VAGUE.test(message) ? (this.#cause ?? message) : message);
+    const what = purpose.endsWith('_write') ? 'written' : 'read';
+    return new StoreUnavailable(`the store cannot be ${what} now: ${reason}`, { cause: error });
   }
 
-  #connect({ nodes, isCluster, options }: RedisAddress, purpose: string, own: RedisOptions): Client {
-    const shared = {
-      ...options,
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      socketTimeout: SOCKET_TIMEOUT_MS,
-      maxRetriesPerRequest: 0,
-      autoResendUnfulfilledCommands: false,
-      reconnectOnError: (error: Error) => error.message.startsWith('READONLY'), // a demoted master: ask who is it now
-      connectionName: `sluice-${purpose}`,
-      protocol: 2 as const,
-      ...own,
-      replyMapping: 'legacy' as const,
-    };
-    const pause = (tries: number) => reconnectPause(tries, Math.random());
-    const [first = { host: '127.0.0.1', port: 6379 }] = nodes;
-    const client = isCluster
-      ? new Cluster([...nodes], {
-          redisOptions: shared,
-          enableOfflineQueue: false,
-          clusterRetryStrategy: pause,
-          maxRedirections: 2,
-        })
-      : new Redis({ ...shared, ...first, enableOfflineQueue: false, retryStrategy: pause });
-    client.on('error', () => {}); // without a listener an error would end the process; `write` has the one that speaks
+  #open(): Readonly<Record<Role, Client>> {
+    const [write, control, blocking, hints] = ROLES.map((role) => this.#openOne(role)) as [
+      Client,
+      Client,
+      Client,
+      Client,
+    ];
+    hints.on('message', (_channel: string, text: string) => {
+      if (text !== '') for (const listener of this.#onHint) listener(text);
+    });
+    return { write, control, blocking, hints };
+  }
+
+  #openOne(role: Role): Client {
+    const client = openClient(this.#address, role, (error) => {
+      // A Cluster that is there may miss a node.
+      const isThere = client instanceof Cluster && client.status === 'ready';
+      if (role === 'write' && this.#clients?.write === client && !isThere) this.#note(error);
+    });
+    client.on('ready', () => void this.#arrived(role, client));
+    client.on('close', () => {
+      if (role === 'write' && this.#clients.write === client) this.#cause ??= 'the connection was lost';
+    });
     return client;
+  }
+
+  async #arrived(role: Role, client: Client): Promise<void> {
+    if (role === 'write' && this.#address.kind === 'server' && (await isOfCluster(client))) this.#becomeCluster();
+    if (this.#clients[role] !== client || client.status !== 'ready') return;
+    if (role === 'write') this.#cause = undefined;
+    this.operations.connected(role);
+    for (const listener of this.#onReady.get(role) ?? []) listener();
+  }
+
+  /** One address is enough to find a Cluster: its nodes know each other. */
+  #becomeCluster(): void {
+    if (this.#isClosed || this.#address.kind !== 'server') return;
+    const { db = 0, ...options } = this.#address.options;
+    if (db !== 0) {
+      this.#cause = `Redis is a Cluster, which has only database 0: leave the /${db} out of REDIS_URL`;
+      return;
+    }
+    this.#disconnect();
+    this.#address = { ...this.#address, kind: 'cluster', options };
+    this.#clients = this.#open();
+  }
+
+  #isReady(role: Role): boolean {
+    const isFound = role !== 'write' || this.#cause === undefined;
+    return isFound && this.#clients[role].status === 'ready';
+  }
+
+  #disconnect(): void {
+    for (const client of Object.values(this.#clients)) client.disconnect();
+  }
+
+  /** Of all that is said of one loss, what tells why is kept. */
+  #note(error: Error): void {
+    const { message, name } = rootOf(error);
+    if (!VAGUE.test(message) || this.#cause === undefined || this.#cause === NOT_YET) this.#cause = message || name;
   }
 }
 
-/** What is wrong, in words for an operator. The message of Redis never holds the password. */
-export function reasonOf(message: string): string {
-  if (/NOAUTH|WRONGPASS|NOPERM|invalid password|without any password/i.test(message))
-    return `Redis refuses these credentials (${message}); check the user and password in REDIS_URL`;
-  if (message.startsWith("Stream isn't writeable")) return 'Redis is not connected';
-  if (message.startsWith('OOM')) return 'Redis is full: raise its maxmemory, or let Sluice keep less';
-  if (message.startsWith('MISCONF')) return `Redis cannot write to its disk (${message})`;
-  return message;
+const NOT_YET = 'not connected yet';
+/** What a client says that cannot be used, without why. */
+const VAGUE =
+  /^(Stream isn't writeable|Connection is closed|None of startup nodes is available|Failed to refresh slots cache|Cluster is|Cluster isn't)/;
+
+/** The error beneath: a Cluster tells that all nodes failed, and with it how the last one did. */
+function rootOf(error: Error): Error {
+  const { lastNodeError, code, message } = error as Error & { code?: string; lastNodeError?: Error };
+  if (lastNodeError instanceof Error) return rootOf(lastNodeError);
+  return message === '' && code !== undefined ? new Error(code) : error;
+}
+
+/** A user without the right to INFO may find out later, by what the node answers. */
+async function isOfCluster(client: Client): Promise<boolean> {
+  return client.info('cluster').then(
+    (text) => /^cluster_enabled:1/m.test(text),
+    () => false,
+  );
 }

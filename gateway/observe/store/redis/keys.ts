@@ -18,6 +18,10 @@ export function redisKeys(prefix: string) {
     );
   const key = (...parts: readonly string[]) => [`{${prefix}}`, ...parts].join(':');
   return {
+    /** A pattern of all keys and channels. */
+    all: `{${prefix}}:*`,
+    /** Keys of each type that mean nothing, for trying what Redis lets a gateway do. */
+    check: (type: string) => key('check', type),
     /** String: the last batch of a replica that was applied. */
     applied: (replica: string) => key('applied', replica),
     /** Stream: comparisons, field `c`. */

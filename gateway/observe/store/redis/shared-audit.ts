@@ -33,13 +33,12 @@ export class SharedAudit implements AuditTrail {
     const { connections, keys, local } = this.#options;
     const count = Math.min(limit, MAX_PAGE);
     try {
-      const entries = (await connections.control.xrevrange(keys.audit, '+', '-', 'COUNT', count)) as [
-        string,
-        string[],
-      ][];
+      const entries = await connections.use('audit_read', (client) =>
+        client.xrevrange(keys.audit, '+', '-', 'COUNT', count),
+      );
       return entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}') as AuditEntry);
     } catch {
-      return local.read(limit);
+      return local.read(limit); // reported by `use`
     }
   }
 }

@@ -8,7 +8,6 @@ import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.
 import type { CommandWords } from './apply-once.ts';
 import type { Client, Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
-import { ask } from './unavailable.ts';
 import type { Writer } from './writer.ts';
 
 /** Entries of one read, and how many one page looks through; the next page goes on from there. */
@@ -51,10 +50,10 @@ export class SharedComparisons implements ComparisonStore {
 
   page(query: PageQuery): Promise<Page> {
     const { connections, keys } = this.#options;
-    return ask(() =>
+    return connections.use('comparisons_read', (client) =>
       query.after === undefined
-        ? older(connections.control, keys.comparisons, query)
-        : newer(connections.control, keys.comparisons, query, query.after),
+        ? older(client, keys.comparisons, query)
+        : newer(client, keys.comparisons, query, query.after),
     );
   }
 
@@ -72,7 +71,8 @@ export class SharedComparisons implements ComparisonStore {
 
   async subjects(): Promise<readonly Subject[]> {
     const { connections, keys } = this.#options;
-    return (await ask(() => connections.control.zrange(keys.subjects, '0', '-1'))).map(subjectOf);
+    const subjects = await connections.use('comparisons_read', (client) => client.zrange(keys.subjects, '0', '-1'));
+    return subjects.map(subjectOf);
   }
 
   async sums(subject: Subject, slot: Slot, from: number, to: number): Promise<readonly SlotSums[]> {
@@ -81,8 +81,8 @@ export class SharedComparisons implements ComparisonStore {
     const found: SlotSums[] = [];
     for (let i = 0; i < numbers.length; i += SLOTS_AT_ONCE) {
       const part = numbers.slice(i, i + SLOTS_AT_ONCE);
-      const hashes = await ask(() =>
-        Promise.all(part.map((number) => connections.control.hgetall(keys.sums(slot, number, subject)))),
+      const hashes = await connections.use('comparisons_read', (client) =>
+        Promise.all(part.map((number) => client.hgetall(keys.sums(slot, number, subject)))),
       );
       for (const [j, hash] of hashes.entries()) {
         const sums = new Map(Object.entries(hash).map(([key, value]) => [key, Number(value)]));
@@ -94,7 +94,7 @@ export class SharedComparisons implements ComparisonStore {
 
   async kept(id: string): Promise<string | undefined> {
     const { connections, keys } = this.#options;
-    return (await ask(() => connections.control.get(keys.kept(id)))) ?? undefined;
+    return (await connections.use('comparisons_read', (client) => client.get(keys.kept(id)))) ?? undefined;
   }
 
   #addSums(delta: SumsDelta): void {
@@ -122,9 +122,9 @@ export class SharedComparisons implements ComparisonStore {
   async #watch(): Promise<void> {
     const { connections, keys } = this.#options;
     try {
-      await connections.blocking.xread('BLOCK', 2000, 'STREAMS', keys.comparisons, '$');
+      await connections.use('news_read', (client) => client.xread('BLOCK', 2000, 'STREAMS', keys.comparisons, '$'));
     } catch {
-      await pause(1000); // Redis is away; whoever waits asks again and is told so
+      await pause(1000); // reported by `use`; whoever waits asks again and is refused
     }
   }
 }

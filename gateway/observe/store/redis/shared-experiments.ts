@@ -3,7 +3,6 @@ import type { ExperimentCounts, ExperimentReading } from '../store.ts';
 import { hashOfUnit, SAMPLE_SIZE, UnitSample } from '../unit-sample.ts';
 import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
-import { ask } from './unavailable.ts';
 import type { Writer } from './writer.ts';
 
 /** Members of one command, when a whole sample is told again. */
@@ -41,11 +40,8 @@ export class SharedExperiments implements ExperimentCounts {
 
   async read(experiment: string): Promise<ExperimentReading> {
     const { connections, keys } = this.#options;
-    const [members, hash] = await ask(() =>
-      Promise.all([
-        connections.control.zrange(keys.units(experiment), '0', '-1'),
-        connections.control.hgetall(keys.arms(experiment)),
-      ]),
+    const [members, hash] = await connections.use('experiments_read', (client) =>
+      Promise.all([client.zrange(keys.units(experiment), '0', '-1'), client.hgetall(keys.arms(experiment))]),
     );
     const sample = new UnitSample();
     for (const member of members) {

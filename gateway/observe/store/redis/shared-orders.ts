@@ -5,7 +5,6 @@ import type { LocalOrders, Order } from '../local-orders.ts';
 import type { ShadowOrders } from '../store.ts';
 import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
-import { ask } from './unavailable.ts';
 
 /** Writes an order unless a later one of the same shadow is there. */
 const TELL = `
@@ -38,28 +37,31 @@ export class SharedOrders implements ShadowOrders {
 
   async order(shadow: string, isPaused: boolean): Promise<{ readonly shared: boolean }> {
     const { local, now } = this.#options;
-    await local.order(shadow, isPaused, Math.round(now()));
+    // Later than the order before it, also where that one was given by a clock that was ahead.
+    const at = Math.max(Math.round(now()), (local.all().get(shadow)?.at ?? 0) + 1);
+    await local.order(shadow, isPaused, at);
     const told = this.#tell(shadow, local.all().get(shadow)).then(
       () => true,
-      () => false, // the next refresh tells it
+      () => false, // reported by `use`, and the next refresh tells it
     );
     return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
   }
 
   async refresh(): Promise<ReadonlySet<string>> {
     const { connections, keys, local } = this.#options;
-    const texts = await ask(() => connections.control.hgetall(keys.shadowOrders));
+    const texts = await connections.use('orders_read', (client) => client.hgetall(keys.shadowOrders));
     const shared = new Map(Object.entries(texts).flatMap(([shadow, text]) => orderIn(shadow, text)));
     await local.adopt(shared);
     const missing = [...local.all()].filter(([shadow, { at }]) => at > (shared.get(shadow)?.at ?? 0));
-    await ask(() => Promise.all(missing.map(([shadow, order]) => this.#tell(shadow, order))));
+    await Promise.all(missing.map(([shadow, order]) => this.#tell(shadow, order)));
     return local.paused();
   }
 
   async #tell(shadow: string, order: Order | undefined): Promise<void> {
     if (order === undefined) return;
     const { connections, keys } = this.#options;
-    await connections.control.eval(TELL, 1, keys.shadowOrders, shadow, String(order.at), JSON.stringify(order));
+    const words = [shadow, String(order.at), JSON.stringify(order)];
+    await connections.use('orders_write', (client) => client.eval(TELL, 1, keys.shadowOrders, ...words));
   }
 }
 

@@ -1,8 +1,7 @@
 import { encode } from '../../compare/sums.ts';
 import type { OutcomeWindows, VersionCounts, WindowCounts } from '../store.ts';
-import type { Connections } from './connections.ts';
+import type { Client, Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
-import { ask } from './unavailable.ts';
 
 const FLUSH_MS = 50;
 /** Seconds of models that wait for Redis; beyond, the oldest go: a judge looks at the last minutes. */
@@ -42,12 +41,17 @@ export class SharedOutcomes implements OutcomeWindows {
     this.#timer ??= setTimeout(() => void this.flush(), FLUSH_MS).unref();
   }
 
+  /** The shared clock was wrong until now: what waits is of seconds that were not. */
+  forget(): void {
+    this.#waiting.clear();
+  }
+
   async read(model: string, from: number, to: number): Promise<readonly WindowCounts[]> {
     const { connections, keys } = this.#options;
     const length = Math.max(0, Math.min(to - from, MAX_SECONDS));
     const seconds = Array.from({ length }, (_, i) => to - length + i);
-    const hashes = await ask(() =>
-      Promise.all(seconds.map((second) => connections.control.hgetall(keys.window(model, second)))),
+    const hashes = await connections.use('counts_read', (client) =>
+      Promise.all(seconds.map((second) => client.hgetall(keys.window(model, second)))),
     );
     return seconds.flatMap((second, i) => {
       const hash = hashes[i] ?? {};
@@ -67,13 +71,19 @@ export class SharedOutcomes implements OutcomeWindows {
 
   async #write(entries: readonly (readonly [key: string, counts: VersionCounts])[]): Promise<boolean> {
     const { connections, replica, keepMs } = this.#options;
-    const pipeline = connections.write.pipeline();
-    for (const [key, counts] of entries) {
-      const fields = fieldsOf(replica, counts);
-      if (fields.length > 0) pipeline.hset(key, ...fields).pexpire(key, keepMs);
-    }
-    const replies = await pipeline.exec().catch(() => undefined);
-    if (replies === undefined || replies === null || replies.some(([error]) => error !== null)) return false;
+    const write = async (client: Client) => {
+      const pipeline = client.pipeline();
+      for (const [key, counts] of entries) {
+        const fields = fieldsOf(replica, counts);
+        if (fields.length > 0) pipeline.hset(key, ...fields).pexpire(key, keepMs);
+      }
+      for (const [error] of (await pipeline.exec()) ?? []) if (error !== null) throw error;
+    };
+    const isWritten = await connections.use('counts_write', write).then(
+      () => true,
+      () => false, // reported by `use`, and tried again with the next
+    );
+    if (!isWritten) return false;
     for (const [key, counts] of entries) if (this.#waiting.get(key) === counts) this.#waiting.delete(key);
     return true;
   }

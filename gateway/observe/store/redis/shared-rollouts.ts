@@ -4,10 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { atMostEvery } from '../at-most-every.ts';
 import { type LocalRollouts, without } from '../local-rollouts.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
-import type { Client, Connections } from './connections.ts';
-import { reasonOf } from './connections.ts';
+import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
-import { ask } from './unavailable.ts';
 
 /** The epoch of a document; of none, and of text that is no document, it is 0. */
 const EPOCH = `
@@ -36,6 +34,8 @@ return epoch
 const TELL_MS = 250;
 /** Whoever may publish in Redis can flood the channel of hints: it is looked at so often at most. */
 const HINTS_EVERY_MS = 50;
+/** How soon a subscription that was refused is tried again. */
+const SUBSCRIBE_MS = 5000;
 
 export type SharedRolloutsOptions = {
   readonly connections: Connections;
@@ -51,17 +51,15 @@ export class SharedRollouts implements RolloutStates {
   #wentBack: readonly string[] = [];
   /** Rolled-back ids that Redis had when it was last read or told. */
   #shared: ReadonlySet<string> = new Set();
+  #subscribing: NodeJS.Timeout | undefined;
   /** What Redis holds under the ids of rollouts that is no document. */
   #damaged: ReadonlyMap<string, RolloutDocument> = new Map();
 
   constructor(options: SharedRolloutsOptions) {
     this.#options = options;
     // A rollback that happened while Redis was away is told as soon as it is back.
-    options.connections.control.on('ready', () => void this.refresh().catch(() => {}));
-    const { hints } = options.connections;
-    const subscribe = () => void hints.subscribe(options.keys.hints).catch(() => {}); // or the next look finds it
-    if (hints.status === 'ready') subscribe();
-    hints.on('ready', subscribe);
+    options.connections.onReady('control', () => void this.refresh().catch(() => {})); // reported by `use`; the next tick asks again
+    options.connections.onReady('hints', () => void this.#subscribe());
   }
 
   known(): KnownRollouts {
@@ -74,11 +72,11 @@ export class SharedRollouts implements RolloutStates {
 
   /** A disk that fails does not keep this replica from hearing the others, nor them from hearing it. */
   async refresh(): Promise<KnownRollouts> {
-    const { connections, keys, local } = this.#options;
+    const { connections, keys, local, onTrouble } = this.#options;
     const before = local.known();
-    void local.refresh().catch(() => {}); // local.trouble() has the reason
-    const [texts, rolledBack] = await ask(() =>
-      Promise.all([connections.control.hgetall(keys.rollouts), connections.control.smembers(keys.rolledBack)]),
+    void local.refresh().catch(onTrouble);
+    const [texts, rolledBack] = await connections.use('rollouts_read', (client) =>
+      Promise.all([client.hgetall(keys.rollouts), client.smembers(keys.rolledBack)]),
     );
     const read = Object.entries(texts).map(([id, text]) => [id, documentIn(id, text)] as const);
     const documents = read.flatMap(([, document]) => document ?? []);
@@ -100,7 +98,9 @@ export class SharedRollouts implements RolloutStates {
       return { kind: 'conflict', current: known, rolledBack: rolledBack.has(document.id) };
     try {
       const args = [document.id, String(expectedEpoch), JSON.stringify(document)];
-      const said = await connections.control.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args);
+      const said = await connections.use('rollouts_write', (client) =>
+        client.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args),
+      );
       if (said === 'written') {
         this.#hint(document.id);
         await local.adopt([], [document]).catch(() => {}); // Redis has it, and this disk when it takes it again
@@ -109,7 +109,7 @@ export class SharedRollouts implements RolloutStates {
       const now = await this.refresh();
       return { kind: 'conflict', current: now.documents.get(document.id), rolledBack: said === 'rolled back' };
     } catch (error) {
-      return { kind: 'unavailable', reason: reasonOf((error as Error).message) };
+      return { kind: 'unavailable', reason: (error as Error).message };
     }
   }
 
@@ -121,28 +121,42 @@ export class SharedRollouts implements RolloutStates {
     const { connections, keys, local } = this.#options;
     const saved = local.rollBack(id, document);
     saved.catch(() => {}); // it is awaited below, after the others were told
-    // The reason goes first, so that nobody hears of a rollback without it.
-    if (document !== undefined) void restore(connections.control, keys, document).catch(() => {});
-    const told = connections.control.sadd(keys.rolledBack, id).then(
-      () => {
-        this.#shared = new Set([...this.#shared, id]);
-        this.#hint(id);
-        return true;
-      },
-      () => false, // the next refresh tells it
-    );
+    // The reason goes first, so that nobody hears of a rollback without it. What fails is reported by `use`, and the next
+    // refresh tells it.
+    if (document !== undefined) void this.#restoreOne(document).catch(() => {});
+    const told = connections
+      .use('rollbacks_write', (client) => client.sadd(keys.rolledBack, id))
+      .then(
+        () => {
+          this.#shared = new Set([...this.#shared, id]);
+          this.#hint(id);
+          return true;
+        },
+        () => false,
+      );
     const shared = await Promise.race([told, sleep(TELL_MS, false, { ref: false })]);
     await saved;
     return { shared };
   }
 
   onHint(listener: () => void): void {
-    this.#options.connections.hints.on('message', atMostEvery(HINTS_EVERY_MS, listener));
+    this.#options.connections.onHint(atMostEvery(HINTS_EVERY_MS, listener));
   }
 
   #hint(id: string): void {
     const { connections, keys } = this.#options;
-    void connections.control.publish(keys.hints, id).catch(() => {});
+    void connections.use('hints_write', (client) => client.publish(keys.hints, id)).catch(() => {}); // reported by `use`
+  }
+
+  /** Tried again where it is refused: until then polling finds what others changed. */
+  async #subscribe(): Promise<void> {
+    const { connections, keys } = this.#options;
+    clearTimeout(this.#subscribing);
+    await connections
+      .use('hints_read', (client) => client.subscribe(keys.hints))
+      .catch(() => {
+        if (!connections.isClosed) this.#subscribing = setTimeout(() => void this.#subscribe(), SUBSCRIBE_MS).unref();
+      });
   }
 
   /** Tells Redis what it should know: rolled-back ids that it lacks, and documents of which it has an older state or none. */
@@ -157,19 +171,19 @@ export class SharedRollouts implements RolloutStates {
     this.#wentBack = ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)).map(({ id }) => id);
     for (const id of this.#wentBack)
       onTrouble(new Error(`Redis shows an older state of rollout ${id} than it had: an old dump? It is not adopted`));
-    await ask(async () => {
-      if (missing.length > 0) {
-        await connections.control.sadd(keys.rolledBack, ...missing);
-        this.#shared = new Set([...this.#shared, ...missing]);
-        for (const id of missing) this.#hint(id);
-      }
-      for (const document of ahead) await restore(connections.control, keys, document);
-    });
+    if (missing.length > 0) {
+      await connections.use('rollbacks_write', (client) => client.sadd(keys.rolledBack, ...missing));
+      this.#shared = new Set([...this.#shared, ...missing]);
+      for (const id of missing) this.#hint(id);
+    }
+    for (const document of ahead) await this.#restoreOne(document);
   }
-}
 
-async function restore(client: Client, keys: RedisKeys, document: RolloutDocument): Promise<void> {
-  await client.eval(RESTORE, 1, keys.rollouts, document.id, String(document.epoch), JSON.stringify(document));
+  async #restoreOne(document: RolloutDocument): Promise<void> {
+    const { connections, keys } = this.#options;
+    const words = [document.id, String(document.epoch), JSON.stringify(document)];
+    await connections.use('rollouts_write', (client) => client.eval(RESTORE, 1, keys.rollouts, ...words));
+  }
 }
 
 /** Undefined where another version of Sluice, or someone by hand, wrote what is no document of this id. */

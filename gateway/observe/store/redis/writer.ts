@@ -3,7 +3,7 @@
 import { countOf, Queue } from '../../compare/queue.ts';
 import type { StoreCounters } from '../store.ts';
 import { applyOnce, type Command, type CommandWords, isUnsure } from './apply-once.ts';
-import { type Connections, reasonOf } from './connections.ts';
+import type { Connections } from './connections.ts';
 import { Increments } from './increments.ts';
 import { Pace } from './pace.ts';
 
@@ -51,8 +51,6 @@ export class Writer {
   #written = 0;
   #dropped = 0;
   #unknown = 0;
-  #reason: string | undefined;
-  #refusal: string | undefined;
 
   constructor(options: WriterOptions) {
     this.#options = options;
@@ -69,11 +67,6 @@ export class Writer {
   increment(key: string, field: string, by: number, ttlMs: number): void {
     this.#increments.add(key, field, by, ttlMs);
     this.#pace.schedule(INCREMENTS_MS);
-  }
-
-  /** Why the last write failed; undefined while all is well. */
-  reason(): string | undefined {
-    return this.#reason ?? this.#refusal;
   }
 
   counters(): StoreCounters {
@@ -115,7 +108,7 @@ export class Writer {
   #flush(): Promise<void> {
     this.#flushing ??= this.#step()
       .then(() => this.#succeeded())
-      .catch((error: Error) => this.#failed(error))
+      .catch(() => this.#failed()) // reported by `use`
       .finally(() => {
         this.#flushing = undefined;
         if (this.#hasWork()) this.#pace.schedule(this.#pause());
@@ -150,14 +143,15 @@ export class Writer {
   async #send({ number, entries }: Batch): Promise<void> {
     const { connections, appliedKey } = this.#options;
     const commands = entries.map(({ command }) => command);
-    const applied = await applyOnce(connections.write, appliedKey, number, commands);
+    const applied = await connections.use('records_write', (client) => applyOnce(client, appliedKey, number, commands));
     this.#noteMemory(applied.before);
     this.#lastApplied = applied.last;
     const refused = new Set(applied.refused);
     for (const [i, { count }] of entries.entries())
       if (refused.has(i)) this.#dropped += count;
       else this.#written += count;
-    this.#noteRefusal(applied.error);
+    // What Redis said of single commands in a batch that it applied otherwise.
+    if (applied.error !== '') connections.operations.failed('records_write', applied.error);
   }
 
   /**
@@ -167,7 +161,9 @@ export class Writer {
   async #settle({ number, entries }: Batch): Promise<void> {
     const { connections, appliedKey } = this.#options;
     this.#number = number + 1;
-    const { before, last } = await applyOnce(connections.write, appliedKey, this.#number, []);
+    const { before, last } = await connections.use('records_write', (client) =>
+      applyOnce(client, appliedKey, this.#number, []),
+    );
     this.#noteMemory(before);
     this.#lastApplied = last;
     this.#unsure = undefined;
@@ -207,27 +203,12 @@ export class Writer {
 
   #succeeded(): void {
     this.#pace.succeeded();
-    this.#reason = undefined;
     this.#batchBytes = Math.min(this.#batchBytes * 2, MAX_BATCH_BYTES);
   }
 
-  #failed(error: Error): void {
+  #failed(): void {
     this.#pace.failed();
     if (this.#unsure !== undefined) this.#batchBytes = Math.max(this.#batchBytes / 2, MIN_BATCH_BYTES);
-    this.#tell(error);
-  }
-
-  #tell({ message }: Error): void {
-    const reason = reasonOf(message);
-    // Without its cause: errors of Redis carry the command, with everything in it.
-    if (this.#reason === undefined) this.#options.onTrouble(new Error(reason));
-    this.#reason = reason;
-  }
-
-  /** What Redis said of single commands in a batch that it applied otherwise. */
-  #noteRefusal(error: string): void {
-    if (error !== '' && this.#refusal === undefined) this.#options.onTrouble(new Error(error));
-    this.#refusal = error === '' ? undefined : error;
   }
 }
 

@@ -32,7 +32,8 @@ test('a gateway starts without Redis, and writes what waited as soon as there is
   await server.start();
   await written(store, 1);
   assert.deepEqual(await idsInStream(server.client()), ['early']);
-  assert.ok(store.health().up && addsUp(store));
+  await until(() => store.health().up, 'every connection to be there');
+  assert.ok(addsUp(store));
 });
 
 test('killed and back empty: only what Redis had is lost, and states are told to it again', REDIS, async (t) => {

@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { redisAddress } from '../../../../gateway/observe/store/redis/address.ts';
-import { reconnectPause } from '../../../../gateway/observe/store/redis/connections.ts';
+import { reconnectPause } from '../../../../gateway/observe/store/redis/clients.ts';
 import { redisKeys } from '../../../../gateway/observe/store/redis/keys.ts';
 import { folderOf } from '../../../support/folder.ts';
 import { needs } from '../../../support/programs.ts';
@@ -85,7 +85,7 @@ test('keys carry one hash tag, whatever a model is called', () => {
 test('an address is read, and one that is none is refused without showing the password', () => {
   assert.deepEqual(redisAddress('redis://[::1]/3', undefined), {
     nodes: [{ host: '::1', port: 6379 }],
-    isCluster: false,
+    kind: 'server',
     options: { db: 3 },
   });
   const cluster = redisAddress('rediss://u:p%40ss@a:1, rediss://b:2', undefined);
@@ -93,6 +93,7 @@ test('an address is read, and one that is none is refused without showing the pa
     { host: 'a', port: 1 },
     { host: 'b', port: 2 },
   ]);
+  assert.equal(cluster.kind, 'cluster');
   assert.deepEqual(cluster.options, { username: 'u', password: 'p@ss', tls: {} });
   for (const bad of [
     '',
