@@ -52,6 +52,7 @@ function subjectText({ subject, summary }: SubjectSummary): string {
     table(kindRows(summary), 1),
     ...latencyLines(summary),
     ...summary.fields.flatMap(fieldLines),
+    ...restLines(summary),
   ];
   return lines.join('\n');
 }
@@ -86,6 +87,15 @@ function latencyLines({ latency }: Summary): string[] {
   const { medianDifferenceMs: median, baselineMeanMs, candidateMeanMs } = latency;
   const means = `means ${baselineMeanMs.toFixed(2)} and ${candidateMeanMs.toFixed(2)} ms`;
   return [`  latency: ${median >= 0 ? '+' : ''}${median.toFixed(2)} ms for the middle pair; ${means}`];
+}
+
+/** What answers and callers have more of than is told apart. */
+function restLines({ otherFields: { compared, differing }, otherSlices }: Summary): string[] {
+  const slices = otherSlices.map(
+    ({ name, disagreement }) => `  further values of ${plain(name)}, not told apart: ${rateText(disagreement)} differ`,
+  );
+  if (compared === 0) return slices;
+  return [`  further fields, not told apart: ${countText(differing)} of ${countText(compared)} differ`, ...slices];
 }
 
 function fieldLines({ field, as, raw, noise, beyondNoise, classification, limits }: FieldSummary): string[] {

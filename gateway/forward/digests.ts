@@ -7,6 +7,9 @@ const AGAIN_MS = 30_000;
 /** After an answer that told nothing. */
 const RETRY_MS = 2000;
 
+/** What is taken for one: it stands in every record of a comparison. */
+const DIGEST = /^[\w:.+/=-]{1,128}$/;
+
 type Known = { digest: string | undefined; askAt: number };
 
 /** Which model file answers under a version's name, as its servers tell. Asked now and then, never waited for. */
@@ -60,7 +63,7 @@ export class Digests {
     const seen = await look(seat.server, path);
     const told = ('silence' in seen ? undefined : seen.json) as { parameters?: { sha256?: unknown } } | undefined;
     const sha256 = told?.parameters?.sha256;
-    if (typeof sha256 === 'string') known.digest = sha256;
+    if (typeof sha256 === 'string' && DIGEST.test(sha256)) known.digest = sha256;
     else known.askAt = performance.now() + RETRY_MS;
   }
 }

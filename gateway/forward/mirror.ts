@@ -1,5 +1,6 @@
 // Copies of requests to versions in shadow. A copy starts when the caller's answer is on its way, over connections of its
 // own, and whatever becomes of it, the caller and what is known of the servers that answer callers stay untouched.
+import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
@@ -166,7 +167,7 @@ export class Mirror {
       version: version.label,
       status,
       fault,
-      contentType: String(headers['content-type'] ?? ''),
+      contentType: String(headers['content-type'] ?? '').slice(0, MAX_TEXT),
       encoding: encodingIn(headers),
       headerLength: lengthIn(headers),
       body,
@@ -176,6 +177,10 @@ export class Mirror {
     };
   }
 }
+
+/** Texts that callers and servers choose wait with every pair and beside the count of its bytes, and slices are stored. */
+const MAX_TEXT = 128;
+const MAX_SLICE = 64;
 
 const NOT_LEAVING = (): void => {};
 
@@ -207,7 +212,7 @@ function pairOf(
     model: version.model,
     shadow: name,
     at: Date.now(),
-    unit,
+    unit: unit !== undefined && unit.length > MAX_TEXT ? hash('sha256', unit, 'hex') : unit,
     slices: slicesOf(facts, compare.slices, tier),
     baseline: sides.baseline,
     candidate: sides.candidate,
@@ -224,7 +229,7 @@ function slicesOf({ headers }: Facts, names: readonly string[], tier: string | u
   const slices: Record<string, string> = tier === undefined ? {} : { tier };
   for (const name of names) {
     const value = headers[name];
-    if (typeof value === 'string') slices[name] = value;
+    if (typeof value === 'string') slices[name] = value.slice(0, MAX_SLICE);
   }
   return slices;
 }
@@ -238,7 +243,7 @@ function lengthIn(headers: Facts['headers']): number | undefined {
 /** How a body was compressed: only what was streamed to a caller who asked for it is. */
 function encodingIn(headers: Facts['headers']): string | undefined {
   const encoding = headers['content-encoding'];
-  return encoding === undefined ? undefined : String(encoding).toLowerCase();
+  return encoding === undefined ? undefined : String(encoding).slice(0, MAX_TEXT).toLowerCase();
 }
 
 function endingOf({ fault }: Answer): Ending {

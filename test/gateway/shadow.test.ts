@@ -106,6 +106,20 @@ test('a pair is compared, stored and told, by the shadow and by the header it is
   assert.deepEqual(subjects[0]?.subject, { model: 'm', shadow: 'v2', baseline: 'v1', candidate: 'v2' });
 });
 
+test('of a long header a comparison keeps what its slice is named by', async (t) => {
+  const { running } = await setUp(t, '{ version: v2, sample: 100%, compare: { as: exact, slices: [x-tenant] } }');
+  assert.equal(
+    (await infer(running.url, { headers: { 'x-request-id': 'r-1', 'x-tenant': 'a'.repeat(3000) } })).status,
+    200,
+  );
+  let text = '';
+  await until(async () => {
+    text = await (await fetch(`${running.adminUrl}/api/comparisons`)).text();
+    return text.includes('r-1');
+  }, 'the comparison');
+  assert.match(text, /"x-tenant":"a{64}"/);
+});
+
 test('a caller that asks for the shadow by name gets it, and there is nothing to copy', async (t) => {
   const { mirrored, running } = await setUp(t, '{ version: v2, sample: 100% }');
   const answer = await fetch(`${running.url}/v2/models/m/versions/v2/infer`, { method: 'POST', body: '{}' });

@@ -84,6 +84,7 @@ function subjectSection({ subject, summary, series }: SubjectSummary, view: Comp
     disagreementChart(series),
     el('h2', {}, 'Fields, the worst first'),
     fieldTable(fields, marked, view),
+    otherFields(summary),
     ...fields.flatMap((field) => confusion(field, subject, view)),
     ...latency(summary),
     ...slices(summary),
@@ -164,6 +165,12 @@ function fieldTable(fields: readonly FieldSummary[], marked: readonly string[], 
   );
 }
 
+/** Answers can have more fields than are told apart. */
+function otherFields({ otherFields: { compared, differing } }: Summary): Child {
+  if (compared === 0) return undefined;
+  return el('p', { class: 'quiet' }, `Further fields, not told apart: ${differing} of ${compared} comparisons differ.`);
+}
+
 /** Labels of the baseline down, of the candidate across; every flip opens its examples. */
 function confusion(
   { field, classification }: FieldSummary,
@@ -171,7 +178,7 @@ function confusion(
   view: ComparisonView,
 ): Child[] {
   if (classification === undefined) return [];
-  const { flipped, agreed, kappa, flips } = classification;
+  const { flipped, agreed, kappa, flips, unlisted } = classification;
   const labels = [
     ...new Set([...Object.keys(agreed), ...flipped.flatMap((cell) => [cell.baseline, cell.candidate])]),
   ].sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
@@ -202,20 +209,21 @@ function confusion(
     el(
       'p',
       {},
-      `Flips ${rate(flips)} of the rows; Cohen's kappa ${kappa === undefined ? 'not told' : kappa.toFixed(4)}`,
+      `Flips ${rate(flips)} of the rows; Cohen's kappa ${kappa === undefined ? 'not given' : kappa.toFixed(4)}`,
     ),
+    unlisted > 0
+      ? el('p', { class: 'quiet' }, `More labels than are told apart: ${unlisted} rows are not in this table.`)
+      : undefined,
     matrix,
   ];
 }
 
-function slices({ slices: told }: Summary): Child[] {
+function slices({ slices: told, otherSlices }: Summary): Child[] {
   if (told.length === 0) return [];
-  const rows = told.map(({ name, value, pairs, errors, disagreement }) => [
-    `${name}: ${value}`,
-    pairs,
-    errors,
-    rate(disagreement),
-  ]);
+  const rows = [
+    ...told.map(({ value, ...slice }) => ({ ...slice, value: `: ${value}` })),
+    ...otherSlices.map((slice) => ({ ...slice, value: ', further values together' })),
+  ].map(({ name, value, pairs, errors, disagreement }) => [`${name}${value}`, pairs, errors, rate(disagreement)]);
   return [
     el('h2', {}, 'Slices, the surest difference first'),
     tableOf(['slice', 'pairs', 'errors', 'differs'], rows, 'slices', 'cards'),

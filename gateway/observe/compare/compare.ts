@@ -62,7 +62,7 @@ function match(a: Answered, b: Answered, spec: CompareSpec): Match {
     return matchOutputs(a.outputs, b.outputs, spec);
   } catch (error) {
     const isCandidates = error instanceof NoJson && error.side === 'candidate';
-    return broken(isCandidates ? 'unreadable' : 'not_compared', (error as Error).message.slice(0, 120));
+    return broken(isCandidates ? 'unreadable' : 'not_compared', (error as Error).message);
   }
 }
 
@@ -71,8 +71,14 @@ function errorKind(a: Answered, b: Answered): ComparisonKind {
   return b.kind === 'failed' ? 'both_error' : 'baseline_error';
 }
 
+/** Characters of a reason, and of the name of an output: servers choose both, and both are stored. */
+const MAX_REASON = 120;
+const MAX_NAME = 128;
+/** Outputs of one pair that are told; all are compared. */
+const MAX_OUTPUTS = 64;
+
 function broken(kind: ComparisonKind, reason: string): Match {
-  return { kind, reason, fields: NO_FIELDS };
+  return { kind, reason: reason.slice(0, MAX_REASON), fields: NO_FIELDS };
 }
 
 function matchOutputs(a: readonly Output[], b: readonly Output[], spec: CompareSpec): Match {
@@ -80,16 +86,23 @@ function matchOutputs(a: readonly Output[], b: readonly Output[], spec: CompareS
   if (wanted !== undefined && !a.some(({ name }) => name === wanted) && !b.some(({ name }) => name === wanted))
     return broken('not_compared', `neither answer has ${wanted}`);
   const fields: FieldComparison[] = [];
+  const byName = new Map([...b].reverse().map((output) => [output.name, output]));
   for (const output of a) {
-    const other = b.find(({ name }) => name === output.name);
+    const other = byName.get(output.name);
     if (other === undefined) return broken('missing_output', output.name);
     const breakage = breakageOf(output, other, spec.as);
     if (breakage !== undefined) return breakage;
     if (wanted === undefined || wanted === output.name) compareOutput(output, other, spec, fields);
   }
-  const extra = b.find(({ name }) => !a.some((output) => output.name === name));
+  const known = new Set(a.map(({ name }) => name));
+  const extra = b.find(({ name }) => !known.has(name));
   if (extra !== undefined) return broken('extra_output', extra.name);
-  return { kind: fields.every(({ same }) => same) ? 'same' : 'different', fields };
+  const kind = fields.every(({ same }) => same) ? 'same' : 'different';
+  return { kind, fields: fields.length <= MAX_OUTPUTS ? fields : fields.sort(differingFirst).slice(0, MAX_OUTPUTS) };
+}
+
+function differingFirst(a: FieldComparison, b: FieldComparison): number {
+  return Number(a.same) - Number(b.same);
 }
 
 /** Kinds whose outputs may have any length. */
@@ -104,7 +117,7 @@ function breakageOf(a: Output, b: Output, as: CompareAs): Match | undefined {
 
 function compareOutput(a: Output, b: Output, spec: CompareSpec, into: FieldComparison[]): void {
   if (spec.as === 'json') into.push(...compareJsonValues(a, b, spec));
-  else into.push({ field: a.name, ...COMPARATORS[spec.as](a, b, spec) });
+  else into.push({ field: a.name.slice(0, MAX_NAME), ...COMPARATORS[spec.as](a, b, spec) });
 }
 
 type Comparator = (a: Output, b: Output, spec: CompareSpec) => Compared<Detail>;
@@ -126,7 +139,7 @@ function compareJsonValues(a: Output, b: Output, spec: CompareSpec): FieldCompar
   // A difference of all of it has an empty path.
   const named = (path: string) => (path === '' ? a.name : isWhole ? path : `${a.name}.${path}`);
   const fields = compareJson(inside(a, 'baseline') as Json, inside(b, 'candidate') as Json, spec);
-  return fields.map((found) => ({ ...found, field: named(found.field) }));
+  return fields.map((found) => ({ ...found, field: named(found.field).slice(0, MAX_NAME) }));
 }
 
 function parsed(value: Json, side: NoJson['side']): Json {

@@ -27,7 +27,11 @@ export type Summary = {
   readonly fields: readonly FieldSummary[];
   /** By lower bound of the disagreement, the worst first. */
   readonly slices: readonly SliceSummary[];
-  /** Additions that found no room: more labels or slice values than are told apart. Kappa is not given then. */
+  /** Pairs with further values of a header: callers sent more of them than are told apart. */
+  readonly otherSlices: readonly Omit<SliceSummary, 'value'>[];
+  /** Comparisons of further outputs or fields: answers had more of them than are told apart. */
+  readonly otherFields: { readonly compared: number; readonly differing: number };
+  /** Additions that were no number, or found no room. Kappa is not given then. */
   readonly overflow: number;
 };
 
@@ -71,6 +75,8 @@ export type ClassificationSummary = {
   /** Rows by the baseline's label and the candidate's, the most flips first; agreement is in `agreed`. */
   readonly flipped: readonly { readonly baseline: string; readonly candidate: string; readonly rows: number }[];
   readonly agreed: Readonly<Record<string, number>>;
+  /** Rows counted without their label: there are more labels than are told apart. Kappa is not given then. */
+  readonly unlisted: number;
 };
 
 export type SliceSummary = {
@@ -102,6 +108,11 @@ export function summarise(sums: Sums): Summary {
       .map(([field, node]) => fieldOf(field, node, { comparable, noisePairs: noise.of, isWhole: overflow === 0 }))
       .sort(byWeight),
     slices: slicesOf(tree.get('slice')),
+    otherSlices: [...(tree.get('rest')?.get('slice')?.inner ?? [])].map(([name, node]) => ({ name, ...sliceOf(node) })),
+    otherFields: {
+      compared: sums.get('rest/fields/compared') ?? 0,
+      differing: sums.get('rest/fields/differ') ?? 0,
+    },
     overflow,
   };
 }
@@ -171,20 +182,23 @@ function meansOf(as: CompareAs, node: Node, count: number): Record<string, numbe
 }
 
 function classesOf(node: Node, isWhole: boolean): ClassificationSummary {
-  const [rows, flips] = [node.number('rows'), node.number('flips')];
+  const [rows, flips, unlisted] = [node.number('rows'), node.number('flips'), node.number('unlisted')];
   const baseline = new Map(Object.entries(numbersIn(node.get('baseline'))));
   const candidate = new Map(Object.entries(numbersIn(node.get('candidate'))));
   const flipped = [...(node.get('flip')?.inner ?? [])].flatMap(([from, { inner }]) =>
     [...inner].map(([to, { value }]) => ({ baseline: from, candidate: to, rows: value })),
   );
   const left = new Map(baseline);
+  for (const [label, rows] of Object.entries(numbersIn(node.get('flipped'))))
+    left.set(label, (left.get(label) ?? 0) - rows);
   for (const cell of flipped) left.set(cell.baseline, (left.get(cell.baseline) ?? 0) - cell.rows);
   return {
     rows,
     flips: rateOf(flips, rows),
-    kappa: isWhole ? kappa(rows, flips, { baseline, candidate }) : undefined,
+    kappa: isWhole && unlisted === 0 ? kappa(rows, flips, { baseline, candidate }) : undefined,
     flipped: flipped.sort((a, b) => b.rows - a.rows),
     agreed: Object.fromEntries(left),
+    unlisted,
   };
 }
 
@@ -218,18 +232,14 @@ function bandsOf(differences: ReadonlyMap<number, number>): LatencyBand[] {
 
 function slicesOf(node: Node | undefined): SliceSummary[] {
   const slices = [...(node?.inner ?? [])].flatMap(([name, values]) =>
-    [...values.inner].map(([value, slice]) => {
-      const pairs = slice.number('pairs');
-      return {
-        name,
-        value,
-        pairs,
-        errors: slice.number('error'),
-        disagreement: rateOf(slice.number('different'), pairs - slice.number('error') - slice.number('aside')),
-      };
-    }),
+    [...values.inner].map(([value, slice]) => ({ name, value, ...sliceOf(slice) })),
   );
   return slices.sort((a, b) => b.disagreement.low - a.disagreement.low || b.pairs - a.pairs);
+}
+
+function sliceOf(slice: Node): Omit<SliceSummary, 'name' | 'value'> {
+  const [pairs, errors] = [slice.number('pairs'), slice.number('error')];
+  return { pairs, errors, disagreement: rateOf(slice.number('different'), pairs - errors - slice.number('aside')) };
 }
 
 function byWeight(a: FieldSummary, b: FieldSummary): number {

@@ -1,10 +1,8 @@
 // Counts and sums by key, which add up: over comparisons, over replicas, over time. A key is a path of encoded names.
+import { Room } from './room.ts';
 
 /** Whole numbers where things are counted, fractions where they are summed up. */
 export type Sums = ReadonlyMap<string, number>;
-
-/** Different keys of one set of sums; beyond it new ones are counted under `overflow`: answers must not fill the store. */
-const MAX_KEYS = 4096;
 
 /** A key from its parts; no part can bring a slash of its own. */
 export function keyOf(...parts: readonly string[]): string {
@@ -43,14 +41,30 @@ export function partsOf(key: string): string[] {
   return key.split('/').map(decodeURIComponent);
 }
 
-/** Adds to one key. */
+/** The room of each set of sums, for as long as there is the set. */
+const ROOMS = new WeakMap<Map<string, number>, Room>();
+
+/** Adds to one key, or to what gathers those for which there is no room. */
 export function addTo(sums: Map<string, number>, key: string, value: number): void {
   const before = sums.get(key);
   // An answer of huge numbers can sum up to no number; one such addition would spoil the sum for ever.
   if (!Number.isFinite(value)) addTo(sums, 'overflow', 1);
   else if (before !== undefined) sums.set(key, before + value);
-  else if (sums.size < MAX_KEYS) sums.set(key, value);
-  else sums.set('overflow', (sums.get('overflow') ?? 0) + 1);
+  else {
+    const place = placeIn(sums, key);
+    if (place !== undefined) sums.set(place, (sums.get(place) ?? 0) + value);
+  }
+}
+
+/** The key under which an addition counts: itself where it is there already or finds room; undefined for what is left out. */
+export function placeIn(sums: Map<string, number>, key: string): string | undefined {
+  if (sums.has(key)) return key;
+  let room = ROOMS.get(sums);
+  if (room === undefined) {
+    room = new Room(sums.keys());
+    ROOMS.set(sums, room);
+  }
+  return room.placeOf(key);
 }
 
 /** Adds every key of one to the other. */

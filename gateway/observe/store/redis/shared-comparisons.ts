@@ -1,7 +1,9 @@
 import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
 import { subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
 import type { Comparison } from '../../compare/comparison.ts';
+import { placeIn } from '../../compare/sums.ts';
 import { fits, parseRecord } from '../filter.ts';
+import { KeptOrder } from '../kept-values.ts';
 import type { Retention } from '../retention.ts';
 import { SLOT_MS, SLOTS, slotOfDelta, slotRetention, slotsIn } from '../slots.ts';
 import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.ts';
@@ -15,6 +17,8 @@ const READ_COUNT = 500;
 const MAX_SCANNED = 10_000;
 /** Slots read in one exchange. */
 const SLOTS_AT_ONCE = 100;
+/** Hashes whose fields are remembered, so that no more of them come from here than there is room for: those written now. */
+const MAX_REMEMBERED = 100;
 
 export type SharedComparisonsOptions = {
   readonly connections: Connections;
@@ -31,6 +35,9 @@ export class SharedComparisons implements ComparisonStore {
   #nextTrim = 0;
   /** The minute in which each subject was last told to Redis. */
   readonly #seen = new Map<string, number>();
+  readonly #kept = new KeptOrder();
+  /** The fields that were added to each hash from here. */
+  readonly #fields = new Map<string, Map<string, number>>();
   /** The one blocking read that everyone who waits for news shares. */
   #watching: Promise<void> | undefined;
 
@@ -41,10 +48,10 @@ export class SharedComparisons implements ComparisonStore {
   }
 
   append({ records, deltas, kept }: ComparisonBatch): void {
-    const { writer, keys, now } = this.#options;
+    const { writer, now } = this.#options;
     for (const record of textsIn(records)) writer.push(this.#addRecord, record, 1);
     for (const delta of deltas) this.#addSums(delta);
-    for (const { id, text, ttlMs } of kept) writer.push(['PSETEX', keys.kept(id), String(Math.ceil(ttlMs))], text, 0);
+    for (const each of kept) this.#keep(each);
     if (now() >= this.#nextTrim) this.#trim();
   }
 
@@ -101,12 +108,33 @@ export class SharedComparisons implements ComparisonStore {
     const { writer, keys, retention } = this.#options;
     for (const slot of SLOTS) {
       const key = keys.sums(slot, slotOfDelta(delta, slot), delta.subject);
-      for (const [field, by] of delta.sums) writer.increment(key, field, by, slotRetention(slot, retention));
+      const fields = this.#fieldsOf(key);
+      for (const [field, by] of delta.sums) {
+        const place = placeIn(fields, field);
+        if (place === undefined) continue;
+        fields.set(place, 0);
+        writer.increment(key, place, by, slotRetention(slot, retention));
+      }
     }
     const subject = subjectKey(delta.subject);
     if ((this.#seen.get(subject) ?? 0) >= delta.minute) return;
     this.#seen.set(subject, delta.minute);
     writer.push(['ZADD', keys.subjects, 'GT', String(delta.minute)], subject, 0);
+  }
+
+  /** What this gateway has kept has the same bounds here as in memory; a time of none ends an entry. */
+  #keep({ id, text, ttlMs }: ComparisonBatch['kept'][number]): void {
+    const { writer, keys } = this.#options;
+    writer.push(['PSETEX', keys.kept(id), String(Math.ceil(ttlMs))], text, 0);
+    for (const gone of this.#kept.add(id, text.length)) writer.push(['PEXPIRE', keys.kept(gone)], '0', 0);
+  }
+
+  #fieldsOf(key: string): Map<string, number> {
+    const fields = this.#fields.get(key) ?? new Map<string, number>();
+    this.#fields.set(key, fields);
+    const [oldest] = this.#fields.keys();
+    if (this.#fields.size > MAX_REMEMBERED && oldest !== undefined) this.#fields.delete(oldest);
+    return fields;
   }
 
   /** Once a minute: what is too old goes, approximately. */

@@ -281,11 +281,54 @@ test('answers with ever new labels fill neither the sums nor the record', () => 
     new Map([['digits/v2', { as: 'classification' }]]),
   );
   assert.ok(records.bytes.length < 5000);
-  assert.ok((deltas[0]?.sums.size ?? 0) <= 4097);
-  const { overflow, fields } = summarise(deltas[0]?.sums ?? new Map());
-  assert.ok(overflow > 0);
-  assert.equal(fields[0]?.classification?.kappa, undefined);
-  assert.equal(fields[0]?.classification?.flips.count, rows);
+  assert.ok((deltas[0]?.sums.size ?? 0) < 6500, `${deltas[0]?.sums.size} keys`);
+  const { fields, disagreement } = summarise(deltas[0]?.sums ?? new Map());
+  const [{ classification } = {}] = fields;
+  assert.equal(classification?.kappa, undefined);
+  assert.ok((classification?.unlisted ?? 0) > 0);
+  assert.deepEqual([classification?.flips.count, disagreement.count], [rows, 1]);
+});
+
+test('flips beyond those that are told apart still count against the label they were of', () => {
+  // 100 labels, each taken for every other: 9,900 flips, and as often right.
+  const labels = Array.from({ length: 100 }, (_, i) => i);
+  const from = labels.flatMap((a) => labels.flatMap((b) => (a === b ? labels.map(() => a) : [a])));
+  const to = labels.flatMap((a) => labels.flatMap((b) => (a === b ? labels.map(() => a) : [b])));
+  const answer = (data: readonly number[]) =>
+    side(v2({ name: 'label', datatype: 'INT64', shape: [data.length], data }));
+  const { deltas } = compareBatch([pair(answer(from), answer(to))], new Map([['digits/v2', { as: 'classification' }]]));
+  const [{ classification } = {}] = summarise(deltas[0]?.sums ?? new Map()).fields;
+  assert.ok((classification?.flipped.length ?? 0) < 9900);
+  assert.equal(classification?.flips.count, 9900);
+  assert.deepEqual(new Set(Object.values(classification?.agreed ?? {})), new Set([100]));
+  assert.ok(Math.abs((classification?.kappa ?? 0) - (10_000 / 19_900 - 0.01) / 0.99) < 1e-9);
+});
+
+test('outputs and their names, as many and as long as a server likes, make a short record and leave the rest countable', () => {
+  const outputs = (last: number) =>
+    Array.from({ length: 3000 }, (_, i) => ({
+      name: `${i}-${'x'.repeat(400)}`,
+      datatype: 'INT64',
+      shape: [1],
+      data: [i === 2999 ? last : 1],
+    }));
+  const made = pair(side(v2(...outputs(1))), side(v2(...outputs(2))));
+  const { records, deltas } = compareBatch([made], new Map([['digits/v2', { as: 'exact' }]]));
+  assert.ok(records.bytes.length < 20_000, `${records.bytes.length} bytes`);
+  assert.equal(compare(made, { as: 'exact' }).kind, 'different', 'the last one differs');
+  assert.equal(compare(made, { as: 'exact' }).fields.filter(({ same }) => !same).length, 1);
+  assert.ok((deltas[0]?.sums.size ?? 0) < 1000);
+  const missing = compare(pair(side(v2(...outputs(1))), side(v2())), { as: 'exact' });
+  assert.ok((missing.reason?.length ?? 0) <= 120);
+});
+
+test('fields with ever new names are told apart up to a bound, and counted beyond it', () => {
+  const answer = (i: number, value: number) => side(JSON.stringify({ [`key-${i}`]: value, same: 1 }));
+  const pairs = Array.from({ length: 300 }, (_, i) => pair(answer(i, 1), answer(i, 2), { id: `r-${i}` }));
+  const { deltas } = compareBatch(pairs, new Map([['digits/v2', { as: 'json' }]]));
+  const { fields, otherFields, disagreement } = summarise(totalOf(deltas.map(({ sums }) => sums)));
+  assert.deepEqual([disagreement.count, fields.length], [300, 64]);
+  assert.deepEqual(otherFields, { compared: 236, differing: 236 });
 });
 
 test('only listed fields are kept, without what looks secret or personal, and the same pairs on every replica', () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { summarise } from '../../../../gateway/observe/compare/summary.ts';
 import { totalOf } from '../../../../gateway/observe/compare/sums.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
 import { until } from '../../../support/until.ts';
@@ -55,6 +56,39 @@ function comparisonSuite(open: (t: TestContext) => Promise<Store>): void {
       ['c'],
     );
     assert.deepEqual((await store.comparisons.page({ limit: 2, after: second.newest })).comparisons, []);
+  });
+
+  test('5,000 values of a header take no room of what is counted, and those not told apart are counted together', async (t) => {
+    const store = await open(t);
+    const made = Array.from({ length: 5000 }, (_, i) =>
+      comparison(`${i}`, {
+        kind: i % 25 === 24 ? 'different' : 'same',
+        slices: { tier: i % 2 === 0 ? 'fast' : 'slow', 'x-tenant': `tenant-${i}` },
+        ...(i % 25 === 24 && { fields: [differing('label')] }),
+      }),
+    );
+    for (let i = 0; i < 5000; i += 50) store.comparisons.append(batchOf(made.slice(i, i + 50)));
+    await written(store, 5000);
+    const read = async () =>
+      totalOf((await store.comparisons.sums(SUBJECT, 'hour', NOW - HOUR, NOW + HOUR)).map(({ sums }) => sums));
+    await until(async () => (await read()).get('pairs') === 5000, 'the sums');
+    const sums = await read();
+    assert.ok(sums.size < 2000, `${sums.size} keys`);
+    const { disagreement, slices, otherSlices, fields, overflow } = summarise(sums);
+    assert.deepEqual([disagreement.count, disagreement.of, overflow], [200, 5000, 0]);
+    assert.deepEqual([fields[0]?.field, fields[0]?.raw.count], ['label', 200]);
+    const tiers = slices.filter(({ name }) => name === 'tier');
+    assert.deepEqual(tiers.map(({ value, pairs }) => [value, pairs]).sort(), [
+      ['fast', 2500],
+      ['slow', 2500],
+    ]);
+    const tenants = slices.filter(({ name }) => name === 'x-tenant');
+    assert.deepEqual(
+      otherSlices.map(({ name, pairs }) => [name, pairs + tenants.length]),
+      [['x-tenant', 5000]],
+    );
+    const told = tenants.reduce((sum, slice) => sum + slice.disagreement.count, 0);
+    assert.equal(told + (otherSlices[0]?.disagreement.count ?? 0), 200);
   });
 
   test('every filter must fit', async (t) => {
@@ -142,6 +176,15 @@ function comparisonSuite(open: (t: TestContext) => Promise<Store>): void {
     store.outcomes.put('__proto__', 5, { ['__proto__']: { constructor: 3 } });
     await until(async () => (await store.outcomes.read('__proto__', 5, 6)).length > 0, 'a window');
     assert.equal(({} as Record<string, unknown>).constructor, Object);
+  });
+
+  test('of kept values the newest 2,000 are there', async (t) => {
+    const store = await open(t);
+    const kept = Array.from({ length: 2100 }, (_, i) => ({ id: `k-${i}`, text: `[${i}]`, ttlMs: 60_000 }));
+    store.comparisons.append(batchOf([], kept));
+    await until(async () => (await store.comparisons.kept('k-2099')) === '[2099]', 'the newest');
+    await until(async () => (await store.comparisons.kept('k-99')) === undefined, 'the end of the oldest');
+    assert.equal(await store.comparisons.kept('k-100'), '[100]');
   });
 
   test('kept values are there until their time is over', async (t) => {
