@@ -16,13 +16,17 @@ export type ModelStatistics = {
   readonly memory_usage: readonly { readonly type: string; readonly id: number; readonly byte_size: number }[];
 };
 
-/** What runs of one batch size took. */
+/** What runs of one batch size took; size 0 stands for all that are not told apart. */
 export type BatchStatistics = {
   readonly batch_size: number;
   readonly compute_input: Duration;
   readonly compute_infer: Duration;
   readonly compute_output: Duration;
 };
+
+/** Batch sizes that are told apart: callers choose them. What runs of further sizes took stands under size 0. */
+const MAX_SIZES = 256;
+const OTHER_SIZES = 0;
 
 type Tally = { count: number; seconds: number };
 type BatchTally = { readonly input: Tally; readonly infer: Tally; readonly output: Tally };
@@ -52,8 +56,9 @@ export class Statistics {
     if (!succeeded) {
       return;
     }
-    const batch = this.#batches.get(rows) ?? { input: tally(), infer: tally(), output: tally() };
-    this.#batches.set(rows, batch);
+    const size = this.#batches.has(rows) || this.#batches.size < MAX_SIZES ? rows : OTHER_SIZES;
+    const batch = this.#batches.get(size) ?? { input: tally(), infer: tally(), output: tally() };
+    this.#batches.set(size, batch);
     add(batch.input, joinSeconds);
     add(batch.infer, runSeconds);
     add(batch.output, splitSeconds);

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
 import type { Alert, Ignored } from '../judge/alert.ts';
 import type { Expected, Order } from '../judge/order.ts';
+import { shortened } from '../judge/shortened.ts';
 import type { RolloutState } from '../judge/state.ts';
 import type { AuditTrail } from '../observe/store/store.ts';
 import { HERE_ONLY } from '../observe/transition.ts';
@@ -36,13 +37,20 @@ const EDIT = z.strictObject({
   reason: z.string().min(1).max(1000),
 });
 
-const LABELS = z.record(z.string(), z.string());
+/** Alertmanagers do not send again what was refused, so a long text is cut and not refused. */
+const TEXT = z.string().transform((text) => shortened(text));
+/** In one form: times are compared as texts, and JavaScript takes for one what has a comment of any length. */
+const TIME = z
+  .string()
+  .refine((time) => Number.isFinite(Date.parse(time)), 'expected a time')
+  .transform((time) => new Date(time).toISOString());
+const LABELS = z.record(z.string(), TEXT);
 
 /** Alertmanager's webhook, version 4: what is not named here is not needed. */
 const ALERTS = z.object({
   version: z.literal('4'),
   status: z.enum(['firing', 'resolved']).optional(),
-  groupKey: z.string().default('group'),
+  groupKey: TEXT.default('group'),
   groupLabels: LABELS.default({}),
   commonLabels: LABELS.default({}),
   /** Alerts of the group that were cut off. */
@@ -52,8 +60,8 @@ const ALERTS = z.object({
       z.object({
         status: z.enum(['firing', 'resolved']),
         labels: LABELS,
-        startsAt: z.string().refine((time) => Number.isFinite(Date.parse(time)), 'expected a time'),
-        fingerprint: z.string(),
+        startsAt: TIME,
+        fingerprint: TEXT,
       }),
     )
     .max(MAX_ALERTS),

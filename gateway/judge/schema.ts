@@ -2,10 +2,15 @@
 import { z } from 'zod';
 import { NO_CROWD } from './callers.ts';
 import { FAMILIES } from './runs.ts';
+import { shortened } from './shortened.ts';
+
+/** Far longer than any sentence of ours, with what a person gave as the reason. */
+const MOST_OF_A_TEXT = 4096;
 
 const number = z.number();
 const count = z.number().min(0);
-const text = z.string();
+/** Releases before kept texts of alerts in whatever length. */
+const text = z.string().transform((kept) => shortened(kept, MOST_OF_A_TEXT));
 const name = z.string().max(256);
 const hits = z.object({ trials: count, hits: count });
 const names = z.array(text).max(100);

@@ -48,3 +48,12 @@ test('requests, rows and executions are counted apart, with the time of each', (
     memory_usage: [{ type: 'CPU', id: 0, byte_size: 77 }],
   });
 });
+
+test('batch sizes beyond those that are told apart stand together, and no execution is lost', () => {
+  const statistics = new Statistics();
+  for (let rows = 1; rows <= 5000; rows++) statistics.executed({ ...execution, rows }, rows);
+  const { batch_stats, execution_count } = statistics.toModelStatistics('m', '1', 77);
+  assert.ok(batch_stats.length <= 257);
+  assert.equal(execution_count, 5000);
+  assert.equal(batch_stats.find(({ batch_size }) => batch_size === 0)?.compute_infer.count, 5000 - 256);
+});

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -211,6 +211,46 @@ test('alerts that were cut off count as what their group has in common', async (
   assert.equal((await standing())?.phase, 'step 1');
   assert.equal((await post('/api/alerts', group({ truncatedAlerts: 3 }))).status, 200);
   assert.equal((await standing())?.phase, 'rolled back');
+});
+
+test('an alert with texts of megabytes ends its rollout, and what is kept and shown of it stays short', async (t) => {
+  const { url: server } = await fakeServer(t, answering({ outputs: [] }));
+  const file = policyFile(t, policyFor(server, '10% until approved, 100%'));
+  const { adminUrl } = await gatewayOf(t, file, { limits: { bodyLimit: 64 * 1024 * 1024 } });
+  const long = (text: string) => text.repeat(5_000_000);
+  const startsAt = new Date(Date.now() + 1000).toUTCString();
+  const body = {
+    version: '4',
+    status: 'firing',
+    groupKey: long('g'),
+    groupLabels: { alertname: long('a'), more: long('m') },
+    commonLabels: { model: 'm', version: 'v2' },
+    truncatedAlerts: 1,
+    alerts: [
+      {
+        status: 'firing',
+        labels: { alertname: long('n'), model: 'm', version: 'v2' },
+        startsAt: `${startsAt} (${long('c')})`,
+        fingerprint: long('f'),
+      },
+      { status: 'firing', labels: { model: 'other' }, startsAt, fingerprint: long('o') },
+    ],
+  };
+  const answer = await fetch(`${adminUrl}/api/alerts`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  const text = await answer.text();
+  assert.deepEqual([answer.status, text.length < 2000], [200, true], text.slice(0, 300));
+  assert.match(text, /"rolled_back":\["r"\]/);
+  const told = {
+    audit: await (await fetch(`${adminUrl}/api/audit`)).text(),
+    status: await (await fetch(`${adminUrl}/api/status`)).text(),
+    states: readFileSync(join(dirname(file), 'data', 'rollouts.json'), 'utf8'),
+  };
+  for (const [where, kept] of Object.entries(told)) assert.ok(kept.length < 50_000, `${where}: ${kept.length}`);
+  assert.match(told.states, /f{100}/);
 });
 
 test('with the kill switch thrown no rollout starts by itself, and a person may still end one', async (t) => {

@@ -142,6 +142,15 @@ test('a gateway of the first format reads a suspension as held by a person in a 
   }
 });
 
+test('a text of megabytes that an earlier release kept is cut when it is read', () => {
+  const by = { kind: 'alert', fingerprint: 'f'.repeat(5_000_000) } as const;
+  const rollback = { ...ROLLBACK, by, sentence: `alert ${'a'.repeat(5_000_000)} fires` };
+  const read = readDocument(documentOf({ ...DRIVEN, phase: { name: 'rolled_back', rollback } }));
+  assert.ok('state' in read);
+  assert.ok(JSON.stringify(documentOf(read.state)).length < 50_000);
+  assert.match(JSON.stringify(read.state.phase), /"name":"rolled_back".*"sentence":"alert aaa/);
+});
+
 const BROKEN = [
   ['nothing', null, /document/],
   ['a list', [], /document|id/],
