@@ -213,11 +213,11 @@ test('alerts that were cut off count as what their group has in common', async (
   assert.equal((await standing())?.phase, 'rolled back');
 });
 
-test('an alert with texts of megabytes ends its rollout, and what is kept and shown of it stays short', async (t) => {
+test('an alert with long texts ends its rollout, and what is kept and shown of it stays short', async (t) => {
   const { url: server } = await fakeServer(t, answering({ outputs: [] }));
   const file = policyFile(t, policyFor(server, '10% until approved, 100%'));
-  const { adminUrl } = await gatewayOf(t, file, { limits: { bodyLimit: 64 * 1024 * 1024 } });
-  const long = (text: string) => text.repeat(5_000_000);
+  const { adminUrl } = await gatewayOf(t, file);
+  const long = (text: string) => text.repeat(100_000);
   const startsAt = new Date(Date.now() + 1000).toUTCString();
   const body = {
     version: '4',
