@@ -64,6 +64,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const store = await openStore(settings, {
     onTrouble: troubleLog(log, 'the store'),
     onRecovered: () => log.info('the store does everything again'),
+    rolloutIds: inForce.policy.onTrial.flatMap(({ rollouts }) => rollouts.map(({ id }) => id)),
   }).catch(async (error: unknown) => {
     await inForce.close();
     throw error;
@@ -71,7 +72,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   metrics.follow(inForce.policy);
-  addStoreMetrics(metrics.registry, store.health, () => store.rollouts.known().pending);
+  addStoreMetrics(metrics.registry, store, () => store.rollouts.known().pending);
   addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
     admission: upstream.admission,
@@ -290,6 +291,7 @@ function createApps(
       ...standingsOf(rollouts),
       refusals: rollouts.refusals,
       store: store.health(),
+      damaged: store.damages.list(),
       pendingRollbacks: store.rollouts.known().pending,
       isAutomatic: settings.isAutomatic,
       servers: servers(),

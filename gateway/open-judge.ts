@@ -74,7 +74,7 @@ export function openJudge(
     withheld: () => admission.withheld,
     serversOf: (rollout) => serversOf(rollout, rollouts, fleet, warmUp),
     warmUp: (wanted) => warmUp.want(wanted.map(({ candidate, warmUp: answers }) => ({ version: candidate, answers }))),
-    progress: progressFile(settings.data, troubleLog(log, 'the progress of rollouts')),
+    progress: progressFile(settings.data, store.damages),
     isAutomatic: settings.isAutomatic,
     tell: (action, state, isShared) =>
       recordTransition({ ...deps, audit: store.audit }, { ...transitionOf(action, state), isShared }),

@@ -2,6 +2,7 @@
 import { SLOTS } from '../decide/bucket.ts';
 import type { Refusal } from '../judge/ledger.ts';
 import type { RolloutStanding, Unjudged } from '../judge/told.ts';
+import type { Damage } from '../observe/store/damage.ts';
 import type { PendingRollbacks, StoreHealth } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
@@ -30,6 +31,8 @@ export type StatusInput = {
   /** Rollouts that are held on their baselines because no one can judge them. */
   readonly held: readonly Unjudged[];
   readonly store: StoreHealth;
+  /** Files and keys in which something cannot be read. */
+  readonly damaged: readonly Damage[];
   readonly pendingRollbacks: PendingRollbacks;
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;

@@ -1,5 +1,6 @@
 import type { LadderStatus, ShadowStatus, statusOf } from '../admin/status.ts';
 import type { RolloutStanding } from '../judge/told.ts';
+import { damageText } from '../observe/store/damage.ts';
 import { CALIBRATION_IGNORED } from '../tiering.ts';
 import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
 import { shareText } from './amounts.ts';
@@ -24,11 +25,12 @@ export const statusCommand: Command<typeof OPTIONS> = {
 
 /** The status for people. */
 export function statusText(status: Status): string {
-  const { version, policy, store, models, refusals, held, pendingRollbacks, isAutomatic } = status;
+  const { version, policy, store, models, refusals, held, pendingRollbacks, damaged, isAutomatic } = status;
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...store.troubles.map((trouble) => `the store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['until the store works nothing advances; rollbacks go on']),
+    ...damaged.map(damageText),
     ...pendingRollbacks.map(({ sentence }) => sentence),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),

@@ -1,8 +1,12 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { PendingRollbacks, StoreHealth } from './store/store.ts';
+import type { PendingRollbacks, Store } from './store/store.ts';
 
-/** Adds the metrics of the store. `health` and `pending` are asked at every scrape. */
-export function addStoreMetrics(registry: Registry, health: () => StoreHealth, pending: () => PendingRollbacks): void {
+/** Adds the metrics of the store. `health`, `damages` and `pending` are asked at every scrape. */
+export function addStoreMetrics(
+  registry: Registry,
+  { health, damages }: Pick<Store, 'health' | 'damages'>,
+  pending: () => PendingRollbacks,
+): void {
   const registers = [registry];
   new Gauge({
     name: 'sluice_store_up',
@@ -21,6 +25,14 @@ export function addStoreMetrics(registry: Registry, health: () => StoreHealth, p
     registers,
     collect() {
       for (const [at, ids] of Object.entries(pending())) this.set({ at }, ids.size);
+    },
+  });
+  new Gauge({
+    name: 'sluice_store_damaged',
+    help: 'Files of the data folder, and keys of Redis, in which something cannot be read; /api/status names them.',
+    registers,
+    collect() {
+      this.set(damages.list().length);
     },
   });
   new Counter({

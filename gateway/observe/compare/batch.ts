@@ -4,7 +4,7 @@ import { compare } from './compare.ts';
 import type { Comparison } from './comparison.ts';
 import { keep } from './keep.ts';
 import { type CompareSpec, type KeepSpec, shadowKey } from './spec.ts';
-import { keyOf, type Sums } from './sums.ts';
+import { isKey, keyOf, type Sums } from './sums.ts';
 import { tally } from './tally.ts';
 
 /** Whose sums they are: one shadow between two versions. Another candidate under the same name starts anew. */
@@ -111,6 +111,11 @@ export class Deltas {
 /** A subject as one word. */
 export function subjectKey({ model, shadow, baseline, candidate }: Subject): string {
   return keyOf(model, shadow, baseline, candidate);
+}
+
+/** Whether a word names a subject. */
+export function isSubjectKey(key: string): boolean {
+  return isKey(key) && key.split('/').length === 4;
 }
 
 /** The subject that a word names. */

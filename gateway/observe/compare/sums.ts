@@ -36,6 +36,16 @@ export function keyBelow(prefix: string, name: string): string {
   return key;
 }
 
+/** Whether a word is a key: what others wrote may be none, and then has no parts. */
+export function isKey(word: string): boolean {
+  try {
+    decodeURIComponent(word);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The parts of a key. */
 export function partsOf(key: string): string[] {
   return key.split('/').map(decodeURIComponent);

@@ -1,6 +1,5 @@
-import { open, readFile, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { UserError } from '../../errors.ts';
 
 /** Replaces a file: when this resolves the new text survives a crash and a power cut; before, the old one does. */
 export async function replaceFile(file: string, text: string): Promise<void> {
@@ -15,19 +14,6 @@ export async function replaceFile(file: string, text: string): Promise<void> {
 /** Appends to a file, on disk when this resolves. */
 export async function appendDurably(file: string, text: string): Promise<void> {
   await writeAndSync(file, 'a', text);
-}
-
-/** The JSON in a file; undefined when there is none. Rejects when it cannot be read, with UserError when it is no JSON. */
-export async function readJsonFile(file: string): Promise<unknown> {
-  const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch (error) {
-    throw new UserError(`${file} is damaged: ${(error as Error).message}`, 1, { cause: error });
-  }
 }
 
 async function writeAndSync(file: string, flags: 'w' | 'a', text: string): Promise<void> {

@@ -1,4 +1,5 @@
 import type { Comparison } from '../compare/comparison.ts';
+import { isComparison } from './comparison-shape.ts';
 import type { PageQuery } from './store.ts';
 
 /** Whether a comparison is what a page was asked for. */
@@ -24,10 +25,11 @@ function fitsField({ fields }: Comparison, { field, from, to }: PageQuery): bool
   });
 }
 
-/** The comparison that a line holds; undefined for a line that was cut short by a crash. */
+/** The comparison that a line holds; undefined for a line that a crash cut short or another program wrote. */
 export function parseRecord(line: string): Comparison | undefined {
   try {
-    return JSON.parse(line) as Comparison;
+    const value: unknown = JSON.parse(line);
+    return isComparison(value) ? value : undefined;
   } catch {
     return undefined;
   }

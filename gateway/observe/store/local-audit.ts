@@ -1,5 +1,8 @@
 import { readFile, rename, stat } from 'node:fs/promises';
+import { z } from 'zod';
+import { Damages } from './damage.ts';
 import { appendDurably } from './durable-file.ts';
+import { shaped, valueIn } from './foreign.ts';
 import type { AuditEntry, AuditTrail } from './store.ts';
 import { takingTurns } from './turns.ts';
 
@@ -14,8 +17,11 @@ export class LocalAudit implements AuditTrail {
   readonly #inTurn = takingTurns();
   readonly #inMemory: AuditEntry[] = [];
 
-  constructor(file: string | undefined) {
+  readonly #damages: Damages;
+
+  constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
+    this.#damages = damages;
   }
 
   append(entry: AuditEntry): Promise<void> {
@@ -39,19 +45,30 @@ export class LocalAudit implements AuditTrail {
     const file = this.#file;
     return this.#inTurn(async () => {
       const entries =
-        file === undefined ? this.#inMemory : [...(await entriesIn(`${file}.1`)), ...(await entriesIn(file))];
+        file === undefined
+          ? this.#inMemory
+          : [...(await this.#entriesIn(`${file}.1`)), ...(await this.#entriesIn(file))];
       return entries.slice(-Math.min(limit, MAX_PAGE)).reverse();
     });
   }
+
+  async #entriesIn(file: string): Promise<AuditEntry[]> {
+    const text = await readFile(file, 'utf8').catch(() => '');
+    const problems: string[] = [];
+    const entries = text
+      .split('\n')
+      .flatMap((line, i) => entryIn(line, (problem) => problems.push(`line ${i + 1}: ${problem}`)));
+    this.#damages.note(file, problems);
+    return entries;
+  }
 }
 
-async function entriesIn(file: string): Promise<AuditEntry[]> {
-  const text = await readFile(file, 'utf8').catch(() => '');
-  return text.split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line) as AuditEntry];
-    } catch {
-      return []; // the end of the file, or a line that a crash cut short
-    }
-  });
+const ENTRY = z.looseObject({ id: z.string(), at: z.number() });
+
+/** The entry in a line; none for the end of the file, and for a line that a crash cut short or another program wrote. */
+export function entryIn(line: string, say: (problem: string) => void): AuditEntry[] {
+  if (line === '') return [];
+  const value = valueIn(line, say);
+  const entry = value === undefined ? undefined : shaped(ENTRY, value, '', say);
+  return entry === undefined ? [] : [entry as AuditEntry];
 }

@@ -1,7 +1,10 @@
 import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { addAll, type Sums } from '../compare/sums.ts';
-import { readJsonFile } from './durable-file.ts';
+import { Damages } from './damage.ts';
+import { readDataFile } from './data-files.ts';
+import { entriesIn, isObject, listIn, type Say, shaped } from './foreign.ts';
 import type { ExperimentCounts, ExperimentReading } from './store.ts';
 import { hashOfUnit, UnitSample } from './unit-sample.ts';
 
@@ -17,6 +20,10 @@ type ExperimentFile = {
   readonly sums: Readonly<Record<string, Readonly<Record<string, number>>>>;
 };
 
+const NAME = z.string().min(1);
+const UNIT = z.tuple([z.int().min(0), NAME]);
+const SUMS = z.record(z.string(), z.number());
+
 /** Experiments of one gateway by itself, in memory and every 10 s in a file each: a crash costs what came since. */
 export class LocalExperiments implements ExperimentCounts {
   readonly #folder: string | undefined;
@@ -24,8 +31,11 @@ export class LocalExperiments implements ExperimentCounts {
   readonly #onTrouble: (error: Error) => void;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(folder: string | undefined, onTrouble: (error: Error) => void) {
+  readonly #damages: Damages;
+
+  constructor(folder: string | undefined, onTrouble: (error: Error) => void, damages = new Damages(onTrouble)) {
     this.#folder = folder;
+    this.#damages = damages;
     this.#onTrouble = onTrouble;
   }
 
@@ -33,7 +43,10 @@ export class LocalExperiments implements ExperimentCounts {
     if (this.#folder === undefined) return;
     await mkdir(this.#folder, { recursive: true, mode: 0o700 });
     for (const name of (await readdir(this.#folder)).filter((name) => name.endsWith('.json'))) {
-      const file = (await readJsonFile(join(this.#folder, name)).catch(() => undefined)) as ExperimentFile | undefined;
+      const path = join(this.#folder, name);
+      const file = await readDataFile(path, readExperiment, this.#damages).catch((error: Error) =>
+        this.#damages.note(path, [error.message]),
+      );
       if (file !== undefined) this.#restore(file);
     }
     this.#timer = setInterval(() => void this.snapshot().catch(this.#onTrouble), SNAPSHOT_MS).unref();
@@ -100,4 +113,14 @@ export class LocalExperiments implements ExperimentCounts {
 
 function empty(): Experiment {
   return { sample: new UnitSample(), sums: new Map(), isDirty: false };
+}
+
+/** Undefined when it cannot be told whose counts they are. */
+function readExperiment(value: unknown, say: Say): ExperimentFile | undefined {
+  if (value === undefined) return undefined;
+  const file = isObject(value) ? value : {};
+  const experiment = shaped(NAME, file.experiment, 'experiment', say);
+  if (experiment === undefined) return undefined;
+  const units = listIn(UNIT, file.units, 'units', say);
+  return { experiment, units, sums: Object.fromEntries(entriesIn(SUMS, file.sums, 'sums', say)) };
 }

@@ -1,11 +1,19 @@
 // What people ordered of shadows, on this machine's disk. Orders are joined by their time, the latest of each shadow being
 // right, so it makes no difference who hears of what first.
-import { readJsonFile, replaceFile } from './durable-file.ts';
+import { z } from 'zod';
+import { Damages } from './damage.ts';
+import { readDataFile } from './data-files.ts';
+import { replaceFile } from './durable-file.ts';
+import { entriesIn, type Say } from './foreign.ts';
 import type { ShadowOrders } from './store.ts';
 import { takingTurns } from './turns.ts';
 
 /** `at` is in milliseconds since 1970. */
 export type Order = { readonly isPaused: boolean; readonly at: number };
+
+export const ORDER = z.object({ isPaused: z.boolean(), at: z.int() });
+/** Older than any that a person gives. */
+const OLDEST = 1;
 
 /** Orders in a file, or in memory when there is none. */
 export class LocalOrders implements ShadowOrders {
@@ -13,14 +21,17 @@ export class LocalOrders implements ShadowOrders {
   readonly #inTurn = takingTurns();
   #orders: ReadonlyMap<string, Order> = new Map();
 
-  constructor(file: string | undefined) {
+  readonly #damages: Damages;
+
+  constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
+    this.#damages = damages;
   }
 
-  /** Reads the file. Rejects when it is there and cannot be read. */
+  /** Reads the file. Rejects with UserError when the system does not let us read it. */
   async open(): Promise<void> {
-    const kept = this.#file === undefined ? undefined : await readJsonFile(this.#file);
-    this.#orders = new Map(Object.entries((kept ?? {}) as Record<string, Order>));
+    if (this.#file === undefined) return;
+    this.#orders = (await readDataFile(this.#file, readOrders, this.#damages)) ?? new Map();
   }
 
   /** The latest of each shadow, `model/shadow`. */
@@ -54,4 +65,12 @@ export class LocalOrders implements ShadowOrders {
       if (file !== undefined) await replaceFile(file, text);
     });
   }
+}
+
+/** Orders by shadow. A shadow whose order cannot be read is paused until the next one: nothing is copied that a person stopped. */
+function readOrders(value: unknown, say: Say): ReadonlyMap<string, Order> {
+  if (value === undefined) return new Map();
+  const good = new Map(entriesIn(ORDER, value, '', say));
+  const names = typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.keys(value) : [];
+  return new Map(names.map((name) => [name, good.get(name) ?? { isPaused: true, at: OLDEST }]));
 }

@@ -1,11 +1,13 @@
 // What one gateway knows about rollouts, kept on its own disk: the truth where there is no shared store, and where there is
 // one, what that may never make it forget.
 import { UserError } from '../../errors.ts';
-import { readJsonFile, replaceFile } from './durable-file.ts';
+import { Damages } from './damage.ts';
+import { readDataFile } from './data-files.ts';
+import { replaceFile } from './durable-file.ts';
+import type { Reader } from './foreign.ts';
+import { type Kept, readRollouts } from './rollouts-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from './store.ts';
 import { takingTurns } from './turns.ts';
-
-type Kept = { readonly documents: readonly RolloutDocument[]; readonly rolledBack: readonly string[] };
 
 /**
  * Rollout states in a file, or in memory when there is none. What is known holds at once; `pending` says what the file does not have
@@ -22,20 +24,37 @@ export class LocalRollouts implements RolloutStates {
   #version = 0;
   #savedVersion = 0;
   #trouble: string | undefined;
+  readonly #damages: Damages;
 
-  constructor(file: string | undefined) {
+  constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
+    this.#damages = damages;
   }
 
-  /** Reads the file. Rejects when it is there and cannot be read: starting without it could undo a rollback. */
-  async open(): Promise<void> {
-    const kept = this.#file === undefined ? undefined : await readJsonFile(this.#file);
+  /**
+   * Reads the file. Of a damaged one what is good holds, and the rollouts of the policy, `ids`, whose record is lost are held on their
+   * baselines. Rejects with UserError when the system does not let us read it, and for a damaged one when there are no ids: starting
+   * without it could undo a rollback.
+   */
+  async open(ids?: readonly string[]): Promise<void> {
+    const file = this.#file;
+    if (file === undefined) return;
+    const problems: string[] = [];
+    const read: Reader<Kept> = (value, say, text) => {
+      const note = (problem: string) => {
+        problems.push(problem);
+        say(problem);
+      };
+      if (value === undefined) problems.push('it is no JSON');
+      return readRollouts(value, note, text, ids ?? []);
+    };
+    const kept = await readDataFile(file, read, this.#damages);
     if (kept === undefined) return;
-    if (!isKept(kept))
-      throw new UserError(`${this.#file} is damaged: it has no lists of documents and rolled-back ids`, 1);
-    this.#documents = new Map(kept.documents.flatMap(namedIn).map((document) => [document.id, document]));
+    if (problems.length > 0 && ids === undefined) throw new UserError(`${file} is damaged: ${problems[0]}`, 1);
+    this.#documents = new Map(kept.documents.map((document) => [document.id, document]));
     this.#rolledBack = new Set(kept.rolledBack);
     this.#onDisk = this.#rolledBack;
+    if (problems.length > 0) this.#version++; // the next refresh writes it anew
   }
 
   known(): KnownRollouts {
@@ -121,16 +140,4 @@ const NONE: ReadonlySet<string> = new Set();
 /** The ids of one set that the other lacks. */
 export function without(ids: ReadonlySet<string>, known: ReadonlySet<string>): ReadonlySet<string> {
   return ids === known ? NONE : new Set([...ids].filter((id) => !known.has(id)));
-}
-
-function isKept(value: unknown): value is { documents: unknown[]; rolledBack: string[] } {
-  const { documents, rolledBack } = (value ?? {}) as Partial<Record<keyof Kept, unknown>>;
-  return Array.isArray(documents) && Array.isArray(rolledBack);
-}
-
-/** A value without an id is nobody's document; one whose epoch is damaged is older than any. */
-function namedIn(value: unknown): RolloutDocument[] {
-  const { id, epoch } = (value ?? {}) as Partial<RolloutDocument>;
-  if (typeof id !== 'string') return [];
-  return [Number.isSafeInteger(epoch) ? (value as RolloutDocument) : { ...(value as object), id, epoch: 0 }];
 }

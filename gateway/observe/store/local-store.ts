@@ -1,6 +1,7 @@
 // The store of a gateway by itself: memory, or files below a data folder that no other process uses.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Damages } from './damage.ts';
 import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalComparisons } from './local-comparisons.ts';
@@ -20,15 +21,17 @@ export type LocalStoreOptions = {
   readonly folder?: string | undefined;
   readonly retention?: Retention;
   readonly onTrouble?: (error: Error) => void;
+  /** Ids of the policy's rollouts: held when the file that would tell of them is damaged. */
+  readonly rolloutIds?: readonly string[];
 };
 
 /** Opens a store of this process alone. Throws UserError when another process has the folder. */
 export async function openLocalStore(options: LocalStoreOptions = {}): Promise<Store> {
-  const { folder, retention = DEFAULT_RETENTION, onTrouble = () => {} } = options;
+  const { folder, onTrouble = () => {} } = options;
   if (folder !== undefined) await mkdir(folder, { recursive: true });
   const unlock = folder === undefined ? async () => {} : await lockFolder(folder);
   try {
-    return await openParts(folder, retention, onTrouble, unlock);
+    return await openParts(options, new Damages(onTrouble), unlock);
   } catch (error) {
     await unlock();
     throw error;
@@ -36,26 +39,26 @@ export async function openLocalStore(options: LocalStoreOptions = {}): Promise<S
 }
 
 async function openParts(
-  folder: string | undefined,
-  retention: Retention,
-  onTrouble: (error: Error) => void,
+  { folder, retention = DEFAULT_RETENTION, onTrouble = () => {}, rolloutIds }: LocalStoreOptions,
+  damages: Damages,
   unlock: () => Promise<void>,
 ): Promise<Store> {
   const inFolder = (name: string) => (folder === undefined ? undefined : join(folder, name));
   const [comparisonFolder, sumsFolder] = [inFolder('comparisons'), inFolder('sums')];
   const log = new SegmentedLog(
-    comparisonFolder === undefined ? memorySegments() : segmentFiles(comparisonFolder),
+    comparisonFolder === undefined ? memorySegments() : segmentFiles(comparisonFolder, damages),
     retention,
+    (segment) => damages.note(`${comparisonFolder ?? 'memory'}, segment ${segment}`, ['a line is no comparison']),
   );
   await log.open(Date.now());
-  const sums = sumsFolder === undefined ? new SumsMemory() : new SumsFiles(sumsFolder, retention);
+  const sums = sumsFolder === undefined ? new SumsMemory() : new SumsFiles(sumsFolder, retention, damages);
   if (sums instanceof SumsFiles) await sums.open(log);
   const comparisons = new LocalComparisons({ log, sums, retention, onTrouble });
-  const rollouts = new LocalRollouts(inFolder('rollouts.json'));
-  await rollouts.open();
-  const shadowOrders = new LocalOrders(inFolder('shadow-orders.json'));
+  const rollouts = new LocalRollouts(inFolder('rollouts.json'), damages);
+  await rollouts.open(rolloutIds);
+  const shadowOrders = new LocalOrders(inFolder('shadow-orders.json'), damages);
   await shadowOrders.open();
-  const experiments = new LocalExperiments(inFolder('experiments'), onTrouble);
+  const experiments = new LocalExperiments(inFolder('experiments'), onTrouble, damages);
   await experiments.open();
   return {
     comparisons,
@@ -63,7 +66,8 @@ async function openParts(
     shadowOrders,
     experiments,
     outcomes: new LocalOutcomes(retention.windowsMs),
-    audit: new LocalAudit(inFolder('audit.jsonl')),
+    audit: new LocalAudit(inFolder('audit.jsonl'), damages),
+    damages,
     now: Date.now,
     health: () => {
       const troubles = [rollouts.trouble() ?? [], comparisons.trouble() ?? []].flat();

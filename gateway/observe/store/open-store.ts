@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { UserError } from '../../errors.ts';
+import { Damages } from './damage.ts';
 import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalOrders } from './local-orders.ts';
 import { LocalRollouts } from './local-rollouts.ts';
-import { openLocalStore } from './local-store.ts';
+import { type LocalStoreOptions, openLocalStore } from './local-store.ts';
 import { redisAddress } from './redis/address.ts';
 import { openRedisStore } from './redis/redis-store.ts';
-import type { Retention } from './retention.ts';
 import type { Store } from './store.ts';
 
 /** Where a gateway remembers things. */
@@ -19,26 +20,36 @@ export type StoreSettings = {
   readonly redisCa: string | undefined;
 };
 
-export type StoreHooks = {
-  readonly retention?: Retention;
-  readonly onTrouble?: (error: Error) => void;
+export type StoreHooks = Pick<LocalStoreOptions, 'retention' | 'onTrouble' | 'rolloutIds'> & {
   readonly onRecovered?: () => void;
 };
 
 /** Opens the store that the settings ask for. Throws UserError. */
 export async function openStore(settings: StoreSettings, hooks: StoreHooks = {}): Promise<Store> {
+  return open(settings, hooks).catch((error: NodeJS.ErrnoException) => {
+    if (error instanceof UserError || error.syscall === undefined) throw error;
+    // A file where a folder should be, a folder without rights, a disk with errors.
+    const next = 'give the gateway a folder of its own with --data';
+    throw new UserError(`the data folder ${settings.data} cannot be used: ${error.message}; ${next}`, 1, {
+      cause: error,
+    });
+  });
+}
+
+async function open(settings: StoreSettings, hooks: StoreHooks): Promise<Store> {
   const { data, redisUrl, redisPrefix: prefix, redisCa } = settings;
   if (redisUrl === undefined) return openLocalStore({ folder: data, ...hooks });
   const address = redisAddress(redisUrl, redisCa);
   await mkdir(data, { recursive: true });
   const unlock = await lockFolder(data);
   try {
-    const rollouts = new LocalRollouts(join(data, 'rollouts.json'));
-    await rollouts.open();
-    const orders = new LocalOrders(join(data, 'shadow-orders.json'));
+    const damages = new Damages(hooks.onTrouble ?? (() => {}));
+    const rollouts = new LocalRollouts(join(data, 'rollouts.json'), damages);
+    await rollouts.open(hooks.rolloutIds);
+    const orders = new LocalOrders(join(data, 'shadow-orders.json'), damages);
     await orders.open();
-    const local = { rollouts, orders, audit: new LocalAudit(join(data, 'audit.jsonl')) };
-    const store = await openRedisStore({ address, prefix, local, ...hooks });
+    const local = { rollouts, orders, audit: new LocalAudit(join(data, 'audit.jsonl'), damages) };
+    const store = await openRedisStore({ address, prefix, local, damages, ...hooks });
     return { ...store, close: (withinMs) => store.close(withinMs).finally(unlock) };
   } catch (error) {
     await unlock();

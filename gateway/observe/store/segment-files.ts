@@ -1,18 +1,26 @@
 import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Damages } from './damage.ts';
 import type { Segment, SegmentStorage } from './segments.ts';
 
 const NAME = /^comparisons-(\d{1,12})\.jsonl$/;
 
 /** Segments as files of JSON lines. Not flushed to disk line by line: a power cut may cost the last seconds. */
-export function segmentFiles(folder: string): SegmentStorage {
+export function segmentFiles(folder: string, damages: Damages): SegmentStorage {
   const fileOf = (segment: number) => join(folder, `comparisons-${String(segment).padStart(9, '0')}.jsonl`);
   const read = async (segment: number) => linesIn(await readFile(fileOf(segment), 'utf8'));
   return {
     list: async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const numbers = (await readdir(folder)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
-      return Promise.all(numbers.map((number) => segmentOf(number, fileOf(number), read)));
+      const segments = await Promise.all(
+        numbers.map((number) =>
+          segmentOf(number, fileOf(number), read).catch((error: Error) =>
+            damages.note(fileOf(number), [error.message]),
+          ),
+        ),
+      );
+      return segments.filter((segment) => segment !== undefined);
     },
     append: (segment, lines) =>
       appendFile(fileOf(segment), Buffer.concat(lines.map(({ bytes }) => bytes)), { mode: 0o600 }),

@@ -33,11 +33,14 @@ export function isBefore(a: Position, b: Position): boolean {
 export class SegmentedLog {
   readonly #storage: SegmentStorage;
   readonly #retention: Retention;
+  /** Hears of a segment with a line that is no comparison. */
+  readonly #onUnreadable: (segment: number) => void;
   #segments: Segment[] = [];
 
-  constructor(storage: SegmentStorage, retention: Retention) {
+  constructor(storage: SegmentStorage, retention: Retention, onUnreadable: (segment: number) => void = () => {}) {
     this.#storage = storage;
     this.#retention = retention;
+    this.#onUnreadable = onUnreadable;
   }
 
   /** Takes over what is there. New lines go into a segment of their own: the last one may have been cut short. */
@@ -69,10 +72,16 @@ export class SegmentedLog {
       if (number < from.segment || lines === 0) continue;
       const text = await this.#storage.read(number);
       for (let line = number === from.segment ? from.line : 0; line < lines; line++) {
-        const comparison = parseRecord(text[line] ?? '');
+        const comparison = this.#comparisonIn(number, text[line] ?? '');
         if (comparison !== undefined) visit(comparison, { segment: number, line });
       }
     }
+  }
+
+  #comparisonIn(segment: number, line: string): Comparison | undefined {
+    const comparison = parseRecord(line);
+    if (comparison === undefined) this.#onUnreadable(segment);
+    return comparison;
   }
 
   async #appendPart(lines: readonly Lines[], now: number): Promise<void> {
@@ -117,7 +126,7 @@ export class SegmentedLog {
       if (number > start.segment || lines === 0) continue;
       const text = await this.#storage.read(number).catch(() => []); // expired meanwhile
       for (let line = Math.min(lines, number === start.segment ? start.line : lines) - 1; line >= 0; line--) {
-        const comparison = parseRecord(text[line] ?? '');
+        const comparison = this.#comparisonIn(number, text[line] ?? '');
         if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
         if (found.length === query.limit || ++scanned === MAX_SCANNED)
           return { comparisons: found, cursor: cursorOf({ segment: number, line }), newest };
@@ -133,7 +142,7 @@ export class SegmentedLog {
       if (number < start.segment) continue;
       const text = lines === 0 ? [] : await this.#storage.read(number).catch(() => []);
       for (let line = number === start.segment ? start.line : 0; line < lines; line++) {
-        const comparison = parseRecord(text[line] ?? '');
+        const comparison = this.#comparisonIn(number, text[line] ?? '');
         if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
         if (found.length === query.limit || ++scanned === MAX_SCANNED)
           return { comparisons: found, cursor: undefined, newest: cursorOf({ segment: number, line: line + 1 }) };

@@ -3,6 +3,7 @@
 import type { ComparisonBatch, Subject } from '../compare/batch.ts';
 import type { Comparison, ComparisonKind } from '../compare/comparison.ts';
 import type { Sums } from '../compare/sums.ts';
+import type { Damages } from './damage.ts';
 
 export type Store = {
   readonly comparisons: ComparisonStore;
@@ -14,6 +15,8 @@ export type Store = {
   /** Milliseconds since 1970 on the clock that all replicas share: Redis's own, or this machine's. */
   readonly now: () => number;
   readonly health: () => StoreHealth;
+  /** What could not be read of files and of what is shared. */
+  readonly damages: Damages;
   /** Writes what waits, for at most this long. */
   readonly close: (withinMs?: number) => Promise<void>;
 };

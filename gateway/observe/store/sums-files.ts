@@ -2,9 +2,12 @@
 // every file says up to which line it has counted, so that a start counts the rest, and no line twice.
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Deltas, type Subject, type SumsDelta, subjectKey, subjectOf } from '../compare/batch.ts';
+import { z } from 'zod';
+import { Deltas, isSubjectKey, type Subject, type SumsDelta, subjectKey, subjectOf } from '../compare/batch.ts';
 import { addAll, type Sums, totalOf } from '../compare/sums.ts';
-import { readJsonFile } from './durable-file.ts';
+import { Damages } from './damage.ts';
+import { readDataFile } from './data-files.ts';
+import { entriesIn, isObject, type Reader, type Say, shaped } from './foreign.ts';
 import type { Retention } from './retention.ts';
 import { isBefore, type Position, type SegmentedLog } from './segments.ts';
 import { SLOT_MS, slotsIn } from './slots.ts';
@@ -22,6 +25,9 @@ const SLOT_FILE = /^((?:minute|hour)-\d{1,12})\.json$/;
 const UPTO_FILE = 'upto.json';
 const START: Position = { segment: 0, line: 0 };
 
+const POSITION = z.object({ segment: z.int().min(0), line: z.int().min(0) });
+const SUMS = z.record(z.string(), z.number());
+
 /** Sums of comparisons by slot of time, in files. */
 export class SumsFiles {
   readonly #folder: string;
@@ -31,8 +37,11 @@ export class SumsFiles {
   readonly #stored = new Set<SlotKey>();
   #recent = new SumsMemory();
 
-  constructor(folder: string, retention: Retention) {
+  readonly #damages: Damages;
+
+  constructor(folder: string, retention: Retention, damages = new Damages(() => {})) {
     this.#folder = folder;
+    this.#damages = damages;
     this.#retention = retention;
   }
 
@@ -48,7 +57,9 @@ export class SumsFiles {
       counted.set(slot, file.upto);
       for (const subject of Object.keys(file.subjects)) this.#subjects.add(subject);
     }
-    const from = (await readJsonFile(join(this.#folder, UPTO_FILE)).catch(() => undefined)) as Position | undefined;
+    const from = await this.#read(UPTO_FILE, (value, say) =>
+      value === undefined ? undefined : shaped(POSITION, value, '', say),
+    );
     await log.replay(from ?? START, (comparison, at) => {
       const deltas = new Deltas();
       deltas.add(comparison);
@@ -130,7 +141,14 @@ export class SumsFiles {
 
   /** A file that was damaged from outside counts as none: sums are worth less than a start. */
   async #readFile(slot: SlotKey): Promise<SlotFile | undefined> {
-    return (await readJsonFile(this.#path(slot)).catch(() => undefined)) as SlotFile | undefined;
+    return this.#read(`${slot}.json`, readSlot);
+  }
+
+  async #read<T>(name: string, reader: Reader<T | undefined>): Promise<T | undefined> {
+    const file = join(this.#folder, name);
+    return (await readDataFile(file, reader, this.#damages).catch((error: Error) =>
+      this.#damages.note(file, [error.message]),
+    )) as T | undefined;
   }
 
   async #write(name: string, value: unknown): Promise<void> {
@@ -142,4 +160,18 @@ export class SumsFiles {
   #path(slot: SlotKey): string {
     return join(this.#folder, `${slot}.json`);
   }
+}
+
+/** Undefined when it cannot be told how far it has counted. */
+function readSlot(value: unknown, say: Say): SlotFile | undefined {
+  if (value === undefined) return undefined;
+  const file = isObject(value) ? value : {};
+  const upto = shaped(POSITION, file.upto, 'upto', say);
+  if (upto === undefined) return undefined;
+  const subjects = entriesIn(SUMS, file.subjects, 'subjects', say).filter(([key]) => {
+    const isSubject = isSubjectKey(key);
+    if (!isSubject) say('subjects: a name that is no shadow between two versions');
+    return isSubject;
+  });
+  return { upto, subjects: Object.fromEntries(subjects) };
 }

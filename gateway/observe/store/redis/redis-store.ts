@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../../errors.ts';
+import { Damages } from '../damage.ts';
 import type { LocalAudit } from '../local-audit.ts';
 import type { LocalOrders } from '../local-orders.ts';
 import type { LocalRollouts } from '../local-rollouts.ts';
@@ -34,12 +35,13 @@ export type RedisStoreOptions = {
   readonly onTrouble?: (error: Error) => void;
   /** Redis does everything again that it refused. */
   readonly onRecovered?: () => void;
+  readonly damages?: Damages;
 };
 
 /** Opens a store in Redis, whether or not Redis can be reached now. Throws UserError for keys that another application has. */
 export async function openRedisStore(options: RedisStoreOptions): Promise<Store> {
   const { address, prefix, local, retention = DEFAULT_RETENTION, onTrouble = () => {} } = options;
-  const { onRecovered = () => {} } = options;
+  const { onRecovered = () => {}, damages = new Damages(onTrouble) } = options;
   const keys = redisKeys(prefix);
   const connections = new Connections(address, {
     onTrouble,
@@ -80,6 +82,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     rollouts: new SharedRollouts({ connections, keys, local: local.rollouts, onTrouble }),
     shadowOrders: new SharedOrders({ connections, keys, local: local.orders, now: clock.now }),
     audit: new SharedAudit({ connections, keys, writer, local: local.audit, keep: retention.audit }),
+    damages,
     now: clock.now,
     health: () => healthOf(connections, writer, local.rollouts.trouble()),
     close: async (withinMs = 1000) => {

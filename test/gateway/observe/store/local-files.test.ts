@@ -130,7 +130,7 @@ test('a rollback is on disk when it is acknowledged, whole or not at all', async
   assert.ok((await open(t, folder)).rollouts.known().rolledBack.has('bad'));
 });
 
-test('a damaged rollout state stops the start rather than forget a rollback', async (t) => {
+test('where nobody says which rollouts to hold, a damaged rollout state stops the start rather than forget a rollback', async (t) => {
   const folder = folderOf(t);
   writeFileSync(join(folder, 'rollouts.json'), '{"rolledBack":["ba');
   await assert.rejects(openLocalStore({ folder }), /rollouts\.json/);

@@ -1,0 +1,48 @@
+// What was found where something of ours should be, and is not: damaged, cut short, or written by somebody else. What is good
+// of it is kept, what is not is reported: once in the log, and in the status and a metric for as long as it matters.
+
+/** Something that could not be read. */
+export type Damage = {
+  /** The file, or the key of Redis. */
+  readonly where: string;
+  /** What is wrong and where in it, of the first of several. */
+  readonly problem: string;
+  /** How many things were wrong when it was last read. */
+  readonly count: number;
+  /** Where the damaged original lies; undefined when it was left in its place. */
+  readonly copy: string | undefined;
+};
+
+/** Places that are remembered; more are as good as all. */
+const MAX_PLACES = 100;
+
+export class Damages {
+  readonly #onTrouble: (error: Error) => void;
+  readonly #places = new Map<string, Damage>();
+
+  constructor(onTrouble: (error: Error) => void) {
+    this.#onTrouble = onTrouble;
+  }
+
+  list(): readonly Damage[] {
+    return [...this.#places.values()];
+  }
+
+  /** What a read found wrong at a place; nothing means that it is well now. */
+  note(where: string, problems: readonly string[], copy?: string): void {
+    const [problem] = problems;
+    const before = this.#places.get(where);
+    if (problem === undefined) return void this.#places.delete(where);
+    if (before === undefined && this.#places.size >= MAX_PLACES) return;
+    const damage: Damage = { where, problem, count: problems.length, copy: copy ?? before?.copy };
+    this.#places.set(where, damage);
+    if (before?.problem !== problem) this.#onTrouble(new Error(damageText(damage)));
+  }
+}
+
+/** One line about a damage, with what to look at. */
+export function damageText({ where, problem, count, copy }: Damage): string {
+  const others = count === 1 ? '' : ` (and ${count - 1} more)`;
+  const kept = copy === undefined ? '' : `; the damaged file lies in ${copy}`;
+  return `${where} is damaged: ${problem}${others}; what is good of it is used${kept}`;
+}
