@@ -17,6 +17,7 @@ import { createExposer } from './observe/expose.ts';
 import { FaultLog } from './observe/fault-log.ts';
 import { createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
+import { MissedInputs } from './observe/missed-inputs.ts';
 import { addReadinessMetrics } from './observe/readiness-metrics.ts';
 import { createRecorder } from './observe/record.ts';
 import { openStore } from './observe/store/open-store.ts';
@@ -72,6 +73,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   metrics.follow(inForce.policy);
+  const missed = new MissedInputs(metrics.registry);
+  missed.follow(inForce.policy);
   addStoreMetrics(metrics.registry, store, () => store.rollouts.known().pending);
   addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
@@ -92,7 +95,17 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     log,
   });
   const faults = new FaultLog(log);
-  const apps = createApps(settings, inForce, { upstream, judge, shadows, overload, store, metrics, log, faults });
+  const apps = createApps(settings, inForce, {
+    upstream,
+    judge,
+    shadows,
+    overload,
+    store,
+    metrics,
+    missed,
+    log,
+    faults,
+  });
   const { url, adminUrl } = await upstream
     .start()
     .then(() => Promise.race([judge.start(), sleep(FIRST_LOOK_MS)]))
@@ -108,6 +121,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   inForce.watch(({ policy, tookMs }) => {
     upstream.update(policy);
     metrics.follow(policy);
+    missed.follow(policy);
     judge.update(policy);
     shadows.update(policy);
     const what = policy.sha256 === sha256 ? 'other certificates are in force' : 'a new policy is in force';
@@ -203,6 +217,7 @@ type Parts = {
   readonly overload: Overload;
   readonly store: Store;
   readonly metrics: Metrics;
+  readonly missed: MissedInputs;
   readonly log: Logger;
   readonly faults: FaultLog;
 };
@@ -216,7 +231,7 @@ type Apps = {
 function createApps(
   settings: GatewaySettings,
   inForce: PolicyInForce,
-  { upstream, judge, shadows, overload, store, metrics, log, faults }: Parts,
+  { upstream, judge, shadows, overload, store, metrics, missed, log, faults }: Parts,
 ): Apps {
   const { fleet, admission, servers } = upstream;
   const { rollouts } = judge;
@@ -243,6 +258,7 @@ function createApps(
       else log.warn({ model, tier }, `the calibration is ignored: ${CALIBRATION_IGNORED[standing]}`);
     },
   });
+  const missedOf = missed.add.bind(missed);
   addTierMetrics(metrics.registry, () => tiering.standings(inForce.policy.ladders));
   const expose = createExposer(store.experiments);
   const deps = () => ({
@@ -258,6 +274,7 @@ function createApps(
     tiering,
     digestOf: (version: Version) => upstream.digests.of(version),
     random: Math.random,
+    missed: missedOf,
   });
   addRoutes(data, {
     serve: (facts, onLeave) => perRequest(deps(), facts, onLeave),
@@ -287,6 +304,7 @@ function createApps(
       withheld: admission.withheld,
       unreadyOf: (model, version) => upstream.unready.of(model, version),
       shadowsOf: shadows.standingsOf,
+      missedOf: (model) => missed.of(model),
       ladderOf: (model) => tiering.standingOf(model),
       ...standingsOf(rollouts),
       refusals: rollouts.refusals,

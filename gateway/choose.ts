@@ -1,7 +1,7 @@
 // From a request to the version that answers it: the decision, and what it means for a caller.
 import { decide, type OutOfService, type Withheld } from './decide/decide.ts';
 import { type ErrorCode, SluiceError } from './errors.ts';
-import type { Answer, Decision, Facts, Refusal } from './flow.ts';
+import type { Answer, Decision, Facts, Missed, Refusal } from './flow.ts';
 import type { Model, Version } from './policy/policy.ts';
 
 /** A decision that some version answers. */
@@ -20,6 +20,8 @@ export type ChoiceDeps = {
   readonly outOfService: OutOfService;
   /** In [0, 1). */
   readonly random: () => number;
+  /** Hears what the policy could not read of a request to this model. */
+  readonly missed: (model: string, missed: Missed) => void;
 };
 
 const ERROR_OF: Record<Refusal, ErrorCode> = {
@@ -30,8 +32,11 @@ const ERROR_OF: Record<Refusal, ErrorCode> = {
 };
 
 /** A version that may answer, and why it is this one. Throws SluiceError when none may. */
-export function choose({ models, withheld, outOfService, random }: ChoiceDeps, facts: Facts, model: Model): Chosen {
+export function choose(deps: ChoiceDeps, facts: Facts, model: Model): Chosen {
+  const { models, withheld, outOfService, random, missed } = deps;
   const decision = decide(model, facts, random(), undefined, withheld, outOfService);
+  // Once a request: a ladder asks for each tier it climbs to.
+  if (decision.missed !== undefined && model.name === facts.model) missed(model.name, decision.missed);
   if (decision.kind === 'refuse') throw new SluiceError(ERROR_OF[decision.refusal], decision.why);
   const answering = models.get(decision.model);
   const version = answering?.kind === 'served' ? answering.versions.get(decision.version) : undefined;

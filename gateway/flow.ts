@@ -36,8 +36,9 @@ export type Decision =
       readonly sorted?: Sorted;
       /** Set when an experiment decided. */
       readonly exposed?: Exposure;
+      readonly missed?: Missed;
     }
-  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly why: string };
+  | { readonly kind: 'refuse'; readonly refusal: Refusal; readonly why: string; readonly missed?: Missed };
 
 /** Where the rule of a model's rollouts put a request. */
 export type Sorted = {
@@ -57,6 +58,22 @@ export type Exposure = {
   readonly arm: string;
   /** Who asked; undefined when the request did not say. */
   readonly unit: string | undefined;
+};
+
+/**
+ * What the policy wanted to know of a request and could not read: why there is no unit (`absent`: it was not sent), and why its
+ * rules saw nothing inside the body.
+ */
+export type Missed = { readonly unit?: MissedReason; readonly rules?: MissedReason };
+export const MISSED_REASONS = ['absent', 'too_large', 'too_deep', 'compressed', 'not_json'] as const;
+export type MissedReason = (typeof MISSED_REASONS)[number];
+/** Each reason in words. */
+export const MISSED_WORDS: Readonly<Record<MissedReason, string>> = {
+  absent: 'it was not sent',
+  too_large: 'the body is too large to look into',
+  too_deep: 'the body is nested too deeply to look into',
+  compressed: 'the body is compressed in a way that is not read here, or damaged',
+  not_json: 'the body is no JSON',
 };
 
 export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' | 'no_unit';

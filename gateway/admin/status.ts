@@ -2,6 +2,7 @@
 import { SLOTS } from '../decide/bucket.ts';
 import type { Refusal } from '../judge/ledger.ts';
 import type { RolloutStanding, Unjudged } from '../judge/told.ts';
+import type { MissedStatus } from '../observe/missed-inputs.ts';
 import type { Damage } from '../observe/store/damage.ts';
 import type { PendingRollbacks, StoreHealth } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
@@ -24,6 +25,8 @@ export type StatusInput = {
   readonly rollouts: readonly RolloutStanding[];
   /** Where copies of a model's requests go, and what became of them. */
   readonly shadowsOf: (model: string) => readonly ShadowStatus[];
+  /** Requests of which the policy could not read what it asks for, by what that was and the reason. */
+  readonly missedOf: (model: string) => MissedStatus | undefined;
   /** How a ladder of tiers does; undefined before its first request. */
   readonly ladderOf: (model: string) => LadderStatus | undefined;
   /** Rollouts of the policy that may not start. */
@@ -86,6 +89,7 @@ export function statusOf({
   unreadyOf,
   rollouts,
   shadowsOf,
+  missedOf,
   ladderOf,
   refusals,
   store,
@@ -101,7 +105,7 @@ export function statusOf({
     models: Object.fromEntries(
       [...models].map(([name, model]) => [
         name,
-        modelStatus(model, { withheld, unreadyOf, rollouts, shadowsOf, ladderOf }),
+        modelStatus(model, { withheld, unreadyOf, rollouts, shadowsOf, missedOf, ladderOf }),
       ]),
     ),
     // A name that leads to several addresses is a server at each of them.
@@ -135,12 +139,14 @@ function modelStatus(
     unreadyOf,
     rollouts,
     shadowsOf,
+    missedOf,
     ladderOf,
-  }: Pick<StatusInput, 'withheld' | 'unreadyOf' | 'rollouts' | 'shadowsOf' | 'ladderOf'>,
+  }: Pick<StatusInput, 'withheld' | 'unreadyOf' | 'rollouts' | 'shadowsOf' | 'missedOf' | 'ladderOf'>,
 ) {
   if (model.kind === 'tiers')
     return {
       tiers: Object.fromEntries([...model.ladder].map(([tier, { name }]) => [tier, name])),
+      missed: missedOf(model.name),
       escalation: ladderOf(model.name),
     };
   return {
@@ -161,6 +167,7 @@ function modelStatus(
       withheld: withheld.get(candidate),
       standing: rollouts.find((standing) => standing.id === id && standing.model === model.name),
     })),
+    missed: missedOf(model.name),
     shadows: shadowsOf(model.name),
     versions: Object.fromEntries(
       [...model.versions.values()].map(({ label, servers }) => [

@@ -1,5 +1,6 @@
 import { unitOf } from '../decide/bucket.ts';
 import type { View } from '../decide/view.ts';
+import { MISSED_WORDS } from '../flow.ts';
 import type { Buckets, ServedModel } from '../policy/policy.ts';
 import { unitText, withoutUnitText } from './policy-text.ts';
 
@@ -11,6 +12,8 @@ export type Caller = {
   readonly value: string | undefined;
   /** What the policy says of a request without the unit; undefined when this one has it. */
   readonly without: string | undefined;
+  /** Why it has none, in words. */
+  readonly why: string | undefined;
 };
 
 /** Who a request comes from as the experiment and the rollouts of a model see it: each unit once. */
@@ -26,5 +29,8 @@ export function callersOf({ experiment, sorting }: ServedModel, view: View): Cal
 function callerOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUnit'>, view: View): Caller {
   const own = unitOf({ unit, withoutUnit: 'random' }, view);
   const value = own ?? unitOf({ unit, withoutUnit }, view);
-  return { unit: unitText(unit), value, without: own === undefined ? withoutUnitText(withoutUnit) : undefined };
+  if (own !== undefined) return { unit: unitText(unit), value, without: undefined, why: undefined };
+  const reason = unit.from === 'random' ? undefined : view.missed?.unit;
+  const why = reason === undefined ? undefined : MISSED_WORDS[reason];
+  return { unit: unitText(unit), value, without: withoutUnitText(withoutUnit), why };
 }

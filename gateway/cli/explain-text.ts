@@ -24,10 +24,10 @@ function requestRows({ request, callers }: Explanation): string[][] {
   return [['request', `${target.method} ${target.path}`], ['model', facts.model], ...pin, ...body, ...who];
 }
 
-function callerText({ unit, value, without }: Caller): string {
+function callerText({ unit, value, without, why }: Caller): string {
   if (unit === 'random') return 'none: the policy draws each request anew';
   if (without === undefined) return `${unit}: ${value}`;
-  return `has no ${unit}; without_unit: ${without}`;
+  return `has no ${unit}${why === undefined ? '' : ` (${why})`}; without_unit: ${without}`;
 }
 
 function stepsText(steps: Explanation['steps']): string {

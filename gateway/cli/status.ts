@@ -44,7 +44,8 @@ export function statusText(status: Status): string {
 }
 
 function modelText(name: string, model: Status['models'][string]): string {
-  if ('tiers' in model) return ladderText(name, Object.keys(model.tiers), model.escalation);
+  const missed = (model.missed?.sentences ?? []).map((sentence) => `  ${sentence}`);
+  if ('tiers' in model) return [ladderText(name, Object.keys(model.tiers), model.escalation), ...missed].join('\n');
   const rollouts = model.rollouts.flatMap(({ standing, withheld }) => [
     ...(standing === undefined ? [] : [rolloutText(standing, model.rollouts.length > 1)]),
     ...(withheld === undefined ? [] : [`  withheld: ${withheld}`]),
@@ -52,7 +53,13 @@ function modelText(name: string, model: Status['models'][string]): string {
   const unready = Object.values(model.versions).flatMap((version) =>
     version.unready === undefined ? [] : [`  ! ${version.unready.sentence}`],
   );
-  return [`${name}: baseline ${model.baseline}`, ...unready, ...rollouts, ...model.shadows.map(shadowText)].join('\n');
+  return [
+    `${name}: baseline ${model.baseline}`,
+    ...unready,
+    ...rollouts,
+    ...missed,
+    ...model.shadows.map(shadowText),
+  ].join('\n');
 }
 
 function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus | undefined): string {

@@ -54,12 +54,13 @@ export function unitOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUni
   const value = rawUnit(unit, view);
   if (typeof value === 'string' && value !== '') return value;
   if (value instanceof NumberSent && Number.isFinite(value.value)) return value.text;
+  if (unit.from !== 'random') view.missUnit(unit.from === 'body');
   return typeof withoutUnit === 'object' ? withoutUnit.key : undefined;
 }
 
 function rawUnit(unit: Buckets['unit'], view: View): unknown {
   if (unit.from === 'random') return undefined;
-  return unit.from === 'header' ? view.header(unit.name) : view.sentAt(unit.path);
+  return unit.from === 'header' ? view.header(unit.name) : view.unitAt(unit.path);
 }
 
 /** Three independent slots from one random number in [0, 1): a request without a unit draws for each purpose anew. */

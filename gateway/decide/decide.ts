@@ -33,9 +33,11 @@ export function decide(
 ): Decision {
   const view = new View(facts);
   const away = { withheld, outOfService };
-  return model.kind === 'tiers'
-    ? decideTier(model, view, random, trace, away)
-    : decideServed(model, view, random, trace, away);
+  const decision =
+    model.kind === 'tiers'
+      ? decideTier(model, view, random, trace, away)
+      : decideServed(model, view, random, trace, away);
+  return view.missed === undefined ? decision : { ...decision, missed: view.missed };
 }
 
 function decideTier(model: TieredModel, view: View, random: number, trace: Trace | undefined, away: Away): Decision {

@@ -1,5 +1,7 @@
 // What rules may see inside a request body. Parsed at most once, only for models whose rules look inside, and bounded.
 
+import type { Unread } from './plain.ts';
+
 /** Bytes of JSON that are looked at; a longer body is forwarded all the same but gives no signal. */
 const MAX_BYTES = 1024 * 1024;
 const MAX_DEPTH = 64;
@@ -17,11 +19,11 @@ export type Inside = {
 
 /**
  * Reads a v2 or v1 request, or any JSON object. `headerLength` is the `Inference-Header-Content-Length` of a binary
- * request: only that much of the body is JSON. Undefined when nothing can be read; never throws.
+ * request: only that much of the body is JSON. A word says why nothing can be read; never throws.
  */
-export function lookInside(body: Buffer, headerLength: string | undefined): Inside | undefined {
-  const json = readJson(body, headerLength);
-  if (json === undefined) return undefined;
+export function lookInside(body: Buffer, headerLength: string | undefined): Inside | Unread {
+  const json = jsonIn(body, headerLength);
+  if (typeof json === 'string') return json;
   const sent = new Sent();
   for (const tensor of tensorsOf(json)) sent.add(tensor);
   const text = sent.texts.join('\n');
@@ -35,10 +37,18 @@ export function lookInside(body: Buffer, headerLength: string | undefined): Insi
 
 /** The JSON object of a body, or of the head of a binary one; undefined when there is none that can be read within bounds. */
 export function readJson(body: Buffer, headerLength: string | undefined): object | undefined {
+  const json = jsonIn(body, headerLength);
+  return typeof json === 'string' ? undefined : json;
+}
+
+/** The same, or why there is none. */
+function jsonIn(body: Buffer, headerLength: string | undefined): object | Unread {
   const bytes = jsonPart(body, headerLength);
-  if (bytes === undefined || bytes.length > MAX_BYTES || isDeep(bytes)) return undefined;
+  if (bytes === undefined) return 'not_json';
+  if (bytes.length > MAX_BYTES) return 'too_large';
+  if (isDeep(bytes)) return 'too_deep';
   const json = parseLeniently(bytes.toString('utf8'));
-  return typeof json === 'object' && json !== null ? json : undefined;
+  return typeof json === 'object' && json !== null ? json : 'not_json';
 }
 
 function jsonPart(body: Buffer, headerLength: string | undefined): Buffer | undefined {

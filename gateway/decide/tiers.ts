@@ -1,3 +1,4 @@
+import { MISSED_WORDS } from '../flow.ts';
 import type { Condition, TieredModel } from '../policy/policy.ts';
 import { complexityOf } from './complexity.ts';
 import { fits, isIn, seenBy, shown } from './match.ts';
@@ -33,16 +34,21 @@ function allHold(
   for (const condition of conditions) {
     if (condition.on === 'complexity') {
       const complexity = score();
-      trace?.('complexity', complexity === undefined ? 'no signal' : complexity.toFixed(3));
+      trace?.('complexity', complexity === undefined ? `no signal${whyNot(view)}` : complexity.toFixed(3));
       if (complexity === undefined) return 'no_signal';
       if (!isIn(condition.match, complexity)) return false;
     } else {
       const value = seenBy(condition, view);
-      trace?.(nameOf(condition), shown(value));
+      trace?.(nameOf(condition), value === undefined ? `absent${whyNot(view)}` : shown(value));
       if (!fits(condition.match, value)) return false;
     }
   }
   return true;
+}
+
+/** Why nothing can be seen inside the body, where that is so. */
+function whyNot({ missed }: View): string {
+  return missed?.rules === undefined ? '' : `: ${MISSED_WORDS[missed.rules]}`;
 }
 
 function nameOf(condition: Condition): string {

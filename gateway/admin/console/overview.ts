@@ -47,7 +47,8 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
   heading.style.marginTop = '0';
   if ('tiers' in model) {
     const own = calibration.filter((report) => report.model === name);
-    return el('section', { class: 'card' }, heading, ...ladderLines(model.tiers, model.escalation, own));
+    const lines = ladderLines(model.tiers, model.escalation, own);
+    return el('section', { class: 'card' }, heading, ...lines, ...missedLines(model));
   }
   return el(
     'section',
@@ -58,6 +59,7 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
       unready === undefined ? [] : [el('p', { class: 'bad' }, sentenceCase(unready.sentence))],
     ),
     ...splitLines(model),
+    ...missedLines(model),
     ...experiments.flatMap((report) => (report.model === name ? experimentLines(report) : [])),
     ...model.rollouts.flatMap((rollout) => [
       ...(rollout.withheld === undefined
@@ -67,6 +69,10 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
     ]),
     ...model.shadows.flatMap((shadow) => shadowLines(name, shadow, again)),
   );
+}
+
+function missedLines({ missed }: ModelStatus): Child[] {
+  return (missed?.sentences ?? []).map((sentence) => el('p', { class: 'warn' }, sentence));
 }
 
 function sentenceCase(text: string): string {

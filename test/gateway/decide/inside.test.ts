@@ -5,7 +5,10 @@ import { lookInside, valueAt } from '../../../gateway/decide/inside.ts';
 
 const MIB = 1024 * 1024;
 
-const look = (body: string | Buffer, headerLength?: string) => lookInside(Buffer.from(body), headerLength);
+const look = (body: string | Buffer, headerLength?: string) => {
+  const seen = lookInside(Buffer.from(body), headerLength);
+  return typeof seen === 'string' ? undefined : seen;
+};
 
 test('texts and numbers are read out of v2 inputs, v1 instances and v1 inputs', () => {
   assert.deepEqual(
@@ -103,7 +106,7 @@ for (const [what, make, limit] of HOSTILE) {
     const body = Buffer.from(make());
     look('{"warm": NaN}');
     const start = performance.now();
-    assert.equal(lookInside(body, undefined), undefined);
+    assert.equal(typeof lookInside(body, undefined), 'string');
     const took = performance.now() - start;
     assert.ok(took < limit, `${took} ms`);
   });

@@ -158,7 +158,12 @@ test("a tier's own rollout and experiment take part, and a request they turn awa
     why: 'rule 1: tier only; rollout r',
     sorted: { rollout: 'r', unit: 'x', unitId: unitIdIn(digestOf('v1:a.canary.r:', 'x')), view: 0 },
   });
-  assert.deepEqual(decide(model, request({}), 0), { kind: 'refuse', refusal: 'no_unit', why: 'rollout r' });
+  assert.deepEqual(decide(model, request({}), 0), {
+    kind: 'refuse',
+    refusal: 'no_unit',
+    why: 'rollout r',
+    missed: { unit: 'absent' },
+  });
 });
 
 test('every rule that is looked at is told, and none behind the one that holds', () => {
