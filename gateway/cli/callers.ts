@@ -12,8 +12,8 @@ export type Caller = {
   readonly value: string | undefined;
   /** What the policy says of a request without the unit; undefined when this one has it. */
   readonly without: string | undefined;
-  /** Why it has none, in words. */
-  readonly why: string | undefined;
+  /** Why it has none, in words; not there when it has one, or when nobody asks for one. */
+  readonly why?: string;
 };
 
 /** Who a request comes from as the experiment and the rollouts of a model see it: each unit once. */
@@ -29,8 +29,8 @@ export function callersOf({ experiment, sorting }: ServedModel, view: View): Cal
 function callerOf({ unit, withoutUnit }: Pick<Buckets, 'unit' | 'withoutUnit'>, view: View): Caller {
   const own = unitOf({ unit, withoutUnit: 'random' }, view);
   const value = own ?? unitOf({ unit, withoutUnit }, view);
-  if (own !== undefined) return { unit: unitText(unit), value, without: undefined, why: undefined };
+  if (own !== undefined) return { unit: unitText(unit), value, without: undefined };
   const reason = unit.from === 'random' ? undefined : view.missed?.unit;
-  const why = reason === undefined ? undefined : MISSED_WORDS[reason];
-  return { unit: unitText(unit), value, without: withoutUnitText(withoutUnit), why };
+  const why = reason === undefined ? {} : { why: MISSED_WORDS[reason] };
+  return { unit: unitText(unit), value, without: withoutUnitText(withoutUnit), ...why };
 }
