@@ -86,7 +86,7 @@ export type RegressionDetail = {
   readonly sum: number;
   readonly sumAbs: number;
   readonly sumSquares: number;
-  /** Of |delta| / |baseline|, where the baseline is not 0. */
+  /** Of |delta| / |baseline|, where the baseline is not 0 but for rounding (1e-8). */
   readonly sumRelative: number;
   readonly maxAbs: number;
   readonly outside: number;

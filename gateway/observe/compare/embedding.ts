@@ -32,19 +32,41 @@ export function compareEmbeddings(
   return { as: 'embedding', same, distance: 1 - cosine, cosine, normRatio: rows === 0 ? 1 : ratios / rows };
 }
 
-/** Cosine and norm ratio of one row. A vector with NaN or without length has cosine 0, unless both have none. */
+/** A vector that is not longer has no direction: it is what is left of zero after rounding. */
+const NO_LENGTH = 1e-8;
+
+/**
+ * Cosine and norm ratio of one row. Places that are NaN, or the same infinity, in both are left out; with one that is in one
+ * of them alone the cosine is 0. So it is beside a vector without length, but that two of these are the same.
+ */
 function angle(a: ArrayLike<number>, b: ArrayLike<number>, start: number, width: number) {
+  const largest = largestOf(a, b, start, width);
   let dot = 0;
   let squareA = 0;
   let squareB = 0;
   for (let i = start; i < start + width; i++) {
     const [x, y] = [a[i] ?? 0, b[i] ?? 0];
-    dot += x * y;
-    squareA += x * x;
-    squareB += y * y;
+    if (!Number.isFinite(x) && Object.is(x, y)) continue;
+    // Scaled: the squares of 1e200 would be infinite.
+    dot += (x / largest) * (y / largest);
+    squareA += (x / largest) ** 2;
+    squareB += (y / largest) ** 2;
   }
-  if (squareA === 0 && squareB === 0) return { cosine: 1, ratio: 1 };
-  const cosine = dot / Math.sqrt(squareA * squareB);
-  const ratio = Math.sqrt(squareB / squareA);
+  const [lengthA, lengthB] = [Math.sqrt(squareA), Math.sqrt(squareB)];
+  if (!(lengthA * largest > NO_LENGTH) && !(lengthB * largest > NO_LENGTH) && !Number.isNaN(dot))
+    return { cosine: 1, ratio: 1 };
+  const cosine = dot / (lengthA * lengthB);
+  const ratio = lengthB / lengthA;
   return { cosine: Number.isFinite(cosine) ? cosine : 0, ratio: Number.isFinite(ratio) ? ratio : 0 };
+}
+
+/** The largest finite size in two rows; 1 where there is none, by which anything can be divided. */
+function largestOf(a: ArrayLike<number>, b: ArrayLike<number>, start: number, width: number): number {
+  let largest = 0;
+  for (const values of [a, b])
+    for (let i = start; i < start + width; i++) {
+      const size = Math.abs(values[i] ?? 0);
+      if (size > largest && size < Number.POSITIVE_INFINITY) largest = size;
+    }
+  return largest === 0 ? 1 : largest;
 }

@@ -124,7 +124,7 @@ function isArray(value: Json): value is readonly Json[] {
 /** Whether two lists of scalars hold the same in another order. */
 function isReordered(a: readonly Json[], b: readonly Json[]): boolean {
   const isScalar = (value: Json) => typeof value !== 'object';
-  if (!a.every(isScalar) || !b.every(isScalar) || a.every((value, i) => value === b[i])) return false;
+  if (!a.every(isScalar) || !b.every(isScalar) || a.every((value, i) => isSameScalar(value, b[i]))) return false;
   const counts = new Map<Json, number>();
   for (const value of a) counts.set(value, (counts.get(value) ?? 0) + 1);
   for (const value of b) {

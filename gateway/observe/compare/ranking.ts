@@ -11,8 +11,9 @@ const PERSISTENCE = 0.9;
 
 /**
  * Ranked lists, or scores that rank their places, row by row. Looks at the first `top` places (10). Same when they hold the
- * same in the same order; with a tolerance, when 1 - rank-biased overlap is at most that. Distance is 1 - rank-biased
- * overlap, averaged over rows, as are overlap and tau.
+ * same in the same order; with a tolerance, when 1 - rank-biased overlap is at most that in every row. Distance is 1 -
+ * rank-biased overlap, averaged over rows, as are overlap and tau. An item that stands twice is two items: the first of its
+ * kind, and the second. Scores that are NaN rank last.
  */
 export function compareRanking(
   baseline: Output,
@@ -21,12 +22,13 @@ export function compareRanking(
 ): Compared<DetailOf<'ranking'>> {
   const top = Math.min(spec.top ?? DEFAULT_TOP, MAX_TOP);
   const [a, b] = [rankings(baseline, top), rankings(candidate, top)];
-  const scored = a.map((row, i) => scoreOf(row, b[i] ?? []));
+  const scored = Array.from({ length: Math.max(a.length, b.length) }, (_, i) => scoreOf(a[i] ?? [], b[i] ?? []));
   const mean = (read: (score: (typeof scored)[number]) => number) =>
     scored.length === 0 ? 1 : scored.reduce((sum, score) => sum + read(score), 0) / scored.length;
   const rbo = mean((score) => score.rbo);
   const isSame = a.length === b.length && scored.every((score) => score.same);
-  const same = spec.tolerance === undefined ? isSame : 1 - rbo <= spec.tolerance;
+  const { tolerance } = spec;
+  const same = tolerance === undefined ? isSame : scored.every((score) => 1 - score.rbo <= tolerance);
   return {
     as: 'ranking',
     same,
@@ -47,9 +49,21 @@ function rankings(output: Output, top: number): Item[][] {
   return Array.from({ length: rows }, (_, row) => {
     const start = row * width;
     const places = Array.from({ length: width }, (_, i) => i);
-    if (numbers === undefined) return places.slice(0, top).map((i) => String(output.values[start + i]));
-    places.sort((i, j) => (numbers[start + j] ?? 0) - (numbers[start + i] ?? 0) || i - j);
+    if (numbers === undefined) return distinct(places.slice(0, top).map((i) => String(output.values[start + i])));
+    const scoreAt = (i: number) => numbers[start + i] || 0;
+    const isOut = (i: number) => Number(Number.isNaN(numbers[start + i]));
+    places.sort((i, j) => isOut(i) - isOut(j) || scoreAt(j) - scoreAt(i) || i - j);
     return places.slice(0, top).map(String);
+  });
+}
+
+/** The items, each that was there before with how often it was. */
+function distinct(items: readonly Item[]): Item[] {
+  const seen = new Map<Item, number>();
+  return items.map((item) => {
+    const times = seen.get(item) ?? 0;
+    seen.set(item, times + 1);
+    return times === 0 ? item : `${item} (${times + 1})`;
   });
 }
 
@@ -83,22 +97,22 @@ export function kendallTau(x: readonly number[], y: readonly number[]): number {
 }
 
 /**
- * Extrapolated rank-biased overlap of two lists (Webber, Moffat and Zobel 2010, equation 32 for lists of one length), in
- * [0, 1]. Of lists of different lengths the shorter one's depth counts.
+ * Extrapolated rank-biased overlap of two lists without repetitions (Webber, Moffat and Zobel 2010, equation 32 for lists of
+ * one length), in [0, 1]. A shorter list is one whose further places hold nothing: an answer that leaves out what the other
+ * has does not agree with it.
  */
 export function rankBiasedOverlap(a: readonly Item[], b: readonly Item[], p: number): number {
-  const depth = Math.min(a.length, b.length);
-  if (depth === 0) return a.length === b.length ? 1 : 0;
-  const seenA = new Set<Item>();
-  const seenB = new Set<Item>();
+  const depth = Math.max(a.length, b.length);
+  if (depth === 0) return 1;
+  const [seenA, seenB] = [new Set<Item>(), new Set<Item>()];
   let shared = 0;
   let sum = 0;
   for (let d = 1; d <= depth; d++) {
-    const [itemA, itemB] = [a[d - 1] ?? '', b[d - 1] ?? ''];
-    if (itemA === itemB) shared++;
-    else shared += Number(seenB.has(itemA)) + Number(seenA.has(itemB));
-    seenA.add(itemA);
-    seenB.add(itemB);
+    const [itemA, itemB] = [a[d - 1], b[d - 1]];
+    if (itemA !== undefined) seenA.add(itemA);
+    if (itemB !== undefined) seenB.add(itemB);
+    if (itemA !== undefined && seenB.has(itemA)) shared++;
+    if (itemB !== undefined && itemB !== itemA && seenA.has(itemB)) shared++;
     sum += (shared / d) * p ** d;
   }
   return (shared / depth) * p ** depth + ((1 - p) / p) * sum;

@@ -5,10 +5,12 @@ import type { CompareSpec } from './spec.ts';
 
 /** Without a tolerance of its own a number may differ by one part in a hundred of the baseline's. */
 const DEFAULT_RELATIVE = 0.01;
+/** And by this much beside 0, of which every part is 0: what rounding leaves of it. */
+const DEFAULT_ABSOLUTE = 1e-8;
 
 /**
- * Numbers. Same when every |candidate - baseline| is at most the tolerance; without one at most 1 % of |baseline| (as
- * numpy.isclose with rtol 0.01 and atol 0). Two NaN are the same, and so are two equal infinities. Distance is the mean
+ * Numbers. Same when every |candidate - baseline| is at most the tolerance; without one at most 1e-8 plus 1 % of
+ * |baseline| (as numpy.isclose with rtol 0.01 and its own atol): models whose numbers are that small need a tolerance. Two NaN are the same, and so are two equal infinities. Distance is the mean
  * of the finite |delta|.
  */
 export function compareNumbers(
@@ -31,9 +33,9 @@ export function compareNumbers(
     sums.sum += delta;
     sums.sumAbs += size;
     sums.sumSquares += delta * delta;
-    if (base !== 0) sums.sumRelative += size / Math.abs(base);
+    if (Math.abs(base) > DEFAULT_ABSOLUTE) sums.sumRelative += size / Math.abs(base);
     if (size > sums.maxAbs) sums.maxAbs = size;
-    if (size > (spec.tolerance ?? DEFAULT_RELATIVE * Math.abs(base))) sums.outside++;
+    if (size > (spec.tolerance ?? DEFAULT_ABSOLUTE + DEFAULT_RELATIVE * Math.abs(base))) sums.outside++;
   }
   const finite = a.length - sums.nonFinite;
   const distance = finite === 0 ? 0 : sums.sumAbs / finite;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compareClasses, highestConfidence } from '../../../../gateway/observe/compare/classification.ts';
+import { editDistance } from '../../../../gateway/observe/compare/edit-distance.ts';
 import { compareEmbeddings } from '../../../../gateway/observe/compare/embedding.ts';
 import { compareExactly } from '../../../../gateway/observe/compare/exact.ts';
 import { compareJson } from '../../../../gateway/observe/compare/json.ts';
@@ -10,6 +11,7 @@ import type { Output } from '../../../../gateway/observe/compare/output.ts';
 import { compareRanking, kendallTau, rankBiasedOverlap } from '../../../../gateway/observe/compare/ranking.ts';
 import { compareNumbers } from '../../../../gateway/observe/compare/regression.ts';
 import { compareText } from '../../../../gateway/observe/compare/text.ts';
+import { randomFrom } from '../../decide/setup.ts';
 
 function output(values: Output['values'], shape: readonly number[] = [values.length], datatype = 'FP32'): Output {
   return { name: 'out', datatype, shape, values };
@@ -95,7 +97,10 @@ test('regression: sums of differences, within a tolerance that the baseline sets
   near(found.sumRelative, 0.005 + 0.015);
   near(found.maxAbs, 3);
   assert.equal(compareNumbers(output([100, -200, 0]), output([100.5, -203, 0]), { tolerance: 3 }).same, true);
-  assert.equal(compareNumbers(output([0]), output([1e-9]), {}).same, false);
+  assert.equal(compareNumbers(output([0]), output([1e-6]), {}).same, false);
+  assert.equal(compareNumbers(output([0]), output([1e-12]), {}).same, true, 'what rounding leaves of 0');
+  assert.equal(compareNumbers(output([0]), output([1e-12]), { tolerance: 0 }).same, false);
+  assert.equal(compareNumbers(output([1e-12, 4]), output([1, 4]), {}).sumRelative, 0);
 });
 
 test('regression: NaN and infinities are the same only as each other', () => {
@@ -123,6 +128,26 @@ test('ranking: lists of ids, or scores that rank their places, by their first pl
   assert.equal(compareRanking(ids('abcde'), ids('abced'), { tolerance: 0.02 }).same, true);
   assert.equal(compareRanking(ids('abcde'), ids('abced'), { top: 3 }).same, true);
   assert.equal(compareRanking(ids('abc'), ids('abcd'), {}).same, false);
+  const repeated = compareRanking(ids('aaaab'), ids('aaaac'), {});
+  assert.ok(repeated.rbo > 0.6 && repeated.rbo < 1, `${repeated.rbo}`);
+  for (const [one, other] of [
+    ['aab', 'aba'],
+    ['aaaa', 'aaaa'],
+    ['abab', 'baba'],
+    ['aaa', 'abc'],
+  ] as const) {
+    const { rbo, overlap, tau } = compareRanking(ids(one), ids(other), {});
+    assert.ok(rbo >= 0 && rbo <= 1 && overlap <= 1 && Math.abs(tau) <= 1, `${one} ${other} ${rbo} ${overlap} ${tau}`);
+  }
+  assert.equal(compareRanking(ids('aaa'), ids('aa'), { tolerance: 0.05 }).same, false);
+  assert.equal(compareRanking(ids('abcdefghij'), ids('ab'), { tolerance: 0.2 }).same, false, 'eight are missing');
+  assert.equal(compareRanking(ids('ab'), ids('abcdefghij'), { tolerance: 0.2 }).same, false, 'eight are too many');
+  const rows = (text: string) => output([...text], [text.length / 2, 2], 'BYTES');
+  assert.equal(compareRanking(rows('abcdef'), rows('abcdeg'), { tolerance: 0.2 }).same, false, 'one row is another');
+  assert.equal(compareRanking(rows('ab'), rows('abcd'), { tolerance: 0.2 }).same, false, 'a row more');
+  const withNaN = (...first: number[]) => output([...first, Number.NaN, 0.5], [1, first.length + 2]);
+  assert.equal(compareRanking(withNaN(0.9, 0.1), withNaN(0.8, 0.2), {}).same, true);
+  assert.equal(compareRanking(withNaN(0.9, 0.1), withNaN(0.1, 0.9), {}).same, false);
   const scores = compareRanking(output([0.1, 0.9, 0.5], [1, 3]), output([0.2, 0.8, 0.6], [1, 3]), {});
   assert.deepEqual([scores.same, scores.distance], [true, 0]);
 });
@@ -135,6 +160,17 @@ test('embeddings: cosine and norm ratio, row by row', () => {
   assert.equal(compareEmbeddings(output([0, 0]), output([0, 0]), {}).same, true);
   assert.equal(compareEmbeddings(output([0, 0]), output([1, 0]), {}).cosine, 0);
   assert.equal(compareEmbeddings(output([Number.NaN, 1]), output([1, 1]), {}).same, false);
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  const beside = (a: number[], b: number[]) => compareEmbeddings(output(a), output(b), {});
+  assert.deepEqual([beside(odd, odd).same, beside(odd, odd).distance], [true, 0]);
+  assert.equal(beside([...odd, 1, 2], [...odd, 1, 2]).same, true);
+  assert.equal(beside([...odd, 1, 2], [...odd, 2, 1]).same, false);
+  assert.equal(beside([Number.POSITIVE_INFINITY, 1], [Number.NEGATIVE_INFINITY, 1]).same, false);
+  assert.equal(beside([1, 1], [Number.NaN, 1]).same, false);
+  assert.equal(beside([0, Number.NaN], [0, 0]).same, false);
+  assert.equal(beside([0, 0], [1e-12, 0]).same, true, 'what rounding leaves of 0');
+  near(beside([1e200, 0], [1e200, 1e200]).cosine, Math.SQRT1_2);
+  near(beside([1e-7, 0], [0, 1e-7]).cosine, 0);
 });
 
 test('text: white space and composed letters do not count, words do', () => {
@@ -151,6 +187,66 @@ test('text: white space and composed letters do not count, words do', () => {
   const long = compareText(texts('w '.repeat(200_000)), texts('v '.repeat(200_000)), {});
   near(long.distance, 1);
 });
+
+test('text: in scripts without spaces each letter counts, with its marks', () => {
+  const distance = (a: string, b: string) =>
+    compareText(output([a], [1], 'BYTES'), output([b], [1], 'BYTES'), {}).distance;
+  near(distance('模型路由和网关', '模型路由和网关。'), 1 / 8);
+  near(distance('今天天气很好', '今天天气不好'), 1 / 6);
+  near(distance('モデルは速い', 'モデルは遅い'), 1 / 6);
+  near(distance('สวัสดี', 'สวัสดีครับ'), 3 / 7);
+  near(distance('我用 GPU 推理', '我用 CPU 推理'), 1 / 5);
+  near(distance('한국어 문장 하나', '한국어 문장 둘'), 1 / 3);
+});
+
+test('text: what differs behind ten thousand words differs', () => {
+  const distance = (a: string, b: string) =>
+    compareText(output([a], [1], 'BYTES'), output([b], [1], 'BYTES'), {}).distance;
+  const words = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `w${i + from}`).join(' ');
+  near(distance(`${words(500)} yes`, `${words(500)} no`), 1 / 501);
+  near(distance(words(500), `${words(500)} and more`), 2 / 502);
+  near(distance(`a ${words(3000)} b`, `c ${words(3000)} d`), 2 / 3002, 1e-9);
+  near(distance(`${words(1000)} ${words(1000, 5000)}`, words(1000)), 0.5, 1e-9);
+  const far = distance(`a ${words(60_000)} b`, `c ${words(60_000)} d`);
+  assert.ok(far > 1 / 60_002 && far < 0.01, `${far}`);
+});
+
+test('text: what is no text is compared by its digits', () => {
+  const same = (a: unknown, b: unknown) => compareText(output([a] as never), output([b] as never), {}).same;
+  assert.deepEqual(
+    [same(Number.NaN, Number.NaN), same(Number.NaN, Number.POSITIVE_INFINITY), same(null, Number.NaN)],
+    [true, false, false],
+  );
+  assert.deepEqual([same(2n ** 60n, 2n ** 60n + 1n), same([2n ** 60n], [2n ** 60n])], [false, true]);
+});
+
+test('text: with a tolerance every element is within it', () => {
+  const texts = (...values: string[]) => output(values, [values.length], 'BYTES');
+  assert.equal(compareText(texts('a', 'b', 'c', 'd'), texts('a', 'b', 'c', 'x'), { tolerance: 0.3 }).same, false);
+});
+
+test('the distance of word lists is the one of the whole table, 3,000 times', () => {
+  const random = randomFrom(3);
+  const list = (most: number, letters: number) =>
+    Array.from({ length: Math.floor(random() * most) }, () => `${Math.floor(random() * letters)}`);
+  for (let i = 0; i < 3000; i++) {
+    const [most, letters] = [i % 10 === 0 ? 200 : 40, 2 + (i % 7)];
+    const [a, b] = [list(most, letters), list(most, letters)];
+    assert.equal(editDistance(a, b), byTable(a, b), `${a} ${b}`);
+  }
+});
+
+/** Wagner and Fischer's table. */
+function byTable(a: readonly string[], b: readonly string[]): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (const [i, word] of a.entries()) {
+    const next = [i + 1];
+    for (const [j, other] of b.entries())
+      next.push(Math.min((row[j] ?? 0) + Number(word !== other), (row[j + 1] ?? 0) + 1, (next[j] ?? 0) + 1));
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
 
 test('exact: every digit counts, and so does what is inside', () => {
   const big = 2n ** 60n;
@@ -194,6 +290,17 @@ for (const [name, a, b, expected] of jsonTable)
     });
     assert.deepEqual(found, expected);
   });
+
+test('json: NaN beside NaN and an infinity beside itself are the same, wherever they stand', () => {
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 2n ** 60n];
+  assert.deepEqual(compareJson(odd, odd, {}), []);
+  assert.deepEqual(compareJson({ a: odd, b: [[Number.NaN]] }, { a: odd, b: [[Number.NaN]] }, { tolerance: 1 }), []);
+  assert.deepEqual(
+    compareJson([Number.NaN, 1], [1, Number.NaN], {}).map((found) => found.as === 'json' && found.difference),
+    ['order'],
+  );
+  assert.equal(compareJson({ a: Number.NaN }, { a: Number.POSITIVE_INFINITY }, { tolerance: 9 }).length, 1);
+});
 
 test('json: only the wanted fields are looked at, and numbers within the tolerance are the same', () => {
   const a = { id: 'x', choices: [{ score: 0.5, text: 'a' }] };
