@@ -1,20 +1,24 @@
 // Three redis-servers as one Cluster, without replicas, on loopback.
 import type { TestContext } from 'node:test';
 import { freePorts } from './free-ports.ts';
-import { type RedisServer, redisServer } from './redis.ts';
+import { type RedisServer, type RedisServerOptions, redisServer } from './redis.ts';
 import { until } from './until.ts';
 
 const SLOTS = 16_384;
 
 /** Starts a Cluster of three and waits until every node sees it whole. */
-export async function redisCluster(t: TestContext): Promise<readonly RedisServer[]> {
+export async function redisCluster(t: TestContext, options: RedisServerOptions = {}): Promise<readonly RedisServer[]> {
   // Left to itself the bus port is the port + 10,000, which may not exist.
   const busPorts = await freePorts(3);
   const servers: RedisServer[] = [];
   for (const bus of busPorts)
     servers.push(
       await redisServer(t, {
-        args: ['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '2000'],
+        ...options,
+        args: [
+          ...['--cluster-enabled', 'yes', '--cluster-port', String(bus), '--cluster-node-timeout', '2000'],
+          ...(options.args ?? []),
+        ],
       }),
     );
   const clients = servers.map((server) => server.client());

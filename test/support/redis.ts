@@ -1,10 +1,11 @@
 // A real redis-server of a test's own: on loopback, a free port, in a folder that goes with it.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Redis, type RedisOptions } from 'ioredis';
+import type { Certificate } from './certificates.ts';
 import { freePorts } from './free-ports.ts';
 import { undo } from './undo.ts';
 import { until } from './until.ts';
@@ -31,6 +32,17 @@ export type RedisServerOptions = {
   readonly scheme?: 'redis' | 'rediss';
   readonly credentials?: string;
 };
+
+/** Arguments and client of a server that speaks TLS alone, with a certificate of this authority. */
+export function overTls(ca: string, { cert, key }: Certificate): RedisServerOptions {
+  const files = ['--tls-cert-file', cert, '--tls-key-file', key, '--tls-ca-cert-file', ca];
+  const everywhere = ['--tls-cluster', 'yes', '--tls-replication', 'yes', '--tls-auth-clients', 'no'];
+  return {
+    args: ['--tls-port', '{port}', '--port', '0', ...files, ...everywhere],
+    client: { tls: { ca: readFileSync(ca), checkServerIdentity: () => undefined } },
+    scheme: 'rediss',
+  };
+}
 
 /** Starts a redis-server and waits until it answers; it ends with the test. */
 export async function redisServer(t: TestContext, options: RedisServerOptions = {}): Promise<RedisServer> {

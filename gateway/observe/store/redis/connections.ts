@@ -20,6 +20,8 @@ export class Connections {
   readonly #onHint: ((text: string) => void)[] = [];
   /** What was said when the connection for writing was lost, or could not be made. */
   #cause: string | undefined = NOT_YET;
+  /** Of which it is known whether they are in a Cluster. */
+  readonly #found = new WeakSet<Client>();
   #isClosed = false;
 
   constructor(address: RedisAddress, options: OperationsOptions) {
@@ -100,14 +102,17 @@ export class Connections {
     });
     client.on('ready', () => void this.#arrived(role, client));
     client.on('close', () => {
-      if (role === 'write' && this.#clients.write === client) this.#cause ??= 'the connection was lost';
+      if (role !== 'write' || this.#clients.write !== client) return;
+      if (this.#cause === NOT_YET) this.#cause = AT_ONCE;
+      this.#cause ??= 'the connection was lost';
     });
     return client;
   }
 
   async #arrived(role: Role, client: Client): Promise<void> {
-    if (role === 'write' && this.#address.kind === 'server' && (await isOfCluster(client))) this.#becomeCluster();
+    if (this.#address.kind === 'server' && (await isOfCluster(client))) return this.#becomeCluster();
     if (this.#clients[role] !== client || client.status !== 'ready') return;
+    this.#found.add(client);
     if (role === 'write') this.#cause = undefined;
     this.operations.connected(role);
     for (const listener of this.#onReady.get(role) ?? []) listener();
@@ -127,8 +132,8 @@ export class Connections {
   }
 
   #isReady(role: Role): boolean {
-    const isFound = role !== 'write' || this.#cause === undefined;
-    return isFound && this.#clients[role].status === 'ready';
+    const client = this.#clients[role];
+    return this.#found.has(client) && client.status === 'ready';
   }
 
   #disconnect(): void {
@@ -143,6 +148,8 @@ export class Connections {
 }
 
 const NOT_YET = 'not connected yet';
+const AT_ONCE =
+  'Redis closed the connection before it said anything; if it speaks TLS, REDIS_URL begins with rediss://';
 /** What a client says that cannot be used, without why. */
 const VAGUE =
   /^(Stream isn't writeable|Connection is closed|None of startup nodes is available|Failed to refresh slots cache|Cluster is|Cluster isn't)/;
