@@ -88,7 +88,11 @@ export function openShadows(
   mirror.pause(store.shadowOrders.paused());
   const onOrdersTrouble = exceptOfStore(troubleLog(log, 'orders to shadows'));
   // While the store is away, what was ordered last is in force.
-  const followOrders = () => store.shadowOrders.refresh().then((paused) => mirror.pause(paused), onOrdersTrouble);
+  const followOrders = () =>
+    store.shadowOrders
+      .refresh()
+      .catch(onOrdersTrouble)
+      .then(() => mirror.pause(store.shadowOrders.paused()));
   const ordersTimer = setInterval(() => void followOrders(), ORDERS_MS).unref();
   const countPairs = addMirrorMetrics(
     metrics.registry,

@@ -25,22 +25,27 @@ const MARK = EDIT.extend({
   isNoise: z.boolean().default(true),
 });
 
+const NOT_ON_DISK = 'the disk of this gateway does not take it: it is written again every second';
+const SHADOW_HERE_ONLY =
+  'it holds at this gateway only: the shared store does not take it; the other gateways are told as soon as the store is back';
+
 /** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume|noise}`. */
 export function addShadowRoutes(app: FastifyInstance, { pauseShadow, hasShadow, audit }: ShadowRoutesDeps): void {
   for (const action of ['pause', 'resume'] as const)
     app.post<{ Params: { model: string; shadow: string } }>(
       `/api/models/:model/shadows/:shadow/${action}`,
-      async (request) => {
+      async (request, reply) => {
         const { by, reason } = bodyOf(EDIT, request);
         const { model, shadow } = request.params;
         const ordered = await pauseShadow(model, shadow, action === 'pause').catch((cause: unknown) => {
-          throw new SluiceError('STORE_UNAVAILABLE', `${action}d here, but not on disk: a restart forgets it`, {
-            cause,
-          });
+          throw new SluiceError('STORE_UNAVAILABLE', `the shadow is ${action}d, but ${NOT_ON_DISK}`, { cause });
         });
         if (ordered === undefined) throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
-        await audit.append({ id: randomUUID(), at: Date.now(), event: `shadow ${action}d`, model, shadow, by, reason });
-        return { model, shadow, isPaused: action === 'pause', shared: ordered.shared };
+        await record(audit, { event: `shadow ${action}d`, model, shadow, by, reason });
+        const reach = ordered.shared ? {} : { warning: SHADOW_HERE_ONLY };
+        return reply
+          .code(ordered.shared ? 200 : 202)
+          .send({ model, shadow, isPaused: action === 'pause', shared: ordered.shared, ...reach });
       },
     );
   app.post<{ Params: { model: string; shadow: string } }>(
@@ -50,8 +55,15 @@ export function addShadowRoutes(app: FastifyInstance, { pauseShadow, hasShadow, 
       const { model, shadow } = request.params;
       if (!hasShadow(model, shadow)) throw new SluiceError('UNKNOWN_SHADOW', `${model}/${shadow}`);
       const event = isNoise ? MARKED : UNMARKED;
-      await audit.append({ id: randomUUID(), at: Date.now(), event, model, shadow, field, by, reason });
+      await record(audit, { event, model, shadow, field, by, reason });
       return { model, shadow, field, isNoise };
     },
   );
+}
+
+/** Puts an act on record. Throws SluiceError when the disk does not take it; it is in effect all the same. */
+async function record(audit: AuditTrail, act: Readonly<Record<string, unknown>>): Promise<void> {
+  await audit.append({ id: randomUUID(), at: Date.now(), ...act }).catch((cause: unknown) => {
+    throw new SluiceError('STORE_UNAVAILABLE', `it is in effect, but ${NOT_ON_DISK}`, { cause });
+  });
 }

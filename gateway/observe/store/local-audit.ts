@@ -1,4 +1,4 @@
-import { readFile, rename, stat } from 'node:fs/promises';
+import { open, readFile, rename, stat } from 'node:fs/promises';
 import { z } from 'zod';
 import { Damages } from './damage.ts';
 import { appendDurably } from './durable-file.ts';
@@ -10,14 +10,20 @@ const MAX_PAGE = 1000;
 /** Beyond this a new file is begun and the one before the last goes. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
 const MAX_IN_MEMORY = 1000;
+const AGAIN_MS = 1000;
 
 /** The audit trail in a file of JSON lines, or in memory when there is none. */
 export class LocalAudit implements AuditTrail {
   readonly #file: string | undefined;
   readonly #inTurn = takingTurns();
   readonly #inMemory: AuditEntry[] = [];
-
   readonly #damages: Damages;
+  /** What the file does not have yet; the oldest goes first where the disk fails for very long. */
+  readonly #waiting: AuditEntry[] = [];
+  /** Whether the file is known to end with a whole line: a crash and a full disk cut lines short. */
+  #isWhole = false;
+  #again: NodeJS.Timeout | undefined;
+  #trouble: string | undefined;
 
   constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
@@ -25,31 +31,55 @@ export class LocalAudit implements AuditTrail {
   }
 
   append(entry: AuditEntry): Promise<void> {
-    const file = this.#file;
-    return this.#inTurn(async () => {
-      if (file === undefined) {
-        this.#inMemory.push(entry);
-        if (this.#inMemory.length > MAX_IN_MEMORY) this.#inMemory.shift();
-        return;
-      }
-      const size = await stat(file).then(
-        ({ size }) => size,
-        () => 0,
-      );
-      if (size > MAX_FILE_BYTES) await rename(file, `${file}.1`);
-      await appendDurably(file, `${JSON.stringify(entry)}\n`);
-    });
+    const entries = this.#file === undefined ? this.#inMemory : this.#waiting;
+    entries.push(entry);
+    if (entries.length > MAX_IN_MEMORY) entries.shift();
+    return this.#inTurn(() => this.#write());
   }
 
   read(limit: number): Promise<readonly AuditEntry[]> {
     const file = this.#file;
     return this.#inTurn(async () => {
-      const entries =
-        file === undefined
-          ? this.#inMemory
-          : [...(await this.#entriesIn(`${file}.1`)), ...(await this.#entriesIn(file))];
-      return entries.slice(-Math.min(limit, MAX_PAGE)).reverse();
+      if (file === undefined) return newest(this.#inMemory, limit);
+      const written = [...(await this.#entriesIn(`${file}.1`)), ...(await this.#entriesIn(file))];
+      return newest([...written, ...this.#waiting], limit);
     });
+  }
+
+  /** Why the last write failed; undefined while all is well. */
+  trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Writes what waits, if the disk takes it. */
+  async close(): Promise<void> {
+    await this.#inTurn(() => this.#write()).catch(() => {});
+    clearTimeout(this.#again);
+  }
+
+  async #write(): Promise<void> {
+    const entries = [...this.#waiting];
+    if (this.#file === undefined || entries.length === 0) return;
+    try {
+      await this.#appendAll(this.#file, entries);
+      this.#waiting.splice(0, this.#waiting.indexOf(entries.at(-1) as AuditEntry) + 1);
+      this.#trouble = undefined;
+    } catch (error) {
+      this.#isWhole = false;
+      this.#trouble = `the disk does not take ${this.#file}: ${(error as Error).message}`;
+      clearTimeout(this.#again);
+      this.#again = setTimeout(() => void this.#inTurn(() => this.#write()).catch(() => {}), AGAIN_MS).unref();
+      throw error;
+    }
+  }
+
+  async #appendAll(file: string, entries: readonly AuditEntry[]): Promise<void> {
+    const size = await sizeOf(file);
+    if (size > MAX_FILE_BYTES) await rename(file, `${file}.1`);
+    const isWhole = this.#isWhole || size === 0 || size > MAX_FILE_BYTES || (await endsWithLine(file, size));
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join('');
+    await appendDurably(file, isWhole ? lines : `\n${lines}`);
+    this.#isWhole = true;
   }
 
   async #entriesIn(file: string): Promise<AuditEntry[]> {
@@ -60,6 +90,29 @@ export class LocalAudit implements AuditTrail {
       .flatMap((line, i) => entryIn(line, (problem) => problems.push(`line ${i + 1}: ${problem}`)));
     this.#damages.note(file, problems);
     return entries;
+  }
+}
+
+/** The newest first. An entry that a failing disk took twice is one. */
+function newest(entries: readonly AuditEntry[], limit: number): AuditEntry[] {
+  const byId = new Map(entries.map((entry) => [entry.id, entry]));
+  return [...byId.values()].slice(-Math.min(limit, MAX_PAGE)).reverse();
+}
+
+async function sizeOf(file: string): Promise<number> {
+  return stat(file).then(
+    ({ size }) => size,
+    () => 0,
+  );
+}
+
+async function endsWithLine(file: string, size: number): Promise<boolean> {
+  const handle = await open(file, 'r');
+  try {
+    const { buffer } = await handle.read({ position: size - 1, length: 1, buffer: Buffer.alloc(1) });
+    return buffer[0] === 0x0a;
+  } finally {
+    await handle.close();
   }
 }
 

@@ -14,6 +14,8 @@ const SNAPSHOT_MS = 10_000;
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const MINUTE_MS = 60_000;
+/** After a failure the disk is tried again so often, also where no comparison comes. */
+const AGAIN_MS = 1000;
 
 export type LocalComparisonsOptions = {
   readonly log: SegmentedLog;
@@ -107,7 +109,8 @@ export class LocalComparisons implements ComparisonStore {
     this.#timer = undefined;
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined;
-      if (this.#waiting.count > 0) this.#timer ??= setTimeout(() => this.#flush(), FLUSH_MS).unref();
+      const pause = this.#waiting.count > 0 ? FLUSH_MS : this.#trouble === undefined ? undefined : AGAIN_MS;
+      if (pause !== undefined) this.#timer ??= setTimeout(() => this.#flush(), pause).unref();
     });
   }
 
@@ -120,7 +123,7 @@ export class LocalComparisons implements ComparisonStore {
     );
     for (const { deltas, kept } of batches) this.#add(deltas, kept, now);
     if (now >= this.#expiryDue) this.#expire(now);
-    await this.#snapshotIfDue(now);
+    await this.#snapshotIfDue(now, batches.length === 0 && this.#trouble !== undefined);
     for (const wake of [...this.#readers]) wake();
   }
 
@@ -150,11 +153,17 @@ export class LocalComparisons implements ComparisonStore {
     if (this.#options.sums instanceof SumsMemory) this.#options.sums.expire(now, this.#options.retention);
   }
 
-  async #snapshotIfDue(now: number): Promise<void> {
+  /** `isTried`: no comparison came, and the last write failed, so this shows whether the disk takes anything again. */
+  async #snapshotIfDue(now: number, isTried: boolean): Promise<void> {
     const { sums, log } = this.#options;
-    if (sums instanceof SumsMemory || now < this.#snapshotDue) return;
+    if (sums instanceof SumsMemory || (now < this.#snapshotDue && !isTried)) return;
     this.#snapshotDue = now + SNAPSHOT_MS;
-    await sums.snapshot(log.end(), now).catch((error: Error) => this.#noteTrouble(error));
+    try {
+      await sums.snapshot(log.end(), now);
+      if (isTried) this.#trouble = undefined;
+    } catch (error) {
+      this.#noteTrouble(error as Error);
+    }
   }
 
   #noteTrouble(error: Error): void {

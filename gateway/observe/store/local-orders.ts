@@ -3,10 +3,9 @@
 import { z } from 'zod';
 import { Damages } from './damage.ts';
 import { readDataFile } from './data-files.ts';
-import { replaceFile } from './durable-file.ts';
 import { entriesIn, type Say } from './foreign.ts';
+import { KeptFile } from './kept-file.ts';
 import type { ShadowOrders } from './store.ts';
-import { takingTurns } from './turns.ts';
 
 /** `at` is in milliseconds since 1970. */
 export type Order = { readonly isPaused: boolean; readonly at: number };
@@ -15,23 +14,29 @@ export const ORDER = z.object({ isPaused: z.boolean(), at: z.int() });
 /** Older than any that a person gives. */
 const OLDEST = 1;
 
-/** Orders in a file, or in memory when there is none. */
+/** Orders in a file, or in memory when there is none. They hold at once; what the file does not have is written at every `refresh`. */
 export class LocalOrders implements ShadowOrders {
-  readonly #file: string | undefined;
-  readonly #inTurn = takingTurns();
+  readonly #kept: KeptFile<ReadonlyMap<string, Order>>;
   #orders: ReadonlyMap<string, Order> = new Map();
 
   readonly #damages: Damages;
 
   constructor(file: string | undefined, damages = new Damages(() => {})) {
-    this.#file = file;
+    this.#kept = new KeptFile(file, this.#orders, (orders) => Object.fromEntries(orders));
     this.#damages = damages;
   }
 
   /** Reads the file. Rejects with UserError when the system does not let us read it. */
   async open(): Promise<void> {
-    if (this.#file === undefined) return;
-    this.#orders = (await readDataFile(this.#file, readOrders, this.#damages)) ?? new Map();
+    const { file } = this.#kept;
+    if (file === undefined) return;
+    this.#orders = (await readDataFile(file, readOrders, this.#damages)) ?? new Map();
+    this.#kept.found(this.#orders);
+  }
+
+  /** Why the last write failed; undefined while all is well. */
+  trouble(): string | undefined {
+    return this.#kept.trouble();
   }
 
   /** The latest of each shadow, `model/shadow`. */
@@ -43,7 +48,9 @@ export class LocalOrders implements ShadowOrders {
     return new Set([...this.#orders].flatMap(([shadow, { isPaused }]) => (isPaused ? [shadow] : [])));
   }
 
+  /** Writes what the file does not have yet. Rejects when the disk fails. */
   async refresh(): Promise<ReadonlySet<string>> {
+    await this.#kept.save(() => this.#orders);
     return this.paused();
   }
 
@@ -54,16 +61,11 @@ export class LocalOrders implements ShadowOrders {
     return { shared: true };
   }
 
-  /** Takes over orders that are later than those known here. On disk when it resolves, in force at once. */
+  /** Takes over orders that are later than those known here. In force when this returns, on disk when it resolves. */
   adopt(orders: ReadonlyMap<string, Order>): Promise<void> {
     const later = [...orders].filter(([shadow, { at }]) => at > (this.#orders.get(shadow)?.at ?? 0));
-    if (later.length === 0) return Promise.resolve();
-    this.#orders = new Map([...this.#orders, ...later]);
-    const text = `${JSON.stringify(Object.fromEntries(this.#orders), null, 1)}\n`;
-    const file = this.#file;
-    return this.#inTurn(async () => {
-      if (file !== undefined) await replaceFile(file, text);
-    });
+    if (later.length > 0) this.#orders = new Map([...this.#orders, ...later]);
+    return this.#kept.save(() => this.#orders);
   }
 }
 

@@ -3,31 +3,27 @@
 import { UserError } from '../../errors.ts';
 import { Damages } from './damage.ts';
 import { readDataFile } from './data-files.ts';
-import { replaceFile } from './durable-file.ts';
 import type { Reader } from './foreign.ts';
+import { KeptFile } from './kept-file.ts';
 import { type Kept, readRollouts } from './rollouts-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from './store.ts';
-import { takingTurns } from './turns.ts';
+
+type Known = {
+  readonly documents: ReadonlyMap<string, RolloutDocument>;
+  readonly rolledBack: ReadonlySet<string>;
+};
 
 /**
  * Rollout states in a file, or in memory when there is none. What is known holds at once; `pending` says what the file does not have
  * yet, and every `refresh` writes it again until the file has it.
  */
 export class LocalRollouts implements RolloutStates {
-  readonly #file: string | undefined;
-  readonly #inTurn = takingTurns();
-  #documents: ReadonlyMap<string, RolloutDocument> = new Map();
-  #rolledBack: ReadonlySet<string> = new Set();
-  /** Rolled-back ids that the file has. */
-  #onDisk: ReadonlySet<string> = new Set();
-  /** Grows with everything that becomes known; `#savedVersion` is the one that the file has. */
-  #version = 0;
-  #savedVersion = 0;
-  #trouble: string | undefined;
+  readonly #kept: KeptFile<Known>;
   readonly #damages: Damages;
+  #known: Known = { documents: new Map(), rolledBack: new Set() };
 
   constructor(file: string | undefined, damages = new Damages(() => {})) {
-    this.#file = file;
+    this.#kept = new KeptFile(file, this.#known, keptOf);
     this.#damages = damages;
   }
 
@@ -37,7 +33,7 @@ export class LocalRollouts implements RolloutStates {
    * without it could undo a rollback.
    */
   async open(ids?: readonly string[]): Promise<void> {
-    const file = this.#file;
+    const { file } = this.#kept;
     if (file === undefined) return;
     const problems: string[] = [];
     const read: Reader<Kept> = (value, say, text) => {
@@ -51,36 +47,38 @@ export class LocalRollouts implements RolloutStates {
     const kept = await readDataFile(file, read, this.#damages);
     if (kept === undefined) return;
     if (problems.length > 0 && ids === undefined) throw new UserError(`${file} is damaged: ${problems[0]}`, 1);
-    this.#documents = new Map(kept.documents.map((document) => [document.id, document]));
-    this.#rolledBack = new Set(kept.rolledBack);
-    this.#onDisk = this.#rolledBack;
-    if (problems.length > 0) this.#version++; // the next refresh writes it anew
+    const documents = new Map(kept.documents.map((document) => [document.id, document]));
+    this.#known = { documents, rolledBack: new Set(kept.rolledBack) };
+    this.#kept.found(this.#known, problems.length === 0); // the next refresh writes a damaged one anew
   }
 
   known(): KnownRollouts {
-    const pending = { disk: without(this.#rolledBack, this.#onDisk), store: NONE };
-    return { documents: this.#documents, rolledBack: this.#rolledBack, wasRead: true, wentBack: [], pending };
+    const disk = without(this.#known.rolledBack, this.#kept.onDisk.rolledBack);
+    return { ...this.#known, wasRead: true, wentBack: [], pending: { disk, store: NONE } };
   }
 
   /** Why the last write failed; undefined while all is well. */
   trouble(): string | undefined {
-    return this.#trouble;
+    return this.#kept.trouble();
   }
 
   /** Writes what the file does not have yet. Rejects when the disk fails. */
   async refresh(): Promise<KnownRollouts> {
-    await this.#inTurn(() => this.#save());
+    await this.#save();
     return this.known();
   }
 
   advance(document: RolloutDocument, expectedEpoch: number): Promise<Advance> {
-    return this.#inTurn(async () => {
-      const current = this.#documents.get(document.id);
-      const rolledBack = this.#rolledBack.has(document.id);
+    return this.#kept.inTurn(async () => {
+      const current = this.#known.documents.get(document.id);
+      const rolledBack = this.#known.rolledBack.has(document.id);
       if (rolledBack || (current?.epoch ?? 0) !== expectedEpoch || document.epoch <= expectedEpoch)
         return { kind: 'conflict', current, rolledBack };
-      await this.#write(new Map([...this.#documents, [document.id, document]]));
-      this.#documents = new Map([...this.#documents, ...this.#higher([document])]);
+      const before = this.#known;
+      const next = withHigher(before, [document]);
+      await this.#kept.write(next);
+      // What was heard meanwhile stays, and is written in the next turn.
+      this.#known = this.#known === before ? next : withHigher(this.#known, [document]);
       return { kind: 'written' };
     });
   }
@@ -102,37 +100,27 @@ export class LocalRollouts implements RolloutStates {
    * hangs; they are durable when it resolves. Rejects when the disk fails.
    */
   adopt(rolledBack: Iterable<string>, documents: Iterable<RolloutDocument>): Promise<void> {
-    const union = new Set([...this.#rolledBack, ...rolledBack]);
-    const higher = this.#higher(documents);
-    if (union.size > this.#rolledBack.size || higher.length > 0) {
-      this.#rolledBack = union;
-      this.#documents = new Map([...this.#documents, ...higher]);
-      this.#version++;
-    }
-    return this.#inTurn(() => this.#save());
+    const union = new Set([...this.#known.rolledBack, ...rolledBack]);
+    if (union.size > this.#known.rolledBack.size) this.#known = { ...this.#known, rolledBack: union };
+    this.#known = withHigher(this.#known, documents);
+    return this.#save();
   }
 
-  #higher(documents: Iterable<RolloutDocument>): (readonly [string, RolloutDocument])[] {
-    const isHigher = ({ id, epoch }: RolloutDocument) => epoch > (this.#documents.get(id)?.epoch ?? 0);
-    return [...documents].filter(isHigher).map((document) => [document.id, document]);
+  #save(): Promise<void> {
+    return this.#kept.save(() => this.#known);
   }
+}
 
-  async #save(): Promise<void> {
-    if (this.#savedVersion !== this.#version) await this.#write(this.#documents);
-  }
+/** With the documents whose epoch is higher; the same object when there is none. */
+function withHigher(known: Known, documents: Iterable<RolloutDocument>): Known {
+  const higher = [...documents].filter(({ id, epoch }) => epoch > (known.documents.get(id)?.epoch ?? 0));
+  if (higher.length === 0) return known;
+  const added = higher.map((document) => [document.id, document] as const);
+  return { ...known, documents: new Map([...known.documents, ...added]) };
+}
 
-  async #write(documents: ReadonlyMap<string, RolloutDocument>): Promise<void> {
-    const [version, rolledBack] = [this.#version, this.#rolledBack];
-    const kept: Kept = { documents: [...documents.values()], rolledBack: [...rolledBack] };
-    try {
-      if (this.#file !== undefined) await replaceFile(this.#file, `${JSON.stringify(kept, null, 1)}\n`);
-    } catch (error) {
-      this.#savedVersion = -1; // the file may have the old text or the new one
-      this.#trouble = `the disk does not take ${this.#file}: ${(error as Error).message}`;
-      throw error;
-    }
-    [this.#savedVersion, this.#onDisk, this.#trouble] = [version, rolledBack, undefined];
-  }
+function keptOf({ documents, rolledBack }: Known): Kept {
+  return { documents: [...documents.values()], rolledBack: [...rolledBack] };
 }
 
 const NONE: ReadonlySet<string> = new Set();

@@ -58,6 +58,7 @@ async function openParts(
   await rollouts.open(rolloutIds);
   const shadowOrders = new LocalOrders(inFolder('shadow-orders.json'), damages);
   await shadowOrders.open();
+  const audit = new LocalAudit(inFolder('audit.jsonl'), damages);
   const experiments = new LocalExperiments(inFolder('experiments'), onTrouble, damages);
   await experiments.open();
   return {
@@ -66,11 +67,12 @@ async function openParts(
     shadowOrders,
     experiments,
     outcomes: new LocalOutcomes(retention.windowsMs),
-    audit: new LocalAudit(inFolder('audit.jsonl'), damages),
+    audit,
     damages,
     now: Date.now,
     health: () => {
-      const troubles = [rollouts.trouble() ?? [], comparisons.trouble() ?? []].flat();
+      const parts = [rollouts, shadowOrders, audit, comparisons];
+      const troubles = parts.flatMap((part) => part.trouble() ?? []);
       const [reason] = troubles;
       const kind = folder === undefined ? 'memory' : 'files';
       return { kind, up: reason === undefined, reason, troubles, failures: [], counters: comparisons.counters() };
@@ -78,6 +80,7 @@ async function openParts(
     close: async () => {
       await comparisons.close();
       await experiments.close();
+      await Promise.allSettled([rollouts.refresh(), shadowOrders.refresh(), audit.close()]);
       await unlock();
     },
   };

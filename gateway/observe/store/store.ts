@@ -143,7 +143,8 @@ export type ShadowOrders = {
   readonly paused: () => ReadonlySet<string>;
   /**
    * Pauses or resumes a shadow: known here at once, and on this disk when it resolves; `shared` tells whether the other
-   * replicas can see it by now, else it is told to them as soon as the store is back. Rejects only when the disk fails.
+   * replicas can see it by now. Rejects only when the disk fails; the other replicas are told all the same. What did not work is
+   * tried again at every `refresh`.
    */
   readonly order: (shadow: string, isPaused: boolean) => Promise<{ readonly shared: boolean }>;
   /** Hears what other replicas were told, and tells them what they have missed. Rejects with StoreUnavailable. */
@@ -176,7 +177,7 @@ export type Advance =
 
 /** Who did what, and why. Append only. */
 export type AuditTrail = {
-  /** Durable on this machine when it resolves. */
+  /** Durable on this machine when it resolves. Where the disk fails it rejects, tells the entry to readers, and writes it again. */
   readonly append: (entry: AuditEntry) => Promise<void>;
   /** The newest first; `limit` is capped at 1,000. */
   readonly read: (limit: number) => Promise<readonly AuditEntry[]>;

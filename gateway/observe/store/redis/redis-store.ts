@@ -84,9 +84,11 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     audit: new SharedAudit({ connections, keys, writer, local: local.audit, keep: retention.audit }),
     damages,
     now: clock.now,
-    health: () => healthOf(connections, writer, local.rollouts.trouble()),
+    health: () => healthOf(connections, writer, local),
     close: async (withinMs = 1000) => {
       await writer.close(withinMs);
+      const written = Promise.allSettled([local.rollouts.refresh(), local.orders.refresh(), local.audit.close()]);
+      await Promise.race([written, sleep(withinMs, undefined, { ref: false })]);
       clock.stop();
       stopWatching();
       connections.close();
@@ -94,9 +96,10 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   };
 }
 
-function healthOf(connections: Connections, writer: Writer, disk: string | undefined): StoreHealth {
+function healthOf(connections: Connections, writer: Writer, local: RedisStoreOptions['local']): StoreHealth {
+  const disk = [local.rollouts, local.orders, local.audit].flatMap((part) => part.trouble() ?? []);
   const { operations } = connections;
-  const troubles = [...new Set([connections.reason() ?? [], operations.troubles(), disk ?? []].flat())];
+  const troubles = [...new Set([connections.reason() ?? [], operations.troubles(), disk].flat())];
   const [reason] = troubles;
   const failures = operations.failures();
   return { kind: 'redis', up: reason === undefined, reason, troubles, failures, counters: writer.counters() };

@@ -24,8 +24,9 @@ export class SharedAudit implements AuditTrail {
 
   async append(entry: AuditEntry): Promise<void> {
     const { writer, keys, local, keep } = this.#options;
-    await local.append(entry);
+    const saved = local.append(entry);
     writer.push(['XADD', keys.audit, 'MAXLEN', '~', String(keep), '*', 'a'], JSON.stringify(entry), 1);
+    await saved;
   }
 
   /** While Redis is away, what happened here. */

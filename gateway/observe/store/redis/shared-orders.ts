@@ -39,19 +39,23 @@ export class SharedOrders implements ShadowOrders {
     const { local, now } = this.#options;
     // Later than the order before it, also where that one was given by a clock that was ahead.
     const at = Math.max(Math.round(now()), (local.all().get(shadow)?.at ?? 0) + 1);
-    await local.order(shadow, isPaused, at);
+    const saved = local.order(shadow, isPaused, at);
+    saved.catch(() => {}); // it is awaited below, after the others were told
     const told = this.#tell(shadow, local.all().get(shadow)).then(
       () => true,
       () => false, // reported by `use`, and the next refresh tells it
     );
-    return { shared: await Promise.race([told, sleep(TELL_MS, false, { ref: false })]) };
+    const shared = await Promise.race([told, sleep(TELL_MS, false, { ref: false })]);
+    await saved;
+    return { shared };
   }
 
   async refresh(): Promise<ReadonlySet<string>> {
     const { connections, keys, local } = this.#options;
+    void local.refresh().catch(() => {}); // local.trouble() has the reason
     const texts = await connections.use('orders_read', (client) => client.hgetall(keys.shadowOrders));
     const shared = new Map(Object.entries(texts).flatMap(([shadow, text]) => orderIn(shadow, text)));
-    await local.adopt(shared);
+    void local.adopt(shared).catch(() => {}); // in force at once, and written again at the next look
     const missing = [...local.all()].filter(([shadow, { at }]) => at > (shared.get(shadow)?.at ?? 0));
     await Promise.all(missing.map(([shadow, order]) => this.#tell(shadow, order)));
     return local.paused();

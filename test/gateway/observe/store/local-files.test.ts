@@ -286,6 +286,63 @@ for (const [how, [code, begin, end]] of Object.entries(DISKS))
     },
   );
 
+test(
+  'an audit entry and an order to a shadow that a full disk refuses are known, and written when there is room',
+  needsRoot(),
+  async (t) => {
+    const disk = smallDisk(t, '1m');
+    const store = await open(t, disk);
+    const audit = join(disk, 'audit.jsonl');
+    await store.audit.append({ id: 'before', at: 1 });
+    fill(join(disk, 'ballast'));
+    await assert.rejects(store.audit.append({ id: 'a', at: 2, text: 'x'.repeat(9000) }), /ENOSPC/);
+    await assert.rejects(store.audit.append({ id: 'b', at: 3 }), /ENOSPC/);
+    await assert.rejects(store.shadowOrders.order('m/v2', true), /ENOSPC/);
+    assert.deepEqual(
+      (await store.audit.read(5)).map(({ id }) => id),
+      ['b', 'a', 'before'],
+    );
+    assert.deepEqual([...store.shadowOrders.paused()], ['m/v2']);
+    assert.match(store.health().reason ?? '', /shadow-orders.json: ENOSPC/);
+    rmSync(join(disk, 'ballast'));
+    await until(() => /"b"/.test(readFileSync(audit, 'utf8')), 'the entries on disk', 5000);
+    await store.shadowOrders.refresh();
+    assert.equal(JSON.parse(readFileSync(join(disk, 'shadow-orders.json'), 'utf8'))['m/v2'].isPaused, true);
+    assert.equal(store.health().up, true);
+    await store.audit.append({ id: 'after', at: 4 });
+    assert.deepEqual(
+      (await store.audit.read(5)).map(({ id }) => id),
+      ['after', 'b', 'a', 'before'],
+      'each once',
+    );
+  },
+);
+
+test('an audit entry after a line that a crash cut short is a line of its own', async (t) => {
+  const folder = folderOf(t);
+  writeFileSync(join(folder, 'audit.jsonl'), '{"id":"whole","at":1}\n{"id":"cut sho');
+  const store = await open(t, folder);
+  await store.audit.append({ id: 'next', at: 2 });
+  assert.deepEqual(
+    (await store.audit.read(5)).map(({ id }) => id),
+    ['next', 'whole'],
+  );
+});
+
+test(
+  'a store that was full is well again when there is room, also where nothing more is told to it',
+  needsRoot(),
+  async (t) => {
+    const disk = smallDisk(t, '1m');
+    const store = await open(t, disk);
+    fill(join(disk, 'ballast'));
+    store.comparisons.append(batchOf([comparison('a')]));
+    await until(() => !store.health().up, 'the reason');
+    rmSync(join(disk, 'ballast'));
+    await until(() => store.health().up, 'a store that is well', 5000);
+  },
+);
+
 test('what is stored is for its owner alone', async (t) => {
   const folder = folderOf(t);
   const store = await open(t, folder);
