@@ -4,6 +4,7 @@ import { Pool } from 'undici';
 import type { Digit } from '../../model-server/training/digits-data.ts';
 import { readMails } from '../../model-server/training/held-out-mails.ts';
 import { type Labelled, labelledDigit, labelledMail } from '../../model-server/training/labelled.ts';
+import { pairedDifference } from '../observe/statistics/paired-difference.ts';
 import { table } from './table.ts';
 
 export type Ladder = {
@@ -28,7 +29,7 @@ export type LadderResult = {
   readonly inputs: number;
   readonly shares: ReadonlyMap<string, number>;
   readonly accuracy: { readonly cascade: number; readonly last: number };
-  /** Cascade minus last, a part of 1, with the Wald interval of a paired difference at 95 % (Agresti, section 11.1). */
+  /** Cascade minus last, a part of 1, with its 95 % bounds (Bonett and Price 2012). */
   readonly difference: { readonly is: number; readonly low: number; readonly high: number };
   /** Of the inference time of always asking the last tier. */
   readonly cost: number;
@@ -50,14 +51,12 @@ export async function measureLadder(ladder: Ladder): Promise<LadderResult> {
   }
   const won = cascade.right.filter((right, i) => right && !always.right[i]).length;
   const lost = cascade.right.filter((right, i) => !right && always.right[i]).length;
-  const is = (won - lost) / n;
-  const error = (1.96 * Math.sqrt(won + lost - (won - lost) ** 2 / n)) / n;
   return {
     name: ladder.name,
     inputs: n,
     shares: new Map(ladder.models.map((model) => [model, (cascade.by.get(model) ?? 0) / n])),
     accuracy: { cascade: shareOf(cascade.right), last: shareOf(always.right) },
-    difference: { is, low: is - error, high: is + error },
+    difference: { is: (won - lost) / n, ...pairedDifference(won, lost, n) },
     cost: cascade.spent.inferMs / always.spent.inferMs,
     cpu: cascade.spent.cpuMs / always.spent.cpuMs,
   };

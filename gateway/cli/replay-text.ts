@@ -17,7 +17,7 @@ export function replayText(replay: Replay, { source, costs, notes, trials }: Gat
   return [
     `Inputs: ${countText(replay.inputs)}, from ${source}`,
     ...notes.map((note) => `! ${note}`),
-    `Cost is ${COSTS[costs]}, as a part of always asking the last tier; its interval is for as many other inputs.${eachText(trials, costs)}`,
+    `Cost is ${COSTS[costs]}, as a part of always asking the last tier.${eachText(trials, costs)}`,
     '',
     table([head, ...ways.map(row)]),
     ...(replay.pairs.length === 0

@@ -1,5 +1,7 @@
 // Quality, cost and latency of the ways in which a set of inputs could have been answered.
-import { rateOf, Z_95 } from '../observe/statistics/proportion.ts';
+import { pairedDifference } from '../observe/statistics/paired-difference.ts';
+import { rateOf } from '../observe/statistics/proportion.ts';
+import { ratioOfSums } from '../observe/statistics/ratio-of-sums.ts';
 import { THRESHOLDS } from './thresholds.ts';
 import { isRight, type Said, type Target, type Trial } from './trial.ts';
 import { type Climb, type Walk, walkAll } from './walk.ts';
@@ -12,9 +14,9 @@ export type Way = {
   readonly name: string;
   /** Right answers, as a part of 1: Wilson's interval. */
   readonly quality: Interval;
-  /** Minus that of always asking the last tier: Wald's interval for paired shares (Agresti, Categorical Data Analysis, 11.1). */
+  /** Minus that of always asking the last tier: Bonett and Price's interval for paired shares. */
   readonly difference: Interval;
-  /** As a part of always asking the last tier, and where as many other inputs would put it. Undefined without costs. */
+  /** As a part of always asking the last tier. Undefined without costs. */
   readonly cost: Interval | undefined;
   readonly meanMs: number;
   readonly p99Ms: number;
@@ -43,9 +45,6 @@ export type Replay = {
   readonly beaten: readonly { readonly ladder: string; readonly by: string }[];
 };
 
-/** Two-sided 95 % of Student's distribution with 19 degrees of freedom. */
-const T_19 = 2.093024054408263;
-const GROUPS = 20;
 /** What a pair may lose against the last tier where its threshold is chosen. */
 const TOLERATED_LOSS = 0.005;
 
@@ -58,8 +57,11 @@ export function replay(
 ): Replay {
   const last = tiers.at(-1) ?? '';
   const ruler: Ruler = { last, target, base: walkAll(alone(last), trials) };
-  const singles = tiers.map((tier) => wayOf(`always ${tier}`, walkAll(alone(tier), trials), ruler));
-  const ways = [...ladders].map(([name, climb]) => wayOf(name, walkAll(climb, trials), ruler));
+  const singles = tiers.map((tier) => {
+    const way = wayOf(`always ${tier}`, walkAll(alone(tier), trials), ruler, oneOf([tier]));
+    return tier === last ? itself(way) : way;
+  });
+  const ways = [...ladders].map(([name, climb]) => wayOf(name, walkAll(climb, trials), ruler, upTo(climb.tiers)));
   const couples = tiers.flatMap((lower, i) => tiers.slice(i + 1).map((upper) => [lower, upper] as const));
   return {
     inputs: trials.length,
@@ -71,12 +73,32 @@ export function replay(
       'oracle',
       trials.flatMap((trial) => oracle(tiers, trial, ruler)),
       ruler,
+      oneOf(tiers),
     ),
     curves: couples.map(([lower, upper]) => curveOf(lower, upper, trials, ruler)),
     beaten: ways.flatMap((ladder) => {
       const by = singles.find((single) => beats(single, ladder));
       return by === undefined ? [] : [{ ladder: ladder.name, by: by.name }];
     }),
+  };
+}
+
+/** The least and the most that a way may ask for one input. */
+type Reach = (trial: Trial) => readonly [least: number, most: number];
+
+/** One of these tiers. */
+function oneOf(tiers: readonly string[]): Reach {
+  return ({ tiers: said }) => {
+    const costs = tiers.map((tier) => said.get(tier)?.cost ?? 0);
+    return [Math.min(...costs), Math.max(...costs)];
+  };
+}
+
+/** The first of these tiers, or more, up to all of them. */
+function upTo(tiers: readonly string[]): Reach {
+  return ({ tiers: said }) => {
+    const costs = tiers.map((tier) => said.get(tier)?.cost ?? 0);
+    return [costs[0] ?? 0, costs.reduce((sum, cost) => sum + cost, 0)];
   };
 }
 
@@ -105,9 +127,8 @@ function bestPair(lower: string, upper: string, trials: readonly Trial[], ruler:
     .at(-1);
   if (best === undefined || second.length === 0) return [];
   const name = `${lower} below ${best.threshold}, then ${upper}`;
-  return [
-    wayOf(name, walkAll(pairOf(lower, upper, best.threshold), second), { ...ruler, base: ruler.base.slice(half) }),
-  ];
+  const walks = walkAll(pairOf(lower, upper, best.threshold), second);
+  return [wayOf(name, walks, { ...ruler, base: ruler.base.slice(half) }, upTo([lower, upper]))];
 }
 
 function curveOf(lower: string, upper: string, trials: readonly Trial[], ruler: Ruler): Curve {
@@ -124,7 +145,16 @@ function beats(single: Way, ladder: Way): boolean {
   return single.quality.is >= ladder.quality.is && one <= other;
 }
 
-function wayOf(name: string, walks: readonly Walk[], ruler: Ruler): Way {
+/** The measure of the others is itself, and no estimate. */
+function itself(way: Way): Way {
+  return { ...way, difference: exactly(0), cost: way.cost && exactly(1) };
+}
+
+function exactly(is: number): Interval {
+  return { is, low: is, high: is };
+}
+
+function wayOf(name: string, walks: readonly Walk[], ruler: Ruler, reach: Reach): Way {
   const n = Math.max(1, walks.length);
   const latencies = walks
     .map(({ asked }) => asked.reduce((sum, said) => sum + said.latencyMs, 0))
@@ -134,8 +164,8 @@ function wayOf(name: string, walks: readonly Walk[], ruler: Ruler): Way {
   return {
     name,
     quality: shareOf(walks.filter((walk) => isGood(walk, ruler)).length, walks.length),
-    difference: pairedDifference(walks, ruler),
-    cost: costOf(walks, ruler),
+    difference: differenceOf(walks, ruler),
+    cost: costOf(walks, ruler, reach),
     meanMs: latencies.reduce((sum, ms) => sum + ms, 0) / n,
     p99Ms: latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * 0.99))] ?? 0,
     shares,
@@ -150,39 +180,25 @@ function qualityOf(walks: readonly Walk[], ruler: Ruler): number {
   return walks.filter((walk) => isGood(walk, ruler)).length / Math.max(1, walks.length);
 }
 
-function pairedDifference(walks: readonly Walk[], ruler: Ruler): Interval {
+function differenceOf(walks: readonly Walk[], ruler: Ruler): Interval {
   const n = Math.max(1, walks.length);
   const good = walks.map((walk) => isGood(walk, ruler));
   const base = ruler.base.map((walk) => isGood(walk, ruler));
   const won = good.filter((is, i) => is && base[i] === false).length;
   const lost = good.filter((is, i) => !is && base[i] === true).length;
-  const spread = (Z_95 * Math.sqrt(won + lost - (won - lost) ** 2 / n)) / n;
-  const is = (won - lost) / n;
-  return { is, low: is - spread, high: is + spread };
+  const { low, high } = pairedDifference(won, lost, walks.length);
+  // Nothing can be better than what is right by definition.
+  return { is: (won - lost) / n, low, high: ruler.target === 'labels' ? high : Math.min(high, 0) };
 }
 
-/**
- * The ratio of two sums over the same inputs. Its variance is that of the delete-a-group jackknife (Efron and Tibshirani, An
- * Introduction to the Bootstrap, chapter 11); twice that is the variance of the difference to another run of this size.
- */
-function costOf(walks: readonly Walk[], { base }: Ruler): Interval | undefined {
+function costOf(walks: readonly Walk[], { base }: Ruler, reach: Reach): Interval | undefined {
   const isKnown = (walk: Walk) => walk.asked.every(({ cost }) => cost !== undefined);
   if (walks.length === 0 || !walks.every(isKnown) || !base.every(isKnown)) return undefined;
-  const groups = Math.min(GROUPS, walks.length);
-  const sums = Array.from({ length: groups }, () => ({ spent: 0, always: 0 }));
-  for (const [i, walk] of walks.entries()) {
-    const sum = sums[Math.floor((i * groups) / walks.length)];
-    if (sum === undefined) continue;
-    sum.spent += spent(walk.asked);
-    sum.always += spent(base[i]?.asked ?? []);
-  }
-  const [all, always] = [totalCost(walks), totalCost(base)];
-  const is = all / always;
-  const without = sums.map((sum) => (all - sum.spent) / (always - sum.always));
-  const mean = without.reduce((sum, each) => sum + each, 0) / groups;
-  const variance = ((groups - 1) / groups) * without.reduce((sum, each) => sum + (each - mean) ** 2, 0);
-  const spread = T_19 * Math.sqrt(2 * variance);
-  return Number.isFinite(spread) ? { is, low: is - spread, high: is + spread } : { is, low: is, high: is };
+  const reaches = walks.map(({ trial }) => reach(trial));
+  const [least, most] = [0, 1].map((end) => reaches.reduce((sum, each) => sum + (each[end] ?? 0), 0) / walks.length);
+  const parts = walks.map(({ asked }, i) => ({ above: spent(asked), below: spent(base[i]?.asked ?? []) }));
+  const bounds = ratioOfSums(parts, least ?? 0, most ?? 0);
+  return bounds && { is: totalCost(walks) / totalCost(base), ...bounds };
 }
 
 function totalCost(walks: readonly Walk[]): number {
