@@ -14,6 +14,7 @@ import { holdContinue } from './expect.ts';
 import { refuseFraming } from './framing.ts';
 import { endLate } from './late.ts';
 import { inPieces } from './pieces.ts';
+import { whyUnreadable } from './unreadable.ts';
 import { bodyReader, hasBody } from './uploads.ts';
 
 /** What callers may ask of a listener; every bound holds for one process. */
@@ -187,12 +188,7 @@ function refuseSocket(
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && connections.putOff(socket, options.limits.requestTimeoutMs, again))
     return;
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && endLate(socket)) return;
-  const { reason, status } = UNREADABLE[error.code ?? ''] ?? { reason: 'bad_request', status: '400 Bad Request' };
+  const { reason, status, message } = whyUnreadable(error);
   options.onRefused(reason);
-  connections.refuse(socket, rawAnswer(status, `the request could not be read: ${status.slice(4).toLowerCase()}`));
+  connections.refuse(socket, rawAnswer(status, message));
 }
-
-const UNREADABLE: Readonly<Record<string, { readonly reason: string; readonly status: string }>> = {
-  HPE_HEADER_OVERFLOW: { reason: 'headers_too_large', status: '431 Request Header Fields Too Large' },
-  ERR_HTTP_REQUEST_TIMEOUT: { reason: 'too_slow', status: '408 Request Timeout' },
-};

@@ -144,6 +144,7 @@ const CODINGS: readonly Case[] = [
     'gzip, chunked',
     'gzip',
     '',
+    '\t',
   ].map((coding) =>
     refused('A6', `the coding ${JSON.stringify(coding)}`, framed([`Transfer-Encoding: ${coding}`], '0\r\n\r\n'), 501),
   ),
