@@ -13,7 +13,7 @@ import type { Signature } from './signature.ts';
 import { Statistics } from './statistics.ts';
 import type { Tensor } from './tensors.ts';
 import { readWarmUpRequest } from './v2.ts';
-import { batchingProblem, sampleInputs, warmUp } from './warm-up.ts';
+import { batchingProblem, isOfTheModel, sampleInputs, warmUp } from './warm-up.ts';
 
 /** A version that answers, with the digests of the very files that were loaded. */
 export type ReadyVersion = {
@@ -172,7 +172,7 @@ function checkConfidence({ confidence }: ModelSettings, { outputs }: Signature):
   }
 }
 
-/** Warms up each instance; a sample that the operator gave must run, one made up by us need not. */
+/** Warms up each instance. A sample that the operator gave must run; one made up by us may fail, but within the model alone. */
 async function warmUpAll(
   instances: readonly Instance[],
   folder: VersionFolder,
@@ -185,6 +185,9 @@ async function warmUpAll(
   const reason = failure?.status === 'rejected' ? messageOf(failure.reason) : undefined;
   if (reason !== undefined && settings.warm_up !== undefined) {
     throw new Error(`warm_up: ${settings.warm_up} failed: ${reason}`);
+  }
+  if (reason !== undefined && !isOfTheModel(reason)) {
+    throw new Error(`the runtime cannot run it: ${reason}`);
   }
   return reason === undefined ? [] : [`warm-up with made-up inputs failed, give warm_up in model.yaml: ${reason}`];
 }

@@ -1,4 +1,5 @@
 // The worker thread, and the only file that knows onnxruntime-node: its calls block the thread they are made on.
+import './without-float16-array.ts'; // first: before the runtime looks for it
 import { type MessagePort, parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { joinInputs, splitOutputs } from './batch.ts';
@@ -215,14 +216,8 @@ function toTensor(name: string, result: OrtTensor | undefined): Tensor {
     name,
     datatype,
     shape: result.dims,
-    data: datatype === 'FP16' ? bitsOf(result) : (result.data as TensorData),
+    data: result.data as TensorData,
   };
-}
-
-// A Node that has Float16Array gets one from the runtime; ours is always the bits.
-function bitsOf({ data }: OrtTensor): Uint16Array<ArrayBuffer> {
-  const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
-  return new Uint16Array(buffer, byteOffset, length);
 }
 
 function toPort(value: InferenceSession.ValueMetadata): Port {

@@ -18,6 +18,11 @@ export async function warmUp(instance: Instance, { outputs }: Signature, inputs:
   await runOne(instance, inputs, namesOf(outputs), 1);
 }
 
+/** Whether a run failed within the model, as it may on inputs that we made up. Any other failure is met by every request. */
+export function isOfTheModel(reason: string): boolean {
+  return /returned while running \S+ node/.test(reason);
+}
+
 /**
  * Says why two requests cannot share a run, or undefined if they can: run together, the first is answered as it is alone.
  * The sample has `rows` rows; only floating-point outputs are compared, to one per cent.

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { pino } from 'pino';
 import { ProviderError } from '../../model-server/errors.ts';
 import { startModelServer } from '../../model-server/main.ts';
+import { isOfTheModel } from '../../model-server/warm-up.ts';
 import { makeRoot, rowsModel, scaleModel, slowModel, softmaxModel, tableModel } from './fixtures/models.ts';
 import { get, metricOf, post, sendBytes, startServer } from './fixtures/server.ts';
 
@@ -188,4 +189,11 @@ test('two instances answer at the same time and count twice in memory', async (t
     Array.from({ length: 20 }, () => post(`${server.url}/v2/models/m/infer`, row(1, 2))),
   );
   assert.ok(answers.every(({ status }) => status === 200));
+});
+
+test('a run that fails outside the model would fail for every caller, so it is not taken for a bad sample', () => {
+  const gather =
+    "Non-zero status code returned while running Gather node. Name:'' Status Message: indices out of bounds";
+  assert.equal(isOfTheModel(gather), true);
+  assert.equal(isOfTheModel('not enough space: expected 6, got 0'), false);
 });
