@@ -1,7 +1,7 @@
 // The promise of the mirror at its real bounds: callers beside a shadow in any state, within the larger of 5 % and 1 ms.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { experience, line, STATES } from '../stories/shadow-states.ts';
+import { experience, line, MOST_MEMORY, STATES } from '../stories/shadow-states.ts';
 
 const MIB = 1024 * 1024;
 
@@ -17,9 +17,10 @@ for (const traffic of [
     const last = await experience(t, 'off', traffic);
     for (const each of [first, ...seen, last]) t.diagnostic(line(each));
     const off = Math.max(first.p99, last.p99); // what the machine does by itself between two runs
-    for (const { state, p99, grown } of seen) {
+    const least = Math.min(first.memory, last.memory);
+    for (const { state, p99, memory } of seen) {
       assert.ok(p99 <= off + Math.max(0.05 * off, 1), `${state}: ${p99} ms beside ${off} ms`);
-      assert.ok(grown < 64, `${state}: ${grown} MiB`);
+      assert.ok(memory < least + MOST_MEMORY, `${state}: ${memory} MiB beside ${least} MiB`);
     }
   });
 }

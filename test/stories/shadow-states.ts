@@ -20,13 +20,13 @@ const WARM_UP_MS = 700;
 
 export type Traffic = { readonly bytes: number; readonly perSecond: number; readonly forMs: number };
 
-/** Latency in ms, memory in MiB that the gateway gained, and copies by what became of them. */
+/** Latency in ms, the most resident memory of the gateway in MiB, and copies by what became of them. */
 export type Experience = {
   readonly state: string;
   readonly p50: number;
   readonly p90: number;
   readonly p99: number;
-  readonly grown: number;
+  readonly memory: number;
   readonly copies: Readonly<Record<string, number>>;
 };
 
@@ -44,17 +44,21 @@ export const STATES: Readonly<Record<string, (t: TestContext) => Promise<string>
   'reading nothing': (t) => listening(t, (socket) => socket.pause()),
 };
 
+/**
+ * What a shadow may add to the memory of a gateway, in MiB, beside the same traffic without one. Node 24 collects dead
+ * bodies at 64 MiB, Node 20 at 32 MiB, with a shadow or without: a growth since the start would be mostly theirs.
+ */
+export const MOST_MEMORY = 64;
+
 /** Sends traffic past a shadow in this state. Every request must be answered, and every copy be accounted for. */
 export async function experience(t: TestContext, state: string, traffic: Traffic): Promise<Experience> {
   const shadowUrl = (await STATES[state]?.(t)) ?? '';
   const primary = await backend(t);
   const gateway = await gatewayProcess(t, policyWith(primary.urls.url, shadowUrl));
   await run(gateway, { ...traffic, forMs: WARM_UP_MS });
-  const before = gateway.memory().now;
   const { latency, failures } = await run(gateway, traffic);
   assert.deepEqual(failures, [], `${state}: every caller has an answer`);
-  const grown = gateway.memory().most - before;
-  const told = { state, p50: latency(0.5), p90: latency(0.9), p99: latency(0.99), grown };
+  const told = { state, p50: latency(0.5), p90: latency(0.9), p99: latency(0.99), memory: gateway.memory().most };
   if (shadowUrl === '') return { ...told, copies: {} };
   const offered =
     Math.floor((traffic.perSecond * traffic.forMs) / 1000) + Math.floor((traffic.perSecond * WARM_UP_MS) / 1000);
@@ -67,9 +71,9 @@ export async function experience(t: TestContext, state: string, traffic: Traffic
 }
 
 /** One line a state. */
-export function line({ state, p50, p90, p99, grown, copies }: Experience): string {
+export function line({ state, p50, p90, p99, memory, copies }: Experience): string {
   const counted = Object.entries(copies).map(([name, count]) => `${name} ${count}`);
-  return `${state}: p50 ${p50.toFixed(2)} ms, p90 ${p90.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, +${grown.toFixed(0)} MiB; ${counted.join(', ')}`;
+  return `${state}: p50 ${p50.toFixed(2)} ms, p90 ${p90.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms, ${memory.toFixed(0)} MiB; ${counted.join(', ')}`;
 }
 
 function run({ url }: GatewayProcess, { bytes, perSecond, forMs }: Traffic) {
