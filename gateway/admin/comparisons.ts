@@ -139,7 +139,19 @@ function pointOf({ at, sums }: SlotSums): SeriesPoint {
 async function keptOf({ comparisons }: Pick<Store, 'comparisons'>, query: unknown): Promise<unknown> {
   const { id } = checked(z.strictObject({ id: z.string().min(1).max(1024) }), query);
   const kept = await comparisons.kept(id);
-  return { id, kept: kept === undefined ? null : JSON.parse(kept) };
+  return { id, kept: kept === undefined ? null : keptIn(kept) };
+}
+
+const VALUES = z.record(z.string(), z.array(z.unknown()));
+const KEPT = z.object({ baseline: VALUES, candidate: VALUES, request: VALUES });
+
+/** Null for what another program wrote under the same key. */
+function keptIn(text: string): z.output<typeof KEPT> | null {
+  try {
+    return KEPT.parse(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }
 
 function checked<T>(schema: z.ZodType<T>, query: unknown): T {

@@ -15,17 +15,33 @@ export type Damage = {
 
 /** Places that are remembered; more are as good as all. */
 const MAX_PLACES = 100;
+/** How long something that was seen in passing is reported: it may be gone since, and nothing says so. */
+const FADES_MS = 10 * 60_000;
 
 export class Damages {
   readonly #onTrouble: (error: Error) => void;
   readonly #places = new Map<string, Damage>();
+  /** Until when those are reported that were seen in passing. */
+  readonly #until = new Map<string, number>();
 
   constructor(onTrouble: (error: Error) => void) {
     this.#onTrouble = onTrouble;
   }
 
   list(): readonly Damage[] {
+    for (const [where, until] of this.#until) {
+      if (until >= performance.now()) continue;
+      this.#until.delete(where);
+      this.#places.delete(where);
+    }
     return [...this.#places.values()];
+  }
+
+  /** What a look at a part of a place found wrong; a look that finds nothing says nothing about the rest. */
+  saw(where: string, problems: readonly string[]): void {
+    if (problems.length === 0) return;
+    this.note(where, problems);
+    if (this.#places.has(where)) this.#until.set(where, performance.now() + FADES_MS);
   }
 
   /** What a read found wrong at a place; nothing means that it is well now. */

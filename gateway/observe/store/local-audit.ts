@@ -88,7 +88,7 @@ export class LocalAudit implements AuditTrail {
     const entries = text
       .split('\n')
       .flatMap((line, i) => entryIn(line, (problem) => problems.push(`line ${i + 1}: ${problem}`)));
-    this.#damages.note(file, problems);
+    this.#damages.saw(file, problems);
     return entries;
   }
 }

@@ -48,7 +48,7 @@ async function openParts(
   const log = new SegmentedLog(
     comparisonFolder === undefined ? memorySegments() : segmentFiles(comparisonFolder, damages),
     retention,
-    (segment) => damages.note(`${comparisonFolder ?? 'memory'}, segment ${segment}`, ['a line is no comparison']),
+    (segment) => damages.saw(`${comparisonFolder ?? 'memory'}, segment ${segment}`, ['a line is no comparison']),
   );
   await log.open(Date.now());
   const sums = sumsFolder === undefined ? new SumsMemory() : new SumsFiles(sumsFolder, retention, damages);

@@ -10,6 +10,8 @@ export type Kept = { readonly documents: readonly RolloutDocument[]; readonly ro
 const KEYS = ['documents', 'rolledBack'];
 const NAMED = z.looseObject({ id: z.string().min(1) });
 const EPOCH = z.int().min(0);
+/** Characters; a state has some thousands. */
+const MAX_DOCUMENT = 1024 * 1024;
 
 /** What of the file is good. `ids` are the rollouts of the policy: those whose record is lost are marked as damaged. */
 export function readRollouts(value: unknown, say: Say, text: string, ids: readonly string[]): Kept {
@@ -39,10 +41,23 @@ export function readRollouts(value: unknown, say: Say, text: string, ids: readon
   return { documents: [...documents.values()], rolledBack: [...rolledBack] };
 }
 
+/** Whether a document can be written again: one that nests deeply would keep everything beside it from the disk. */
+export function isStorable(document: unknown): boolean {
+  try {
+    return JSON.stringify(document).length <= MAX_DOCUMENT;
+  } catch {
+    return false;
+  }
+}
+
 /** A value without an id is nobody's document; one whose epoch is damaged is older than any. */
 function documentsIn(value: unknown, say: Say): RolloutDocument[] {
   return listIn(NAMED, value, 'documents', say).map((document) => {
     const { id, epoch } = document;
+    if (!isStorable(document)) {
+      say(`documents: that of ${id.slice(0, 64)} is too large or nests too deeply`);
+      return { id, epoch: 0, damaged: 'it is too large or nests too deeply' };
+    }
     if (EPOCH.safeParse(epoch).success) return document as RolloutDocument;
     say(`documents: the epoch of ${id.slice(0, 64)} is ${kindOf(epoch)}, no whole number`);
     return { ...document, epoch: 0, damaged: 'its epoch is no whole number' };

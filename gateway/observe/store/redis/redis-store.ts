@@ -51,9 +51,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const replica = randomUUID();
   const clock = new SharedClock(connections, keys, () => outcomes.forget());
   const writer = new Writer({ connections, appliedKey: keys.applied(replica), onTrouble });
-  const comparisons = new SharedComparisons({ connections, keys, writer, retention, now: clock.now });
-  const experiments = new SharedExperiments({ connections, keys, writer, keepMs: retention.experimentsMs });
-  const outcomes = new SharedOutcomes({ connections, keys, replica, keepMs: retention.windowsMs });
+  const comparisons = new SharedComparisons({ connections, keys, writer, retention, damages, now: clock.now });
+  const experiments = new SharedExperiments({ connections, keys, writer, damages, keepMs: retention.experimentsMs });
+  const outcomes = new SharedOutcomes({ connections, keys, replica, damages, keepMs: retention.windowsMs });
   // What counts by the shared clock must not begin before it is measured.
   const ready = connections.allReady().then(() => clock.start());
   await Promise.race([ready, sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
@@ -79,9 +79,9 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     comparisons,
     outcomes,
     experiments,
-    rollouts: new SharedRollouts({ connections, keys, local: local.rollouts, onTrouble }),
-    shadowOrders: new SharedOrders({ connections, keys, local: local.orders, now: clock.now }),
-    audit: new SharedAudit({ connections, keys, writer, local: local.audit, keep: retention.audit }),
+    rollouts: new SharedRollouts({ connections, keys, local: local.rollouts, damages, onTrouble }),
+    shadowOrders: new SharedOrders({ connections, keys, local: local.orders, damages, now: clock.now }),
+    audit: new SharedAudit({ connections, keys, writer, local: local.audit, damages, keep: retention.audit }),
     damages,
     now: clock.now,
     health: () => healthOf(connections, writer, local),

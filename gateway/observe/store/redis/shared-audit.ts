@@ -1,4 +1,5 @@
-import type { LocalAudit } from '../local-audit.ts';
+import type { Damages } from '../damage.ts';
+import { entryIn, type LocalAudit } from '../local-audit.ts';
 import type { AuditEntry, AuditTrail } from '../store.ts';
 import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
@@ -11,6 +12,7 @@ export type SharedAuditOptions = {
   readonly keys: RedisKeys;
   readonly writer: Writer;
   readonly local: LocalAudit;
+  readonly damages: Damages;
   readonly keep: number;
 };
 
@@ -31,13 +33,18 @@ export class SharedAudit implements AuditTrail {
 
   /** While Redis is away, what happened here. */
   async read(limit: number): Promise<readonly AuditEntry[]> {
-    const { connections, keys, local } = this.#options;
+    const { connections, keys, local, damages } = this.#options;
     const count = Math.min(limit, MAX_PAGE);
     try {
       const entries = await connections.use('audit_read', (client) =>
         client.xrevrange(keys.audit, '+', '-', 'COUNT', count),
       );
-      return entries.map(([, fields]) => JSON.parse(fields[1] ?? '{}') as AuditEntry);
+      const problems: string[] = [];
+      const read = entries.flatMap(([id, fields]) =>
+        entryIn(fields[1] ?? '', (problem) => problems.push(`entry ${id}: ${problem}`)),
+      );
+      damages.saw(keys.audit, problems);
+      return read;
     } catch {
       return local.read(limit); // reported by `use`
     }

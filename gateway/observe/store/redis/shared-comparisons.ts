@@ -1,7 +1,8 @@
 import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
-import { subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
+import { isSubjectKey, subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
 import type { Comparison } from '../../compare/comparison.ts';
-import { placeIn } from '../../compare/sums.ts';
+import { isKey, placeIn } from '../../compare/sums.ts';
+import type { Damages } from '../damage.ts';
 import { fits, parseRecord } from '../filter.ts';
 import { KeptOrder } from '../kept-values.ts';
 import type { Retention } from '../retention.ts';
@@ -9,6 +10,7 @@ import { SLOT_MS, SLOTS, slotOfDelta, slotRetention, slotsIn } from '../slots.ts
 import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.ts';
 import type { CommandWords } from './apply-once.ts';
 import type { Client, Connections } from './connections.ts';
+import { numberIn, readHash } from './foreign-keys.ts';
 import type { RedisKeys } from './keys.ts';
 import type { Writer } from './writer.ts';
 
@@ -25,6 +27,7 @@ export type SharedComparisonsOptions = {
   readonly keys: RedisKeys;
   readonly writer: Writer;
   readonly retention: Retention;
+  readonly damages: Damages;
   readonly now: () => number;
 };
 
@@ -56,11 +59,11 @@ export class SharedComparisons implements ComparisonStore {
   }
 
   page(query: PageQuery): Promise<Page> {
-    const { connections, keys } = this.#options;
+    const { connections, keys, damages } = this.#options;
     return connections.use('comparisons_read', (client) =>
       query.after === undefined
-        ? older(client, keys.comparisons, query)
-        : newer(client, keys.comparisons, query, query.after),
+        ? older(client, keys.comparisons, query, damages)
+        : newer(client, keys.comparisons, query, query.after, damages),
     );
   }
 
@@ -77,22 +80,27 @@ export class SharedComparisons implements ComparisonStore {
   }
 
   async subjects(): Promise<readonly Subject[]> {
-    const { connections, keys } = this.#options;
+    const { connections, keys, damages } = this.#options;
     const subjects = await connections.use('comparisons_read', (client) => client.zrange(keys.subjects, '0', '-1'));
-    return subjects.map(subjectOf);
+    const foreign = subjects.filter((subject) => !isSubjectKey(subject));
+    damages.saw(
+      keys.subjects,
+      foreign.map((word) => `"${word.slice(0, 80)}" is no shadow between two versions`),
+    );
+    return subjects.filter(isSubjectKey).map(subjectOf);
   }
 
   async sums(subject: Subject, slot: Slot, from: number, to: number): Promise<readonly SlotSums[]> {
-    const { connections, keys } = this.#options;
+    const { connections, keys, damages } = this.#options;
     const numbers = slotsIn(slot, from, to);
     const found: SlotSums[] = [];
     for (let i = 0; i < numbers.length; i += SLOTS_AT_ONCE) {
       const part = numbers.slice(i, i + SLOTS_AT_ONCE);
       const hashes = await connections.use('comparisons_read', (client) =>
-        Promise.all(part.map((number) => client.hgetall(keys.sums(slot, number, subject)))),
+        Promise.all(part.map((number) => readHash(client, keys.sums(slot, number, subject), damages))),
       );
       for (const [j, hash] of hashes.entries()) {
-        const sums = new Map(Object.entries(hash).map(([key, value]) => [key, Number(value)]));
+        const sums = sumsIn(hash, keys.sums(slot, part[j] ?? 0, subject), damages);
         if (sums.size > 0) found.push({ at: (part[j] ?? 0) * SLOT_MS[slot], sums });
       }
     }
@@ -161,7 +169,7 @@ const BEGINNING = '0-0';
 
 type StreamEntry = [id: string, fields: string[]];
 
-async function older(client: Client, key: string, query: PageQuery): Promise<Page> {
+async function older(client: Client, key: string, query: PageQuery, damages: Damages): Promise<Page> {
   const newest = await newestId(client, key);
   const found: Comparison[] = [];
   const start = query.cursor === undefined ? newest : checkedId(query.cursor);
@@ -170,7 +178,7 @@ async function older(client: Client, key: string, query: PageQuery): Promise<Pag
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
     const entries = (await client.xrevrange(key, end, '-', 'COUNT', READ_COUNT)) as StreamEntry[];
     for (const [id, fields] of entries) {
-      const comparison = parseRecord(fields[1] ?? '');
+      const comparison = comparisonIn(id, fields, key, damages);
       if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
       if (found.length === query.limit) return { comparisons: found, cursor: id, newest };
     }
@@ -181,20 +189,41 @@ async function older(client: Client, key: string, query: PageQuery): Promise<Pag
   return { comparisons: found, cursor: end.slice(1), newest };
 }
 
-async function newer(client: Client, key: string, query: PageQuery, after: string): Promise<Page> {
+async function newer(client: Client, key: string, query: PageQuery, after: string, damages: Damages): Promise<Page> {
   const found: Comparison[] = [];
   let newest = checkedId(after);
   for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
     const entries = (await client.xrange(key, `(${newest}`, '+', 'COUNT', READ_COUNT)) as StreamEntry[];
     for (const [id, fields] of entries) {
       newest = id;
-      const comparison = parseRecord(fields[1] ?? '');
+      const comparison = comparisonIn(id, fields, key, damages);
       if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
       if (found.length === query.limit) return { comparisons: found, cursor: undefined, newest };
     }
     if (entries.length < READ_COUNT) break;
   }
   return { comparisons: found, cursor: undefined, newest };
+}
+
+/** Undefined for an entry that another program wrote. */
+function comparisonIn(id: string, fields: readonly string[], key: string, damages: Damages): Comparison | undefined {
+  const comparison = parseRecord(fields[1] ?? '');
+  if (comparison === undefined) damages.saw(key, [`entry ${id} is no comparison`]);
+  return comparison;
+}
+
+/** The sums in a hash; what is no key or no number is left out. */
+function sumsIn(hash: Readonly<Record<string, string>>, key: string, damages: Damages): Map<string, number> {
+  const problems: string[] = [];
+  const say = (problem: string) => problems.push(problem);
+  const sums = new Map<string, number>();
+  for (const [field, text] of Object.entries(hash)) {
+    const value = numberIn(text, Number.NEGATIVE_INFINITY, say);
+    if (!isKey(field)) say(`"${field.slice(0, 80)}" is no name of ours`);
+    else if (value !== undefined) sums.set(field, value);
+  }
+  damages.saw(key, problems);
+  return sums;
 }
 
 async function newestId(client: Client, key: string): Promise<string> {

@@ -1,7 +1,10 @@
 import { encode, type Sums } from '../../compare/sums.ts';
+import type { Damages } from '../damage.ts';
+import type { Say } from '../foreign.ts';
 import type { ExperimentCounts, ExperimentReading } from '../store.ts';
 import { hashOfUnit, SAMPLE_SIZE, UnitSample } from '../unit-sample.ts';
 import type { Connections } from './connections.ts';
+import { numberIn, partsIn, readHash } from './foreign-keys.ts';
 import type { RedisKeys } from './keys.ts';
 import type { Writer } from './writer.ts';
 
@@ -12,6 +15,7 @@ export type SharedExperimentsOptions = {
   readonly connections: Connections;
   readonly keys: RedisKeys;
   readonly writer: Writer;
+  readonly damages: Damages;
   readonly keepMs: number;
 };
 
@@ -39,16 +43,21 @@ export class SharedExperiments implements ExperimentCounts {
   }
 
   async read(experiment: string): Promise<ExperimentReading> {
-    const { connections, keys } = this.#options;
+    const { connections, keys, damages } = this.#options;
     const [members, hash] = await connections.use('experiments_read', (client) =>
-      Promise.all([client.zrange(keys.units(experiment), '0', '-1'), client.hgetall(keys.arms(experiment))]),
+      Promise.all([client.zrange(keys.units(experiment), '0', '-1'), readHash(client, keys.arms(experiment), damages)]),
     );
     const sample = new UnitSample();
+    const problems: string[] = [];
+    const say = (problem: string) => problems.push(problem);
     for (const member of members) {
-      const [arm = '', hashed = ''] = member.split('/').map(decodeURIComponent);
-      sample.add(Number(hashed), arm);
+      const [arm, hashed] = partsIn(member, 2, say) ?? [];
+      const number = hashed === undefined ? undefined : numberIn(hashed, 0, say);
+      if (arm !== undefined && number !== undefined) sample.add(number, arm);
     }
-    return { ...sample.counts(), sums: sumsIn(hash) };
+    const sums = sumsIn(hash, say);
+    damages.saw(keys.arms(experiment), problems);
+    return { ...sample.counts(), sums };
   }
 
   /** Tells all of it again, to a Redis that may have lost it. */
@@ -78,12 +87,14 @@ export class SharedExperiments implements ExperimentCounts {
   }
 }
 
-function sumsIn(hash: Readonly<Record<string, string>>): Map<string, Map<string, number>> {
+function sumsIn(hash: Readonly<Record<string, string>>, say: Say): Map<string, Map<string, number>> {
   const sums = new Map<string, Map<string, number>>();
-  for (const [field, value] of Object.entries(hash)) {
-    const [arm = '', name = ''] = field.split('/').map(decodeURIComponent);
+  for (const [field, text] of Object.entries(hash)) {
+    const [arm, name] = partsIn(field, 2, say) ?? [];
+    const value = numberIn(text, Number.NEGATIVE_INFINITY, say);
+    if (arm === undefined || name === undefined || value === undefined) continue;
     const total = sums.get(arm) ?? new Map<string, number>();
-    sums.set(arm, total.set(name, Number(value)));
+    sums.set(arm, total.set(name, value));
   }
   return sums;
 }

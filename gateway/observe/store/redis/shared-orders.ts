@@ -1,15 +1,19 @@
 // What people ordered of shadows, at any replica. Each has all of it on its disk; Redis is where they meet, and is told again
 // what it has forgotten.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { LocalOrders, Order } from '../local-orders.ts';
+import type { Damages } from '../damage.ts';
+import { type Say, shaped, valueIn } from '../foreign.ts';
+import { type LocalOrders, ORDER, type Order } from '../local-orders.ts';
 import type { ShadowOrders } from '../store.ts';
 import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
 
-/** Writes an order unless a later one of the same shadow is there. */
+/** Writes an order unless a later one of the same shadow is there; text that is no order is older than any. */
 const TELL = `
 local text = redis.call('HGET', KEYS[1], ARGV[1])
-if not text or cjson.decode(text).at < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
+local isJson, order = pcall(cjson.decode, text or 'null')
+local at = isJson and type(order) == 'table' and tonumber(order.at) or 0
+if at < tonumber(ARGV[2]) then redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 return 1
 `;
 
@@ -20,6 +24,7 @@ export type SharedOrdersOptions = {
   readonly connections: Connections;
   readonly keys: RedisKeys;
   readonly local: LocalOrders;
+  readonly damages: Damages;
   /** Milliseconds since 1970 on the clock that all replicas share. */
   readonly now: () => number;
 };
@@ -51,10 +56,13 @@ export class SharedOrders implements ShadowOrders {
   }
 
   async refresh(): Promise<ReadonlySet<string>> {
-    const { connections, keys, local } = this.#options;
+    const { connections, keys, local, damages } = this.#options;
     void local.refresh().catch(() => {}); // local.trouble() has the reason
     const texts = await connections.use('orders_read', (client) => client.hgetall(keys.shadowOrders));
-    const shared = new Map(Object.entries(texts).flatMap(([shadow, text]) => orderIn(shadow, text)));
+    const problems: string[] = [];
+    const say = (problem: string) => problems.push(problem);
+    const shared = new Map(Object.entries(texts).flatMap(([shadow, text]) => orderIn(shadow, text, say)));
+    damages.note(keys.shadowOrders, problems);
     void local.adopt(shared).catch(() => {}); // in force at once, and written again at the next look
     const missing = [...local.all()].filter(([shadow, { at }]) => at > (shared.get(shadow)?.at ?? 0));
     await Promise.all(missing.map(([shadow, order]) => this.#tell(shadow, order)));
@@ -70,11 +78,8 @@ export class SharedOrders implements ShadowOrders {
 }
 
 /** An order that someone wrote wrongly by hand is none. */
-function orderIn(shadow: string, text: string): (readonly [string, Order])[] {
-  try {
-    const { isPaused, at } = JSON.parse(text) as Order;
-    return typeof isPaused === 'boolean' && Number.isSafeInteger(at) ? [[shadow, { isPaused, at }]] : [];
-  } catch {
-    return [];
-  }
+function orderIn(shadow: string, text: string, say: Say): (readonly [string, Order])[] {
+  const value = valueIn(text, say);
+  const order = value === undefined ? undefined : shaped(ORDER, value, shadow, say);
+  return order === undefined ? [] : [[shadow, order]];
 }

@@ -1,6 +1,9 @@
 import { encode } from '../../compare/sums.ts';
+import type { Damages } from '../damage.ts';
+import type { Say } from '../foreign.ts';
 import type { OutcomeWindows, VersionCounts, WindowCounts } from '../store.ts';
 import type { Client, Connections } from './connections.ts';
+import { numberIn, partsIn, readHash } from './foreign-keys.ts';
 import type { RedisKeys } from './keys.ts';
 
 const FLUSH_MS = 50;
@@ -15,6 +18,7 @@ export type SharedOutcomesOptions = {
   readonly connections: Connections;
   readonly keys: RedisKeys;
   readonly replica: string;
+  readonly damages: Damages;
   readonly keepMs: number;
 };
 
@@ -47,15 +51,19 @@ export class SharedOutcomes implements OutcomeWindows {
   }
 
   async read(model: string, from: number, to: number): Promise<readonly WindowCounts[]> {
-    const { connections, keys } = this.#options;
+    const { connections, keys, damages } = this.#options;
     const length = Math.max(0, Math.min(to - from, MAX_SECONDS));
     const seconds = Array.from({ length }, (_, i) => to - length + i);
     const hashes = await connections.use('counts_read', (client) =>
-      Promise.all(seconds.map((second) => client.hgetall(keys.window(model, second)))),
+      Promise.all(seconds.map((second) => readHash(client, keys.window(model, second), damages))),
     );
     return seconds.flatMap((second, i) => {
       const hash = hashes[i] ?? {};
-      return Object.keys(hash).length === 0 ? [] : [{ second, counts: totalOf(hash) }];
+      if (Object.keys(hash).length === 0) return [];
+      const problems: string[] = [];
+      const counts = totalOf(hash, (problem) => problems.push(problem));
+      damages.saw(keys.window(model, second), problems);
+      return [{ second, counts }];
     });
   }
 
@@ -95,13 +103,15 @@ function fieldsOf(replica: string, counts: VersionCounts): string[] {
   );
 }
 
-function totalOf(hash: Readonly<Record<string, string>>): VersionCounts {
+function totalOf(hash: Readonly<Record<string, string>>, say: Say): VersionCounts {
   const total: Record<string, Record<string, number>> = Object.create(null);
-  for (const [field, count] of Object.entries(hash)) {
-    const [, version = '', name = ''] = field.split('/').map(decodeURIComponent);
+  for (const [field, text] of Object.entries(hash)) {
+    const [, version, name] = partsIn(field, 3, say) ?? [];
+    const count = numberIn(text, 0, say);
+    if (version === undefined || name === undefined || count === undefined) continue;
     const names: Record<string, number> = total[version] ?? Object.create(null);
     total[version] = names;
-    names[name] = (names[name] ?? 0) + Number(count);
+    names[name] = (names[name] ?? 0) + count;
   }
   return total;
 }

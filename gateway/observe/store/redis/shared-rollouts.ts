@@ -2,7 +2,9 @@
 // rolled back are united, documents go forward only, and what Redis has forgotten is told to it again.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atMostEvery } from '../at-most-every.ts';
+import type { Damages } from '../damage.ts';
 import { type LocalRollouts, without } from '../local-rollouts.ts';
+import { isStorable } from '../rollouts-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
@@ -41,6 +43,7 @@ export type SharedRolloutsOptions = {
   readonly connections: Connections;
   readonly keys: RedisKeys;
   readonly local: LocalRollouts;
+  readonly damages: Damages;
   readonly onTrouble: (error: Error) => void;
 };
 
@@ -72,7 +75,7 @@ export class SharedRollouts implements RolloutStates {
 
   /** A disk that fails does not keep this replica from hearing the others, nor them from hearing it. */
   async refresh(): Promise<KnownRollouts> {
-    const { connections, keys, local, onTrouble } = this.#options;
+    const { connections, keys, local, damages, onTrouble } = this.#options;
     const before = local.known();
     void local.refresh().catch(onTrouble);
     const [texts, rolledBack] = await connections.use('rollouts_read', (client) =>
@@ -80,7 +83,12 @@ export class SharedRollouts implements RolloutStates {
     );
     const read = Object.entries(texts).map(([id, text]) => [id, documentIn(id, text)] as const);
     const documents = read.flatMap(([, document]) => document ?? []);
-    this.#damaged = new Map(read.flatMap(([id, document]) => (document === undefined ? [[id, damagedOf(id)]] : [])));
+    const damaged = read.filter(([, document]) => document === undefined).map(([id]) => id);
+    damages.note(
+      keys.rollouts,
+      damaged.map((id) => `the value of ${id.slice(0, 64)} is no document of this rollout`),
+    );
+    this.#damaged = new Map(damaged.map((id) => [id, damagedOf(id)]));
     void local.adopt(rolledBack, documents).catch(() => {}); // held here at once, and written again at the next look
     this.#wasRead = true;
     this.#shared = new Set(rolledBack);
@@ -190,7 +198,8 @@ export class SharedRollouts implements RolloutStates {
 function documentIn(id: string, text: string): RolloutDocument | undefined {
   try {
     const value = JSON.parse(text) as RolloutDocument;
-    return value?.id === id && Number.isSafeInteger(value.epoch) ? value : undefined;
+    const isDocument = value?.id === id && Number.isSafeInteger(value.epoch) && isStorable(value);
+    return isDocument ? value : undefined;
   } catch {
     return undefined;
   }
