@@ -6,8 +6,10 @@ import { test } from 'node:test';
 import { parse } from 'yaml';
 import { Child } from '../../gateway/cli/child.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
-import { gateway, infer } from '../support/gateway.ts';
+import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { needs, pathOf } from '../support/programs.ts';
+import { prometheusAndAlertmanager } from '../support/prometheus.ts';
+import { redisServer } from '../support/redis.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -87,6 +89,27 @@ models:
     assert.match(text, new RegExp(`${label}="${value}"`), `${label}="${value}"`);
   }
 });
+
+test(
+  'the alert for the store fires where Redis is up, answers, and refuses what a rollout needs',
+  needs('redis-server', 'prometheus', 'prometheus-alertmanager'),
+  async (t) => {
+    const redis = await redisServer(t);
+    await redis.client().call('ACL', 'SETUSER', 'sluice', 'on', '>secret', '~app:*', '&*', '+@all');
+    const server = await fakeServer(t, answering({ outputs: [] }));
+    const redisUrl = redis.url.replace('redis://', 'redis://sluice:secret@');
+    const { adminUrl } = await gateway(t, policyOf([server.url]), { redisUrl });
+    const prometheus = await prometheusAndAlertmanager(t, { '127.0.0.1:8081': new URL(adminUrl).host });
+    type Alerts = { data: { alerts: { labels: { alertname: string }; state: string }[] } };
+    const isFiring = async () => {
+      const answer = await fetch(`${prometheus}/api/v1/alerts`).catch(() => undefined);
+      if (answer?.ok !== true) return false; // it is starting
+      const { data } = (await answer.json()) as Alerts;
+      return data.alerts.some(({ labels, state }) => labels.alertname === 'SluiceStoreAway' && state === 'firing');
+    };
+    await until(isFiring, 'the alert', 60_000);
+  },
+);
 
 test('every alert has a paragraph for whoever is called', () => {
   const text = readFileSync('deploy/README.md', 'utf8');
