@@ -54,13 +54,31 @@ async function exchange(url: URL, init: RequestInit): Promise<unknown> {
     },
   );
   const answer = (await response.json().catch(() => undefined)) as { error?: unknown } | undefined;
-  if (response.ok && answer !== undefined) return answer;
+  if (response.ok) return checked(url, answer);
   if (response.status === 401)
     throw new UserError(
       `the gateway at ${url.origin} wants a token: set SLUICE_ADMIN_TOKEN to the one it was started with`,
     );
   const reason = typeof answer?.error === 'string' ? answer.error : 'is this the admin address of a gateway?';
   throw new UserError(`${url.origin}${url.pathname} answered ${response.status}: ${reason}`);
+}
+
+/** What an answer has at least, by path: another server, or a gateway of another release, may answer something else. */
+const KEYS: readonly (readonly [RegExp, readonly string[]])[] = [
+  [/^\/api\/status$/, ['version', 'policy', 'store', 'models', 'refusals', 'held', 'pendingRollbacks', 'damaged']],
+  [/^\/api\/comparisons$/, ['comparisons', 'newest']],
+  [/^\/api\/comparisons\/summary$/, ['since', 'until', 'slot', 'subjects']],
+  [/^\/api\/models\/[^/]+\/rollout\//, ['id', 'phase']],
+];
+
+function checked({ origin, pathname }: URL, answer: unknown): unknown {
+  const keys = KEYS.find(([path]) => path.test(pathname))?.[1] ?? [];
+  const missing = keys.find((key) => typeof answer !== 'object' || answer === null || !Object.hasOwn(answer, key));
+  if (answer === undefined || missing !== undefined)
+    throw new UserError(
+      `${origin}${pathname} answered ${answer === undefined ? 'no JSON' : `without "${missing}"`}: is this the admin address of a gateway of this release?`,
+    );
+  return answer;
 }
 
 function unreachable(url: URL, error: Error): string {

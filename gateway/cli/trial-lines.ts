@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Comparison } from '../observe/compare/comparison.ts';
+import { COMPARISON } from '../observe/store/comparison-shape.ts';
 import type { Said, Trial } from '../tune/trial.ts';
 import { parseWhole, partOf } from './exact-json.ts';
 
@@ -74,7 +75,7 @@ export function readLogged(file: string): Logged {
   if (first.includes('"shadow"'))
     return {
       kind: 'comparisons',
-      comparisons: readLines(file, z.object({ id: z.string(), shadow: z.string() }).loose(), 'a comparison') as never,
+      comparisons: readLines(file, COMPARISON, 'a comparison') as unknown as Comparison[],
     };
   const trials = readLines(
     file,

@@ -25,7 +25,7 @@ const field = z.discriminatedUnion('as', [
   ),
 ]);
 
-const COMPARISON = z.looseObject({
+export const COMPARISON = z.looseObject({
   id: text,
   model: text,
   shadow: text,

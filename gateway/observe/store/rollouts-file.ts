@@ -14,7 +14,8 @@ const EPOCH = z.int().min(0);
 const MAX_DOCUMENT = 1024 * 1024;
 
 /** What of the file is good. `ids` are the rollouts of the policy: those whose record is lost are marked as damaged. */
-export function readRollouts(value: unknown, say: Say, text: string, ids: readonly string[]): Kept {
+export function readRollouts(value: unknown, tell: Say, text: string, ids: readonly string[]): Kept {
+  const say: Say = value === undefined ? () => {} : tell; // what is no JSON has been reported as such
   const file = isObject(value) ? value : {};
   if (value !== undefined && !isObject(value)) say(`document: expected an object, got ${kindOf(value)}`);
   const documents = new Map(documentsIn(file.documents, say).map((document) => [document.id, document]));
