@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { rungsOf } from '../decide/escalate.ts';
 import { GATEWAY_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
@@ -11,6 +10,7 @@ import type { Climb } from '../tune/walk.ts';
 import type { Command } from './command.ts';
 import { replayText } from './replay-text.ts';
 import { gather, ladderIn, TRIAL_OPTIONS } from './trials.ts';
+import { writeWhole } from './write-file.ts';
 
 const OPTIONS = {
   model: { kind: 'positional', help: 'a ladder of tiers in the policy' },
@@ -53,7 +53,7 @@ nothing was tuned on. Quality is measured by the labels, or else by agreement wi
       throw new UserError(
         'no picture without costs: give `costs` in the policy, or use --inputs beside a gateway of Sluice servers',
       );
-    writeFileSync(values.picture, picture);
+    writeWhole(values.picture, picture);
   },
 };
 

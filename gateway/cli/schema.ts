@@ -1,8 +1,7 @@
-import { writeFileSync } from 'node:fs';
-import { UserError } from '../errors.ts';
 import { policyMarkdown } from '../policy/docs.ts';
 import { policyJsonSchema } from '../policy/schema.ts';
 import type { Command } from './command.ts';
+import { writeWhole } from './write-file.ts';
 
 const OPTIONS = {
   docs: { kind: 'flag', help: 'the reference for people, in Markdown, in place of the schema' },
@@ -18,19 +17,11 @@ export const schemaCommand: Command<typeof OPTIONS> = {
   async run({ docs, write }) {
     const text = docs ? policyMarkdown() : schemaText();
     if (write === '') process.stdout.write(text);
-    else writeTo(write, text);
+    else writeWhole(write, text);
   },
 };
 
 /** The schema as it stands in config/policy.schema.json. */
 export function schemaText(): string {
   return `${JSON.stringify(policyJsonSchema(), null, 2)}\n`;
-}
-
-function writeTo(file: string, text: string): void {
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new UserError(`${file} cannot be written: ${(error as Error).message}`, 1, { cause: error });
-  }
 }

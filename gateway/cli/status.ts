@@ -31,6 +31,7 @@ export function statusText(status: Status): string {
     ...store.troubles.map((trouble) => `the store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['until the store works nothing advances; rollbacks go on']),
     ...damaged.map(damageText),
+    ...(policy.uncopied === undefined ? [] : [`${policy.uncopied}; it is tried again every second`]),
     ...pendingRollbacks.map(({ sentence }) => sentence),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),

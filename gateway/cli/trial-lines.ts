@@ -1,11 +1,12 @@
 // Trials, labels and labelled requests as JSON lines.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Comparison } from '../observe/compare/comparison.ts';
 import { COMPARISON } from '../observe/store/comparison-shape.ts';
 import type { Said, Trial } from '../tune/trial.ts';
 import { parseWhole, partOf } from './exact-json.ts';
+import { writeWhole } from './write-file.ts';
 
 /** A request that people have looked at: what to send, and what is right. */
 export type Labelled = {
@@ -91,7 +92,7 @@ export function readLogged(file: string): Logged {
 /** Writes trials so that `readLogged` reads them. */
 export function writeTrials(file: string, trials: readonly Trial[]): void {
   const lines = trials.map(({ tiers, ...rest }) => JSON.stringify({ ...rest, tiers: Object.fromEntries<Said>(tiers) }));
-  writeFileSync(file, `${lines.join('\n')}\n`);
+  writeWhole(file, `${lines.join('\n')}\n`);
 }
 
 function readLines<T extends z.ZodType>(file: string, schema: T, expected: string): z.output<T>[] {

@@ -1,4 +1,3 @@
-import { writeFileSync } from 'node:fs';
 import { basename, relative } from 'node:path';
 import { GATEWAY_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
@@ -10,6 +9,7 @@ import type { Command } from './command.ts';
 import { editedText, unifiedDiff } from './policy-patch.ts';
 import { gather, ladderIn, TRIAL_OPTIONS } from './trials.ts';
 import { editsFor, tunedText } from './tune-text.ts';
+import { writeOver } from './write-file.ts';
 
 const OPTIONS = {
   model: { kind: 'positional', help: 'a ladder of tiers in the policy' },
@@ -77,7 +77,7 @@ Prints the table, and the change to the policy as a patch; --write makes the cha
       else if (results.some(({ chosen }) => chosen !== undefined)) console.log('\nThe policy says so already.');
     }
     if (values.write && after !== text) {
-      writeFileSync(file, after);
+      writeOver(file, text, after);
       console.error(`${file} is changed`);
     }
     if (results.some(({ chosen }) => chosen === undefined)) throw new UserError(uncertain(results, shared));

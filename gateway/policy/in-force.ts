@@ -4,6 +4,8 @@ import { type Loaded, PolicyLoader } from './loader.ts';
 import type { Policy } from './policy.ts';
 import { isStill, signatureOf, watchPolicy } from './watch.ts';
 
+/** A copy that the disk refused is written again so often. */
+const AGAIN_MS = 1000;
 /** How long a start waits for a bad file that keeps changing. */
 const STILL_WITHIN_MS = 2000;
 
@@ -25,6 +27,8 @@ export type PolicyStanding = {
   readonly from: 'file' | 'last good copy';
   /** What is wrong with the file as it stands; undefined when the file is what is in force. */
   readonly mistake: string | undefined;
+  /** Why the last good copy on disk is not the policy in force, so that a restart would not find it; undefined while it is. */
+  readonly uncopied: string | undefined;
 };
 
 /** The policy that decides now: the file's, or the last good one while the file is bad. */
@@ -36,8 +40,12 @@ export class PolicyInForce {
   /** Of the file before it was first loaded. */
   #signature = '';
   #stopWatching: () => void = () => {};
-  /** The last copy, until it is written. */
+  /** The copies on their way, one after the other. */
   #keeping: Promise<void> = Promise.resolve();
+  #textToKeep = '';
+  #uncopied: string | undefined;
+  #again: NodeJS.Timeout | undefined;
+  #isClosed = false;
 
   constructor(options: InForceOptions) {
     this.#options = options;
@@ -50,7 +58,8 @@ export class PolicyInForce {
 
   get standing(): PolicyStanding {
     const { since = '', from = 'file' } = this.#current ?? {};
-    return { file: this.#options.file, sha256: this.policy.sha256, since, from, mistake: this.#mistake };
+    const [mistake, uncopied] = [this.#mistake, this.#uncopied];
+    return { file: this.#options.file, sha256: this.policy.sha256, since, from, mistake, uncopied };
   }
 
   /** Loads the file, or the last good copy when the file is bad. Rejects with PolicyError when there is neither. */
@@ -99,6 +108,8 @@ export class PolicyInForce {
 
   /** Stops following the file. A copy that is being written is written to its end. */
   async close(): Promise<void> {
+    this.#isClosed = true;
+    clearTimeout(this.#again);
     this.#stopWatching();
     this.#loader.close();
     await this.#keeping;
@@ -124,11 +135,27 @@ export class PolicyInForce {
   }
 
   #keep({ text }: Loaded): Promise<void> {
-    const { folder, file, onTrouble } = this.#options;
-    this.#keeping = keepLastGood(folder, file, text).catch((error: unknown) =>
-      onTrouble(`the last good copy could not be kept: ${(error as Error).message}`),
-    );
+    this.#textToKeep = text;
+    return this.#keepInTurn();
+  }
+
+  #keepInTurn(): Promise<void> {
+    clearTimeout(this.#again);
+    this.#keeping = this.#keeping.then(() => this.#keepLatest());
     return this.#keeping;
+  }
+
+  async #keepLatest(): Promise<void> {
+    const { folder, file, onTrouble } = this.#options;
+    try {
+      await keepLastGood(folder, file, this.#textToKeep);
+      this.#uncopied = undefined;
+    } catch (error) {
+      const sentence = `the last good copy could not be kept: ${(error as Error).message}`;
+      if (this.#uncopied !== sentence) onTrouble(sentence); // once, not once a second
+      this.#uncopied = sentence;
+      if (!this.#isClosed) this.#again = setTimeout(() => void this.#keepInTurn(), AGAIN_MS).unref();
+    }
   }
 
   #refuse(error: unknown): void {

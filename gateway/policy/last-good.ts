@@ -1,8 +1,8 @@
 // The last policy that was good, kept on disk for a start that finds a bad one.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { PolicyError, parseServable, readPolicyText } from './load.ts';
 import type { Policy } from './policy.ts';
 
@@ -12,7 +12,7 @@ export function lastGoodFile(folder: string, policyFile: string): string {
   return join(folder, `last-good-policy-${id}.yaml`);
 }
 
-/** Keeps a copy: written beside, flushed, renamed, so that a crash leaves the old copy or the new one. */
+/** Keeps a copy: on disk when this resolves; a crash or a full disk leaves the old copy. */
 export async function keepLastGood(folder: string, policyFile: string, text: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   const file = lastGoodFile(folder, policyFile);
@@ -20,10 +20,15 @@ export async function keepLastGood(folder: string, policyFile: string, text: str
   try {
     await handle.writeFile(text);
     await handle.sync();
+  } catch (error) {
+    await rm(`${file}.tmp`, { force: true }).catch(() => {}); // on a full disk its room is needed
+    throw error;
   } finally {
     await handle.close();
   }
   await rename(`${file}.tmp`, file);
+  const parent = await open(dirname(file), 'r');
+  await parent.sync().finally(() => parent.close()); // the new name is on disk only then
 }
 
 /** Whether there is a copy. */

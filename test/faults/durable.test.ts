@@ -1,6 +1,6 @@
 // What was acknowledged is on disk, and what is not on disk, or not known to the other gateways, is said, counted and tried again.
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { sluice } from '../gateway/cli/sluice.ts';
@@ -57,6 +57,7 @@ async function pending({ adminUrl }: Gateway, at: 'disk' | 'store'): Promise<num
 }
 
 type Status = {
+  policy: { uncopied?: string };
   store: { up: boolean; reason?: string };
   pendingRollbacks: { id: string; at: string; sentence: string }[];
   models: { m: { rollouts: { standing: { phase: string; epoch: number; rolledBack?: { sentence: string } } }[] } };
@@ -223,3 +224,27 @@ test('a gateway with a full disk hears of a rollback elsewhere, and the others h
     assert.deepEqual(JSON.parse(readFileSync(join(disk, 'rollouts.json'), 'utf8')).rolledBack, ['r']);
   }
 });
+
+test(
+  'a last good copy that a full disk refuses is said in the status, and kept as soon as there is room',
+  ROOT,
+  async (t) => {
+    const disk = smallDisk(t, '512k');
+    const text = await policyText(t);
+    const file = policyFile(t, text);
+    const gateway = await gatewayOf(t, file, { data: disk });
+    const copy = () =>
+      readdirSync(disk)
+        .filter((name) => /^last-good-policy-.*yaml$/.test(name))
+        .map((name) => readFileSync(join(disk, name), 'utf8'));
+    assert.deepEqual(copy(), [text]);
+    fill(join(disk, 'ballast'));
+    const next = text.replace('timeout: 1s', 'timeout: 2s');
+    writeFileSync(file, next);
+    await until(async () => /ENOSPC/.test((await statusOf(gateway)).policy.uncopied ?? ''), 'the reason in the status');
+    assert.deepEqual(copy(), [text]);
+    rmSync(join(disk, 'ballast'));
+    await until(async () => (await statusOf(gateway)).policy.uncopied === undefined, 'the copy', 5000);
+    assert.deepEqual(copy(), [next]);
+  },
+);

@@ -36,6 +36,7 @@ function troubles(status: Status): string[] {
     ...(store.up || store.kind !== 'redis' ? [] : ['Until the store works nothing advances; rollbacks go on.']),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
+    ...(policy.uncopied === undefined ? [] : [`The policy: ${policy.uncopied}; it is tried again every second.`]),
     ...pendingRollbacks.map(({ sentence }) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `Rollout ${id} is held on its baseline: ${sentence}. Next: ${next}.`),
