@@ -5,19 +5,19 @@ import { z } from 'zod';
 import { ALIAS_NAME, VERSION_NAME } from './protocol.ts';
 import { PROVIDERS } from './providers.ts';
 
-const MICROSECONDS: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1_000_000 };
+const MICROSECONDS: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1_000_000, m: 60_000_000 };
 const BYTES: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 const DAY_US = 86_400 * 1_000_000;
 
 const duration = z
   .string()
-  .regex(/^\d+(us|ms|s)$/, 'expected a time with its unit, such as 500us, 20ms or 5s')
-  .transform((text) => Number.parseInt(text, 10) * (MICROSECONDS[text.replace(/^\d+/, '')] ?? 1))
+  .regex(/^\d{1,12}(\.\d{1,6})?(us|ms|s|m)$/, 'expected a time with its unit, such as 500us, 20ms or 1.5s')
+  .transform((text) => Math.round(Number.parseFloat(text) * (MICROSECONDS[text.replace(/^[\d.]+/, '')] ?? 1)))
   .refine((microseconds) => microseconds <= DAY_US, 'expected at most a day');
 const size = z
   .string()
-  .regex(/^\d+(KiB|MiB|GiB)$/, 'expected a size with its unit, such as 512KiB or 4GiB')
-  .transform((text) => Number.parseInt(text, 10) * (BYTES[text.replace(/^\d+/, '')] ?? 1));
+  .regex(/^\d{1,12}(\.\d{1,6})?(KiB|MiB|GiB)$/, 'expected a size with its unit, such as 512KiB or 1.5GiB')
+  .transform((text) => Math.ceil(Number.parseFloat(text) * (BYTES[text.replace(/^[\d.]+/, '')] ?? 1)));
 const fileName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'expected the name of a file beside model.onnx');
 const tensorName = z.string().min(1).max(256);
 

@@ -1,6 +1,7 @@
 // Flags and environment variables from one table: parsing, checking and --help cannot drift apart.
 import { parseArgs } from 'node:util';
 import { UserError } from '../errors.ts';
+import { amountIn, UNIT_BYTES, UNIT_MS } from '../policy/units.ts';
 import { settingIn } from './injected.ts';
 
 type Scalar =
@@ -56,18 +57,19 @@ export type Parsed<T extends OptionTable> =
 
 const USAGE_ERROR = 2;
 const RANGE = { port: [0, 65_535], count: [1, 1_000_000], bytes: [1, 2 ** 31], milliseconds: [0, 3_600_000] } as const;
-const UNITS: Readonly<Record<string, Readonly<Record<string, number>>>> = {
+/** Numbers of these kinds are whole; times and sizes are written as in the policy. */
+const UNITS: Readonly<Record<keyof typeof RANGE, Readonly<Record<string, number>>>> = {
   port: { '': 1 },
   count: { '': 1 },
-  bytes: { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 },
-  milliseconds: { ms: 1, s: 1000, m: 60_000 },
+  bytes: { '': 1, ...UNIT_BYTES },
+  milliseconds: UNIT_MS,
 };
 
 const EXPECTED = {
   port: 'a port from 0 to 65535',
   count: 'a whole number from 1 to 1000000',
-  bytes: 'a size such as 16MiB, at most 2GiB',
-  milliseconds: 'a time with its unit, such as 500ms or 5s, at most 60m',
+  bytes: 'a size such as 16MiB or 1.5GiB, at most 2GiB',
+  milliseconds: 'a time with its unit, such as 500ms or 1.5s, at most 60m',
 } as const;
 
 /** Reads arguments, then the environment, then defaults. Throws UserError (exit code 2) for what it cannot read. */
@@ -163,10 +165,10 @@ function readScalar(option: Scalar, text: string, source: string): string | numb
     if (option.of.includes(text)) return text;
     throw new UserError(`${source}: expected one of ${option.of.join(', ')}, got "${text}"`, USAGE_ERROR);
   }
-  const [, digits, unit = ''] = /^(\d+)\s*([A-Za-z]*)$/.exec(text) ?? [];
-  const value = Number(digits) * (UNITS[option.kind]?.[unit] ?? Number.NaN);
+  const value = amountIn(text.replace(/\s+(?=[A-Za-z])/, ''), UNITS[option.kind]) ?? Number.NaN;
   const [least, most] = RANGE[option.kind];
-  if (value >= least && value <= most) return value;
+  const isWhole = option.kind === 'milliseconds' || Number.isInteger(value);
+  if (isWhole && value >= least && value <= most) return value;
   throw new UserError(`${source}: expected ${EXPECTED[option.kind]}, got "${text}"`, USAGE_ERROR);
 }
 

@@ -15,10 +15,14 @@ export const name = z
     description: 'At most 64 lower-case letters, digits, ".", "_" and "-", starting with a letter or digit.',
   });
 
+/** A number without a sign; the schema's pattern holds it, for editors. */
+const AMOUNT = '\\d{1,12}(\\.\\d{1,6})?';
+/** 1.1 s is 1100 ms, and not 1100.0000000000001. */
+const DECIMALS = 1e6;
 /** Node's timers fire at once beyond 2^31 - 1 ms, so no duration may get there. */
 const LONGEST_MS = 2 ** 31 - 1;
-const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
-const UNIT_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
+export const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+export const UNIT_BYTES = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 } as const;
 
 /** `250ms`, `5s`, `10m`, `1h`, `7d` -> milliseconds, at least 1 and at most 24 days. */
 export const duration = withUnit(UNIT_MS, 'a duration with a unit, such as 250ms, 5s, 10m, 1h or 7d')
@@ -64,18 +68,22 @@ export function toShare(text: string): number {
 
 /** `10m` in milliseconds. */
 export function toMilliseconds(text: string): number {
-  return worth(text, UNIT_MS);
+  return amountIn(text, UNIT_MS) ?? Number.NaN;
+}
+
+/** A number with one of these units, without a sign and with at most six decimals: `1.5s`. undefined for any other text. */
+export function amountIn(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const [unit = ''] = /[A-Za-z]*$/.exec(text) ?? [];
+  const number = text.slice(0, text.length - unit.length);
+  const size = Object.hasOwn(units, unit) ? units[unit] : undefined;
+  if (size === undefined || !new RegExp(`^${AMOUNT}$`).test(number)) return undefined;
+  return Math.round(Number(number) * size * DECIMALS) / DECIMALS;
 }
 
 function withUnit(units: Readonly<Record<string, number>>, expected: string) {
-  const pattern = new RegExp(`^\\d{1,12}(\\.\\d{1,6})?(${Object.keys(units).join('|')})$`);
+  const pattern = new RegExp(`^${AMOUNT}(${Object.keys(units).join('|')})$`);
   return z
     .string(`expected ${expected}`)
     .regex(pattern, `expected ${expected}`)
-    .transform((text) => worth(text, units));
-}
-
-function worth(text: string, units: Readonly<Record<string, number>>): number {
-  const unit = /[A-Za-z]+$/.exec(text)?.[0] ?? '';
-  return Number.parseFloat(text) * (units[unit] ?? Number.NaN);
+    .transform((text) => amountIn(text, units) ?? Number.NaN);
 }

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { helpText } from '../../../gateway/cli/help.ts';
 import { type OptionTable, parseOptions } from '../../../gateway/cli/options.ts';
 import { UserError } from '../../../gateway/errors.ts';
+import { duration } from '../../../gateway/policy/units.ts';
 
 const TABLE = {
   url: { kind: 'positional', after: 'curl', help: 'where to' },
@@ -78,4 +79,49 @@ test('the help shows every argument and option, and what is ignored on a line of
 
 test('--help wins over a missing argument', () => {
   assert.deepEqual(parseOptions(['--help'], TABLE, {}), { help: true });
+});
+
+const AMOUNTS = {
+  grace: { kind: 'milliseconds', env: 'SLUICE_GRACE', default: 5000, help: 'a time' },
+  size: { kind: 'bytes', default: 1, help: 'a size' },
+  count: { kind: 'count', default: 1, help: 'a number' },
+} as const satisfies OptionTable;
+
+test('times and sizes are written as in the policy, with decimals too; whole numbers are whole', () => {
+  const read = (argv: readonly string[], env: NodeJS.ProcessEnv = {}) => {
+    const parsed = parseOptions(argv, AMOUNTS, env);
+    assert.ok(!parsed.help);
+    return parsed.values;
+  };
+  const times = {
+    '0.2s': 200,
+    '1.5s': 1500,
+    '1.1s': 1100,
+    '250ms': 250,
+    '0ms': 0,
+    '0.5m': 30_000,
+    '1h': 3_600_000,
+    '5 s': 5000,
+  };
+  for (const [text, ms] of Object.entries(times)) {
+    assert.equal(read(['--grace', text]).grace, ms, text);
+    assert.equal(read([], { SLUICE_GRACE: text }).grace, ms, text);
+    if (ms > 0 && !text.includes(' ')) assert.equal(duration.parse(text), ms, text);
+  }
+  for (const [text, size] of Object.entries({ '1.5GiB': 1_610_612_736, '16MiB': 16_777_216, '512': 512, '7B': 7 }))
+    assert.equal(read(['--size', text]).size, size, text);
+  for (const argv of [
+    ['--grace', '5'],
+    ['--grace', '.2s'],
+    ['--grace=-1s'],
+    ['--grace', '1e3ms'],
+    ['--grace', '1.5.0s'],
+    ['--grace', '61m'],
+    ['--grace', '5S'],
+    ['--size', '0.1KiB'],
+    ['--size', '3GiB'],
+    ['--count', '1.5'],
+    ['--count', '0x10'],
+  ])
+    assert.throws(() => read(argv), /expected a/, argv.join(' '));
 });
