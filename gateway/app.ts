@@ -15,7 +15,7 @@ import { UnreadyVersions } from './forward/unready.ts';
 import { standingOf, unjudgedOf } from './judge/told.ts';
 import { createExposer } from './observe/expose.ts';
 import { FaultLog } from './observe/fault-log.ts';
-import { createLog, type Logger } from './observe/log.ts';
+import { addLogMetrics, createLog, type Logger } from './observe/log.ts';
 import { createMetrics, type Metrics } from './observe/metrics.ts';
 import { MissedInputs } from './observe/missed-inputs.ts';
 import { addReadinessMetrics } from './observe/readiness-metrics.ts';
@@ -55,7 +55,8 @@ export type Gateway = {
 /** Starts a gateway. Throws UserError for a policy, address or setting it cannot start with. */
 export async function startGateway(settings: GatewaySettings): Promise<Gateway> {
   requireToken(settings.adminHost, settings.adminToken);
-  const log = createLog(settings.logLevel, 'sluice-gateway');
+  const lines = createLog(settings.logLevel, 'sluice-gateway');
+  const { log } = lines;
   const inForce = new PolicyInForce({
     file: settings.policy,
     folder: settings.data,
@@ -72,6 +73,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   });
   const upstream = openUpstream(inForce.policy, log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
+  addLogMetrics(metrics.registry, lines);
   metrics.follow(inForce.policy);
   const missed = new MissedInputs(metrics.registry);
   missed.follow(inForce.policy);

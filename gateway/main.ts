@@ -2,7 +2,7 @@
 // The `sluice` command: finds the command asked for, reads its options and runs it.
 import type { AnyCommand } from './cli/command.ts';
 import { helpText } from './cli/help.ts';
-import { fail, failUncaught } from './cli/lifecycle.ts';
+import { endOnSignal, fail, failUncaught } from './cli/lifecycle.ts';
 import { parseOptions } from './cli/options.ts';
 import { straySettings } from './cli/stray-settings.ts';
 import { UserError } from './errors.ts';
@@ -91,6 +91,7 @@ for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
+endOnSignal();
 process.on('uncaughtException', failUncaught);
 process.on('unhandledRejection', failUncaught);
 main(process.argv.slice(2)).catch(fail);

@@ -1,5 +1,6 @@
 // How a server process of ours tells its parent that it listens, and how it ends.
 import { UserError } from '../errors.ts';
+import { handedOn } from '../observe/log-output.ts';
 
 /** What a server tells the process that started it, if one listens. */
 export type Listening = { readonly url: string; readonly adminUrl?: string };
@@ -11,19 +12,39 @@ export function tellParent(listening: Listening): void {
 
 /** The exit code for an error of ours, EX_SOFTWARE of sysexits.h. */
 const INTERNAL = 70;
+/** What a shell and a container runtime say of a process that was killed: 128 and the number of the signal. */
+const KILLED = 128 + 9;
 /** How long a process that has failed may take to answer what is in flight. */
 const LAST_ANSWERS_MS = 30_000;
 
 /** Begins the end of a server process, with this exit code; there is one once it serves. */
 let beginEnd: ((exitCode: number) => void) | undefined;
 
+/** How long the last lines of a log may take to be read. */
+const LAST_LINES_MS = 500;
+
+const SIGNALS = { SIGTERM: 15, SIGINT: 2 } as const;
+
+/**
+ * For the first process of a container, which Linux gives no default for signals (pid_namespaces(7)): a signal that comes
+ * before `closeOnSignal` ends the process, as it does everywhere else, and does not wait for SIGKILL.
+ */
+export function endOnSignal(): void {
+  if (process.pid !== 1) return;
+  for (const signal of Object.keys(SIGNALS)) process.on(signal, endAtOnce);
+}
+
+function endAtOnce(signal: keyof typeof SIGNALS): never {
+  process.exit(128 + SIGNALS[signal]);
+}
+
 /** A terminal and npm each pass on one Ctrl-C; nobody means a second one so soon. */
 const SAME_SIGNAL_MS = 1000;
 
 /**
  * Runs until SIGTERM, SIGINT or the loss of the parent that started us, then closes and exits 0.
- * A second signal, a second later or more, ends the process at once, after `abandon`: SIGKILL, because exiting during a native run would abort it
- * loudly.
+ * A second signal, a second later or more, ends the process at once, after `abandon`: SIGKILL, because exiting during a native
+ * run would abort it loudly. As the first process of a container it is safe from its own SIGKILL (pid_namespaces(7)), and exits.
  */
 export function closeOnSignal(close: () => Promise<void>, abandon: () => void = () => {}): void {
   let closingSince: number | undefined;
@@ -33,16 +54,18 @@ export function closeOnSignal(close: () => Promise<void>, abandon: () => void = 
     if (closingSince !== undefined) {
       abandon();
       process.kill(process.pid, 'SIGKILL');
+      process.exit(KILLED);
     }
     closingSince = performance.now();
-    close().then(() => process.exit(exitCode), fail);
+    close()
+      .then(() => handedOn([process.stdout, process.stderr], LAST_LINES_MS))
+      .then(() => process.exit(exitCode), fail);
   };
   beginEnd = (code) => {
     exitCode = code;
     if (closingSince === undefined) stop();
   };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
+  for (const signal of Object.keys(SIGNALS)) process.off(signal, endAtOnce).on(signal, stop);
   process.on('disconnect', stop);
 }
 

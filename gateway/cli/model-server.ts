@@ -3,6 +3,7 @@ import { startModelServer } from '../../model-server/main.ts';
 import { PROVIDERS, type Provider, parseProviders } from '../../model-server/providers.ts';
 import { MODEL_SERVER_OPTIONS } from '../env.ts';
 import { listenError, UserError } from '../errors.ts';
+import { createLog } from '../observe/log.ts';
 import type { Command } from './command.ts';
 import { closeOnSignal, tellParent } from './lifecycle.ts';
 
@@ -28,7 +29,7 @@ export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
       bodyLimit: values['body-limit'],
       uploadMemory: values['upload-memory'],
       drainGraceMs: values['drain-grace'],
-      logLevel: values['log-level'],
+      logger: createLog(values['log-level'], 'model-server').log,
     }).catch(explain(host, port));
     closeOnSignal(server.close);
     tellParent({ url: server.url });

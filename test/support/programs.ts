@@ -17,6 +17,9 @@ const DEBIAN_PACKAGE = {
   kubectl: 'kubernetes-client',
   unzip: 'unzip',
   'systemd-analyze': 'systemd',
+  unshare: 'util-linux',
+  setpriv: 'util-linux',
+  ip: 'iproute2',
 } as const;
 
 export type Program = keyof typeof DEBIAN_PACKAGE;
