@@ -30,6 +30,7 @@ import { openShadows, type Shadows } from './open-mirror.ts';
 import { perRequest, perStream } from './per-request.ts';
 import { PolicyInForce } from './policy/in-force.ts';
 import type { Policy, Version } from './policy/policy.ts';
+import { gatewayName } from './receive/hops.ts';
 import { closeListener, createListener } from './receive/listener.ts';
 import { Overload } from './receive/overload.ts';
 import { addRoutes, DATA_PATHS } from './receive/routes.ts';
@@ -286,6 +287,7 @@ function createApps(
     answerTimeoutMs: settings.limits.answerTimeoutMs,
     overload,
     isDraining,
+    gateway: gatewayName(),
     version: VERSION,
   });
   // The metric of refused requests counts those of applications.

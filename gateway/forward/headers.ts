@@ -74,10 +74,10 @@ export function responseHeaders(
 /** The header names that a Connection header declares hop-by-hop; undefined in the common case of none. */
 function namedBy(connection: HeaderValue): Set<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined;
-  return new Set(
-    String(connection)
-      .toLowerCase()
-      .split(',')
-      .map((name) => name.trim()),
-  );
+  const named = String(connection)
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim());
+  // It is for every recipient: a caller that could strip it could send a request round in a circle.
+  return new Set(named.filter((name) => name !== 'via'));
 }

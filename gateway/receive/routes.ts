@@ -6,6 +6,7 @@ import { SluiceError } from '../errors.ts';
 import type { Answer, Call, Facts, OnLeave } from '../flow.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
 import { factsOf } from './facts.ts';
+import { noteHop } from './hops.ts';
 import { addOpaqueRoute, type OpaqueDeps } from './opaque.ts';
 import type { Overload } from './overload.ts';
 import { hasBody } from './uploads.ts';
@@ -30,6 +31,8 @@ export const DATA_PATHS = 'inference is POST /v2/models/{model}/infer or POST /v
 export type RouteDeps = OpaqueDeps & {
   readonly serve: Serve;
   readonly overload: Overload;
+  /** What this gateway is called on the way of a request (hops.ts). */
+  readonly gateway: string;
   /** Told by server metadata. */
   readonly version: string;
 };
@@ -53,7 +56,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
     done();
   });
 
-  const onRequest = admit(deps.overload);
+  const onRequest = admit(deps);
   for (const path of ['/v2/models/:model', '/v2/models/:model/versions/:version']) {
     app.post<{ Params: Params }>(`${path}/infer`, { onRequest }, handler(deps, 'infer'));
     app.get<{ Params: Params }>(path, { onRequest }, handler(deps, 'metadata'));
@@ -74,10 +77,11 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 }
 
 /** Turns a request away before its body is read, or lets it in once it is here whole. */
-function admit(overload: Overload) {
+function admit({ overload, gateway }: RouteDeps) {
   return (request: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
     if (!overload.hasRoom(request.headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
       return void done(new SluiceError('OVERLOADED'));
+    if (!noteHop(request.raw, gateway)) return void done(new SluiceError('LOOP'));
     let standing: 'arriving' | 'inside' | 'gone' = 'arriving';
     const enter = () => {
       if (standing === 'gone') return;

@@ -1,0 +1,120 @@
+// A gateway that is a server of its own, by itself or over others: a request goes round once, and no further.
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { answering, fakeServer } from '../support/fake-server.ts';
+import { freePorts } from '../support/free-ports.ts';
+import { gateway, infer, policyOf } from '../support/gateway.ts';
+import { until } from '../support/until.ts';
+
+/** A gateway at a port that its own policy may name, and what it has refused. */
+async function gatewayAt(t: TestContext, port: number, policy: string) {
+  const { url, adminUrl } = await gateway(t, policy, { port });
+  const metric = async (pattern: RegExp) => {
+    const text = await (await fetch(`${adminUrl}/metrics`)).text();
+    return [...text.matchAll(new RegExp(pattern, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0);
+  };
+  return {
+    url,
+    refused: () => metric(/^sluice_refused_requests_total\{reason="loop"\} (\d+)/),
+    served: () => metric(/^sluice_requests_total\{.*\} (\d+)/),
+  };
+}
+
+const at = (port: number) => `http://127.0.0.1:${port}`;
+
+test('a gateway that is its own server answers 508, and is asked once more than it was called', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { url, refused, served } = await gatewayAt(t, port, policyOf([at(port)]));
+  const before = await refused(); // its own looks at its servers come back too
+  const answer = await infer(url);
+  assert.equal(answer.status, 508);
+  assert.match(((await answer.json()) as { error: string }).error, /^this request has been here before/);
+  assert.equal(await served(), 1);
+  assert.ok((await refused()) >= before + 1);
+  for (const path of ['/v2/models/m', '/v2/models/m/ready']) assert.equal((await fetch(url + path)).status, 508, path);
+  const predicted = await fetch(`${url}/v1/models/m:predict`, { method: 'POST', body: '{"instances":[]}' });
+  assert.equal(predicted.status, 508);
+});
+
+test('a caller cannot send a request round by declaring Via a header of its connection', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const { url, served } = await gatewayAt(t, port, policyOf([at(port)]));
+  const { request } = await import('node:http');
+  const status = await new Promise((resolve, reject) => {
+    const headers = { connection: 'via', 'content-length': 2 };
+    request(`${url}/v2/models/m/infer`, { method: 'POST', headers }, (answer) => resolve(answer.resume().statusCode))
+      .on('error', reject)
+      .end('{}');
+  });
+  assert.equal(status, 508);
+  assert.equal(await served(), 1);
+});
+
+test("two gateways that are each the other one's server answer 508 after one round", async (t) => {
+  const [a = 0, b = 0] = await freePorts(2);
+  const first = await gatewayAt(t, a, policyOf([at(b)]));
+  const second = await gatewayAt(t, b, policyOf([at(a)]));
+  assert.equal((await infer(first.url)).status, 508);
+  assert.deepEqual([await first.served(), await second.served()], [1, 1]);
+});
+
+test('a request that passes two gateways is answered, and the server is told of both after what was told before', async (t) => {
+  const [a = 0, b = 0] = await freePorts(2);
+  const server = await fakeServer(t, answering({ ok: true }));
+  const inner = await gatewayAt(t, a, policyOf([server.url]));
+  const outer = await gatewayAt(t, b, policyOf([inner.url]));
+  const answer = await infer(outer.url, { headers: { via: '1.1 edge.example (x), HTTP/2.0 cdn' } });
+  assert.equal(answer.status, 200);
+  const name = '1\\.1 sluice-[0-9a-f]{12}';
+  const { via = '' } = server.seen[0]?.headers ?? {};
+  const [, one, two] =
+    new RegExp(`^1\\.1 edge\\.example \\(x\\), HTTP/2\\.0 cdn, (${name}), (${name})$`).exec(via) ?? [];
+  assert.ok(one !== undefined && one !== two, via);
+  assert.equal(answer.headers.get('via'), null, 'a caller is told nothing of the way');
+});
+
+test('nine gateways in a row are refused, and any number of other proxies is not', async (t) => {
+  const server = await fakeServer(t, answering({ ok: true }));
+  const { url } = await gateway(t, policyOf([server.url]));
+  const ways = (name: (i: number) => string, count: number) =>
+    Array.from({ length: count }, (_, i) => `1.1 ${name(i)}`).join(', ');
+  const ours = (i: number) => `sluice-${String(i).padStart(12, '0')}`;
+  for (const [via, status] of [
+    [ways(ours, 7), 200],
+    [ways(ours, 8), 508],
+    [ways((i) => `proxy-${i}`, 40), 200],
+    [ways((i) => `sluice-${i}`, 40), 200],
+  ] as const)
+    assert.equal((await infer(url, { headers: { via } })).status, status, via);
+});
+
+test('a shadow that leads back to its gateway is refused once, and the caller notices nothing', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const server = await fakeServer(t, answering({ ok: true }));
+  const policy = `apiVersion: sluice/v1
+fleet: { s: { url: "${server.url}" }, me: { url: "${at(port)}" } }
+models:
+  m:
+    timeout: 2s
+    versions: { v1: { servers: [s] }, v2: { servers: [me] } }
+    baseline: v1
+    shadow: [{ version: v2, sample: 100% }]
+`;
+  const { url, refused } = await gatewayAt(t, port, policy);
+  const before = await refused();
+  assert.equal((await infer(url)).status, 200);
+  await until(async () => (await refused()) > before, 'the copy, refused');
+  assert.equal(server.seen.length, 1);
+});
+
+test('what lies below a prefix goes round once too, where its path has the prefix twice', async (t) => {
+  const [port = 0] = await freePorts(1);
+  const policy = `apiVersion: sluice/v1
+fleet: { me: { url: "${at(port)}" } }
+models:
+  chat: { protocol: http, prefix: /chat, timeout: 2s, versions: { v1: { servers: [me] } }, baseline: v1 }
+`;
+  const { url, served } = await gatewayAt(t, port, policy);
+  assert.equal((await fetch(`${url}/chat/chat/completions`, { method: 'POST', body: '{}' })).status, 508);
+  assert.equal(await served(), 1);
+});
