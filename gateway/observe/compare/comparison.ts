@@ -82,10 +82,14 @@ export type ClassificationDetail = {
 /** Sums over the elements, so that comparisons add up. A delta is candidate minus baseline. */
 export type RegressionDetail = {
   readonly as: 'regression';
+  /** Elements that are not the same NaN or infinity in both. */
   readonly count: number;
   readonly sum: number;
+  /** What rounding left out of `sum`, and of `sumSquares`; not there in records of earlier releases. */
+  readonly sumRest?: number;
   readonly sumAbs: number;
   readonly sumSquares: number;
+  readonly sumSquaresRest?: number;
   /** Of |delta| / |baseline|, where the baseline is not 0 but for rounding (1e-8). */
   readonly sumRelative: number;
   readonly maxAbs: number;

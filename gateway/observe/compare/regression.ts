@@ -1,3 +1,4 @@
+import { ExactSum } from '../statistics/exact-sum.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
 import { numbersOf, type Output } from './output.ts';
@@ -19,25 +20,31 @@ export function compareNumbers(
   spec: Pick<CompareSpec, 'tolerance'>,
 ): Compared<DetailOf<'regression'>> {
   const [a, b] = [numbersOf(baseline), numbersOf(candidate)];
-  const sums = { sum: 0, sumAbs: 0, sumSquares: 0, sumRelative: 0, maxAbs: 0, outside: 0, nonFinite: 0 };
+  const [deltas, squares] = [new ExactSum(), new ExactSum()];
+  let count = a.length;
+  const sums = { sumAbs: 0, sumRelative: 0, maxAbs: 0, outside: 0, nonFinite: 0 };
   for (let i = 0; i < a.length; i++) {
     const base = a[i] ?? Number.NaN;
     const delta = (b[i] ?? Number.NaN) - base;
     if (!Number.isFinite(delta)) {
-      if (Object.is(base, b[i])) continue;
+      if (Object.is(base, b[i])) {
+        count--;
+        continue;
+      }
       sums.nonFinite++;
       sums.outside++;
       continue;
     }
     const size = Math.abs(delta);
-    sums.sum += delta;
+    deltas.add(delta);
     sums.sumAbs += size;
-    sums.sumSquares += delta * delta;
+    squares.addSquare(delta);
     if (Math.abs(base) > DEFAULT_ABSOLUTE) sums.sumRelative += size / Math.abs(base);
     if (size > sums.maxAbs) sums.maxAbs = size;
     if (size > (spec.tolerance ?? DEFAULT_ABSOLUTE + DEFAULT_RELATIVE * Math.abs(base))) sums.outside++;
   }
-  const finite = a.length - sums.nonFinite;
+  const finite = count - sums.nonFinite;
   const distance = finite === 0 ? 0 : sums.sumAbs / finite;
-  return { as: 'regression', same: sums.outside === 0, distance, count: a.length, ...sums };
+  const ofDeltas = { sum: deltas.sum, sumRest: deltas.rest, sumSquares: squares.sum, sumSquaresRest: squares.rest };
+  return { as: 'regression', same: sums.outside === 0, distance, count, ...ofDeltas, ...sums };
 }

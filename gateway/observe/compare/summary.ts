@@ -8,7 +8,8 @@ import { type Rate, rateOf } from '../statistics/proportion.ts';
 import { COMPARISON_KINDS, type ComparisonKind } from './comparison.ts';
 import { disagreementIn } from './disagreement.ts';
 import type { CompareAs } from './spec.ts';
-import { partsOf, type Sums } from './sums.ts';
+import { type Node, numbersIn, treeOf } from './sum-tree.ts';
+import type { Sums } from './sums.ts';
 import { SUMMED } from './tally.ts';
 
 /** Everything that the sums of one shadow tell. Rates come with 95 % bounds. */
@@ -117,38 +118,6 @@ export function summarise(sums: Sums): Summary {
   };
 }
 
-/** Sums by the parts of their keys. */
-class Node {
-  value = 0;
-  readonly inner = new Map<string, Node>();
-
-  get(name: string): Node | undefined {
-    return this.inner.get(name);
-  }
-
-  number(name: string): number {
-    return this.inner.get(name)?.value ?? 0;
-  }
-}
-
-function treeOf(sums: Sums): Node {
-  const root = new Node();
-  for (const [key, value] of sums) {
-    let node = root;
-    for (const part of partsOf(key)) {
-      const next = node.inner.get(part) ?? new Node();
-      node.inner.set(part, next);
-      node = next;
-    }
-    node.value += value;
-  }
-  return root;
-}
-
-function numbersIn(node: Node | undefined): Record<string, number> {
-  return Object.fromEntries([...(node?.inner ?? [])].map(([name, { value }]) => [name, value]));
-}
-
 type Coverage = { readonly comparable: number; readonly noisePairs: number; readonly isWhole: boolean };
 
 function fieldOf(field: string, node: Node, { comparable, noisePairs, isWhole }: Coverage): FieldSummary {
@@ -158,8 +127,8 @@ function fieldOf(field: string, node: Node, { comparable, noisePairs, isWhole }:
   const as = ([...(node.get('as')?.inner.keys() ?? [])][0] ?? 'json') as CompareAs;
   const seen = node.get('as')?.number(as) ?? 0;
   const classification = as === 'classification' ? classesOf(node, isWhole) : undefined;
-  const sums = { count: node.number('count'), sum: node.number('sum'), sumSquares: node.number('sumSquares') };
-  const limits = as === 'regression' ? agreementLimits(sums) : undefined;
+  const count = node.number('count');
+  const limits = as === 'regression' ? limitsOf(node) : undefined;
   return {
     field,
     as,
@@ -170,14 +139,27 @@ function fieldOf(field: string, node: Node, { comparable, noisePairs, isWhole }:
     distance: seen === 0 ? 0 : node.number('distance') / seen,
     ...(classification && { classification }),
     ...(limits && { limits }),
-    means: meansOf(as, node, as === 'regression' || as === 'exact' ? sums.count : seen),
+    means: meansOf(as, node, as === 'regression' || as === 'exact' ? count : seen),
   };
+}
+
+/** Of the elements that have a difference: one that is infinite on one side alone has none. */
+function limitsOf(node: Node): AgreementLimits | undefined {
+  return agreementLimits({
+    count: node.number('count') - node.number('nonFinite'),
+    sum: node.number('sum'),
+    sumRest: node.number('sumRest'),
+    sumSquares: node.number('sumSquares'),
+    sumSquaresRest: node.number('sumSquaresRest'),
+  });
 }
 
 function meansOf(as: CompareAs, node: Node, count: number): Record<string, number> {
   if (as === 'classification' || count === 0) return {};
   return Object.fromEntries(
-    SUMMED[as].filter((name) => name !== 'count').map((name) => [name, node.number(name) / count]),
+    SUMMED[as]
+      .filter((name) => name !== 'count' && !name.endsWith('Rest'))
+      .map((name) => [name, node.number(name) / count]),
   );
 }
 

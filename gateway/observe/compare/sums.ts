@@ -1,4 +1,5 @@
 // Counts and sums by key, which add up: over comparisons, over replicas, over time. A key is a path of encoded names.
+import { restOfSum } from '../statistics/exact-sum.ts';
 import { Room } from './room.ts';
 
 /** Whole numbers where things are counted, fractions where they are summed up. */
@@ -59,11 +60,24 @@ export function addTo(sums: Map<string, number>, key: string, value: number): vo
   const before = sums.get(key);
   // An answer of huge numbers can sum up to no number; one such addition would spoil the sum for ever.
   if (!Number.isFinite(value)) addTo(sums, 'overflow', 1);
-  else if (before !== undefined) sums.set(key, before + value);
-  else {
+  else if (before !== undefined) {
+    sums.set(key, before + value);
+    // What a variance is made of: all of it can stand in the digits that rounding leaves out.
+    if (isExact(key)) addRest(sums, key, restOfSum(before, value, before + value));
+  } else {
     const place = placeIn(sums, key);
     if (place !== undefined) sums.set(place, (sums.get(place) ?? 0) + value);
   }
+}
+
+/** Whether the rest of a sum is kept beside it. */
+export function isExact(key: string): boolean {
+  return key.endsWith('/sum') || key.endsWith('/sumSquares');
+}
+
+/** Adds what rounding left out of a sum. */
+export function addRest(sums: Map<string, number>, key: string, rest: number): void {
+  if (rest !== 0) addTo(sums, `${key}Rest`, rest);
 }
 
 /** The key under which an addition counts: itself where it is there already or finds room; undefined for what is left out. */

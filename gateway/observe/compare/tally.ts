@@ -73,7 +73,17 @@ function addDetail(found: FieldComparison, below: (name: string) => string, into
 
 /** Names of what is summed up, by kind. */
 export const SUMMED = {
-  regression: ['count', 'sum', 'sumAbs', 'sumSquares', 'sumRelative', 'outside', 'nonFinite'],
+  regression: [
+    'count',
+    'sum',
+    'sumRest',
+    'sumAbs',
+    'sumSquares',
+    'sumSquaresRest',
+    'sumRelative',
+    'outside',
+    'nonFinite',
+  ],
   ranking: ['overlap', 'tau', 'rbo'],
   embedding: ['cosine', 'normRatio'],
   text: ['similarity'],

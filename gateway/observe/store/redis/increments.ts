@@ -1,3 +1,4 @@
+import { addTo } from '../../compare/sums.ts';
 import type { Command } from './apply-once.ts';
 
 /** Hashes that wait; an hour without Redis takes some dozens a shadow. Beyond, the oldest are lost. */
@@ -15,7 +16,7 @@ export class Increments {
       const [oldest] = this.#hashes.keys();
       if (this.#hashes.size > MAX_HASHES && oldest !== undefined) this.#hashes.delete(oldest);
     }
-    hash.fields.set(field, (hash.fields.get(field) ?? 0) + by);
+    addTo(hash.fields, field, by);
   }
 
   isEmpty(): boolean {

@@ -1,7 +1,8 @@
 import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
 import { isSubjectKey, subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
 import type { Comparison } from '../../compare/comparison.ts';
-import { isKey, placeIn } from '../../compare/sums.ts';
+import { addRest, isExact, isKey, placeIn } from '../../compare/sums.ts';
+import { exactlyIn } from '../../statistics/exact-sum.ts';
 import type { Damages } from '../damage.ts';
 import { fits, parseRecord } from '../filter.ts';
 import { KeptOrder } from '../kept-values.ts';
@@ -121,7 +122,8 @@ export class SharedComparisons implements ComparisonStore {
         const place = placeIn(fields, field);
         if (place === undefined) continue;
         fields.set(place, 0);
-        writer.increment(key, place, by, slotRetention(slot, retention));
+        for (const [part, value] of partsOf(place, by))
+          writer.increment(key, part, value, slotRetention(slot, retention));
       }
     }
     const subject = subjectKey(delta.subject);
@@ -163,6 +165,16 @@ export class SharedComparisons implements ComparisonStore {
       await pause(1000); // reported by `use`; whoever waits asks again and is refused
     }
   }
+}
+
+/** Of a sum whose rest is kept the first 24 bits go by themselves: Redis, with 64, adds them up without rounding. */
+function partsOf(field: string, by: number): readonly (readonly [field: string, by: number])[] {
+  const high = isExact(field) ? Math.fround(by) : by;
+  if (high === by || !Number.isFinite(high)) return [[field, by]];
+  return [
+    [field, high],
+    [`${field}Rest`, by - high],
+  ];
 }
 
 const BEGINNING = '0-0';
@@ -222,6 +234,9 @@ function sumsIn(hash: Readonly<Record<string, string>>, key: string, damages: Da
     if (!isKey(field)) say(`"${field.slice(0, 80)}" is no name of ours`);
     else if (value !== undefined) sums.set(field, value);
   }
+  // Redis adds up with more digits than a double has.
+  for (const [field, text] of Object.entries(hash))
+    if (isExact(field) && sums.has(field)) addRest(sums, field, exactlyIn(text).rest);
   damages.saw(key, problems);
   return sums;
 }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { agreementLimits } from '../../../../gateway/observe/statistics/agreement-limits.ts';
+import { ExactSum, exactlyIn } from '../../../../gateway/observe/statistics/exact-sum.ts';
 import { kappa } from '../../../../gateway/observe/statistics/kappa.ts';
 import { bucketOf, LATENCY, quantile, sizeOf } from '../../../../gateway/observe/statistics/log-buckets.ts';
 import { beyondNoise, excessOf } from '../../../../gateway/observe/statistics/noise-floor.ts';
@@ -73,6 +74,24 @@ test('limits of agreement come from sums alone', () => {
   near(limits?.low, -0.331956, 1e-6);
   near(limits?.high, 0.651956, 1e-6);
   assert.equal(agreementLimits({ count: 1, sum: 1, sumSquares: 1 }), undefined);
+  // The same differences beside a bias of 1e8 and of 1e10, in sums of 50,000.
+  for (const far of [0, 1e8, -1e8, 1e10]) {
+    const [sums, squares] = [new ExactSum(), new ExactSum()];
+    for (let i = 0; i < 10_000; i++)
+      for (const delta of deltas) {
+        sums.add(far + delta);
+        squares.addSquare(far + delta);
+      }
+    const found = agreementLimits({
+      count: 50_000,
+      sum: sums.sum,
+      sumRest: sums.rest,
+      sumSquares: squares.sum,
+      sumSquaresRest: squares.rest,
+    });
+    assert.ok(Math.abs((found?.bias ?? 0) - far - 0.16) < 1e-5, `${far}: ${found?.bias}`);
+    assert.ok(Math.abs((found?.sd ?? 0) - 0.2245 * Math.sqrt(50_000 / 49_999)) < 1e-4, `${far}: ${found?.sd}`);
+  }
 });
 
 test('a difference is told only where it clearly exceeds the noise', () => {
@@ -159,4 +178,19 @@ test('quantiles of signed sizes come from their buckets', () => {
   near((quantile(counts, 0.1, LATENCY) ?? 0) / -30, 1, 0.06);
   near((quantile(counts, 0.95, LATENCY) ?? 0) / 55, 1, 0.06);
   assert.equal(quantile(new Map(), 0.5, LATENCY), undefined);
+});
+
+test('a decimal of more digits than a double has is read with all of them', () => {
+  for (const [text, units] of [
+    ['10000000320000001.25', 10_000_000_320_000_001n],
+    ['-123456789012345678901234', -123_456_789_012_345_678_901_234n],
+    ['7', 7n],
+    ['0', 0n],
+  ] as const) {
+    const { sum, rest } = exactlyIn(text);
+    assert.equal(sum, Number(text));
+    assert.equal(BigInt(sum) + BigInt(Math.floor(rest)), units, text);
+  }
+  assert.deepEqual(exactlyIn('0.5'), { sum: 0.5, rest: 0 });
+  assert.ok(Math.abs(exactlyIn('10000000000.12345678901234567').rest) > 1e-9);
 });

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { compareNumbers } from '../../../../gateway/observe/compare/regression.ts';
 import { summarise } from '../../../../gateway/observe/compare/summary.ts';
 import { totalOf } from '../../../../gateway/observe/compare/sums.ts';
 import type { Store } from '../../../../gateway/observe/store/store.ts';
@@ -176,6 +177,23 @@ function comparisonSuite(open: (t: TestContext) => Promise<Store>): void {
     store.outcomes.put('__proto__', 5, { ['__proto__']: { constructor: 3 } });
     await until(async () => (await store.outcomes.read('__proto__', 5, 6)).length > 0, 'a window');
     assert.equal(({} as Record<string, unknown>).constructor, Object);
+  });
+
+  test('limits of agreement keep their digits beside a bias of 1e8', async (t) => {
+    const store = await open(t);
+    const output = (value: number) => ({ name: 'y', datatype: 'FP64', shape: [1], values: [value] });
+    const deltas = [-0.2, 0.4, 0.1, 0.4, 0.1];
+    for (let i = 0; i < 1000; i++) {
+      const field = { field: 'y', ...compareNumbers(output(3), output(3 + 1e8 + (deltas[i % 5] ?? 0)), {}) };
+      store.comparisons.append(batchOf([comparison(`${i}`, { kind: 'different', fields: [field] })]));
+    }
+    await written(store, 1000);
+    const read = async () =>
+      totalOf((await store.comparisons.sums(SUBJECT, 'hour', NOW - HOUR, NOW + HOUR)).map(({ sums }) => sums));
+    await until(async () => (await read()).get('pairs') === 1000, 'the sums');
+    const [{ limits } = {}] = summarise(await read()).fields;
+    assert.ok(Math.abs((limits?.bias ?? 0) - 1e8 - 0.16) < 1e-6, `${limits?.bias}`);
+    assert.ok(Math.abs((limits?.sd ?? 0) - 0.2246) < 1e-3, `${limits?.sd}`);
   });
 
   test('of kept values the newest 2,000 are there', async (t) => {
