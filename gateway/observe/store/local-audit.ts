@@ -46,6 +46,16 @@ export class LocalAudit implements AuditTrail {
     });
   }
 
+  /** Ids of rollouts whose rollback is on record: what the file of rollouts has lost this may still have. */
+  async rolledBack(): Promise<readonly string[]> {
+    const file = this.#file;
+    if (file === undefined) return [];
+    const entries = [...(await this.#entriesIn(`${file}.1`)), ...(await this.#entriesIn(file))];
+    return entries.flatMap(({ kind, to, rollout }) =>
+      kind === 'moved' && to === ROLLED_BACK && typeof rollout === 'string' ? [rollout] : [],
+    );
+  }
+
   /** Why the last write failed; undefined while all is well. */
   trouble(): string | undefined {
     return this.#trouble;
@@ -116,6 +126,8 @@ async function endsWithLine(file: string, size: number): Promise<boolean> {
   }
 }
 
+/** The phase of a rollout that was rolled back, in the words of a transition. */
+const ROLLED_BACK = 'rolled back';
 const ENTRY = z.looseObject({ id: z.string(), at: z.number() });
 
 /** The entry in a line; none for the end of the file, and for a line that a crash cut short or another program wrote. */

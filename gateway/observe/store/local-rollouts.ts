@@ -28,11 +28,11 @@ export class LocalRollouts implements RolloutStates {
   }
 
   /**
-   * Reads the file. Of a damaged one what is good holds, and the rollouts of the policy, `ids`, whose record is lost are held on their
-   * baselines. Rejects with UserError when the system does not let us read it, and for a damaged one when there are no ids: starting
+   * Reads the file. Of a damaged one what is good holds, the rollbacks that are `recorded` elsewhere hold too, and the rollouts of the
+   * policy, `ids`, whose record is lost are held on their baselines. Rejects with UserError when the system does not let us read it, and for a damaged one when there are no ids: starting
    * without it could undo a rollback.
    */
-  async open(ids?: readonly string[]): Promise<void> {
+  async open(ids?: readonly string[], recorded: () => Promise<readonly string[]> = async () => []): Promise<void> {
     const { file } = this.#kept;
     if (file === undefined) return;
     const problems: string[] = [];
@@ -48,7 +48,8 @@ export class LocalRollouts implements RolloutStates {
     if (kept === undefined) return;
     if (problems.length > 0 && ids === undefined) throw new UserError(`${file} is damaged: ${problems[0]}`, 1);
     const documents = new Map(kept.documents.map((document) => [document.id, document]));
-    this.#known = { documents, rolledBack: new Set(kept.rolledBack) };
+    const onRecord = problems.length > 0 ? await recorded() : [];
+    this.#known = { documents, rolledBack: new Set([...kept.rolledBack, ...onRecord]) };
     this.#kept.found(this.#known, problems.length === 0); // the next refresh writes a damaged one anew
   }
 

@@ -55,10 +55,10 @@ async function openParts(
   if (sums instanceof SumsFiles) await sums.open(log);
   const comparisons = new LocalComparisons({ log, sums, retention, onTrouble });
   const rollouts = new LocalRollouts(inFolder('rollouts.json'), damages);
-  await rollouts.open(rolloutIds);
+  const audit = new LocalAudit(inFolder('audit.jsonl'), damages);
+  await rollouts.open(rolloutIds, () => audit.rolledBack());
   const shadowOrders = new LocalOrders(inFolder('shadow-orders.json'), damages);
   await shadowOrders.open();
-  const audit = new LocalAudit(inFolder('audit.jsonl'), damages);
   const experiments = new LocalExperiments(inFolder('experiments'), onTrouble, damages);
   await experiments.open();
   return {

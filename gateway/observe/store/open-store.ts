@@ -45,10 +45,11 @@ async function open(settings: StoreSettings, hooks: StoreHooks): Promise<Store> 
   try {
     const damages = new Damages(hooks.onTrouble ?? (() => {}));
     const rollouts = new LocalRollouts(join(data, 'rollouts.json'), damages);
-    await rollouts.open(hooks.rolloutIds);
+    const audit = new LocalAudit(join(data, 'audit.jsonl'), damages);
+    await rollouts.open(hooks.rolloutIds, () => audit.rolledBack());
     const orders = new LocalOrders(join(data, 'shadow-orders.json'), damages);
     await orders.open();
-    const local = { rollouts, orders, audit: new LocalAudit(join(data, 'audit.jsonl'), damages) };
+    const local = { rollouts, orders, audit };
     const store = await openRedisStore({ address, prefix, local, damages, ...hooks });
     return { ...store, close: (withinMs) => store.close(withinMs).finally(unlock) };
   } catch (error) {

@@ -10,6 +10,8 @@ import { openLocalStore } from '../../../../gateway/observe/store/local-store.ts
 import { answering, fakeServer } from '../../../support/fake-server.ts';
 import { folderOf } from '../../../support/folder.ts';
 import { gatewayOf, infer } from '../../../support/gateway.ts';
+import { replaceFile } from '../../../support/replace-file.ts';
+import { until } from '../../../support/until.ts';
 import { batchOf, comparison, idsOf, NOW, written } from './made.ts';
 
 const policyFor = (server: string) => `apiVersion: sluice/v1
@@ -161,8 +163,8 @@ test('no damage to a file of the data folder ends a start with a stack, or makes
   t.diagnostic(`${starts} starts, refused: ${refused.join('; ') || 'none'}`);
 });
 
-/** Files on which it rests what callers get. */
-const OF_THE_JUDGE = /^(rollouts|judged|shadow-orders|last-good)/;
+/** Files on which it rests what callers get while the policy is good. */
+const OF_THE_JUDGE = /^(rollouts|judged|shadow-orders)/;
 
 async function startsWith(t: TestContext, file: string, title: string): Promise<void> {
   const running = await gatewayOf(t, file);
@@ -194,6 +196,7 @@ async function opensWith(data: string, title: string): Promise<void> {
 
 test('a damaged file of rollouts is set aside, reported everywhere, and still holds its rollouts after a restart', async (t) => {
   const { file, data } = await leftBehind(t);
+  rmSync(join(data, 'audit.jsonl')); // which would say what was rolled back
   const rollouts = join(data, 'rollouts.json');
   writeFileSync(rollouts, '{"documents": [], "rolledBack": "r2", "');
   const first = await gatewayOf(t, file);
@@ -224,6 +227,20 @@ test('a damaged file of rollouts is set aside, reported everywhere, and still ho
   const { held: none, models } = await statusOf(third);
   assert.deepEqual(none, []);
   assert.match(models.m.rollouts[0]?.standing?.phase ?? '', /step 1/);
+});
+
+test('a rollback that the file has lost and the audit has is in force, also for an id that comes back later', async (t) => {
+  const { file, data } = await leftBehind(t);
+  const policy = readFileSync(file, 'utf8');
+  writeFileSync(join(data, 'rollouts.json'), '');
+  writeFileSync(file, policy.replace('id: r,', 'id: other,'));
+  const running = await gatewayOf(t, file);
+  replaceFile(file, policy); // an older policy: the id that was rolled back before the file was lost
+  await until(async () => {
+    const [rollout] = (await statusOf(running)).models.m.rollouts;
+    return rollout?.standing?.phase === 'rolled back';
+  }, 'the old id to be rolled back');
+  await assertNotForgotten(running, 'an id that comes back');
 });
 
 test('of rolled-back ids every text counts, wherever a damaged list has it', async (t) => {
