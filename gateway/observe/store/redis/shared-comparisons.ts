@@ -1,23 +1,19 @@
 import type { ComparisonBatch, Subject, SumsDelta } from '../../compare/batch.ts';
 import { isSubjectKey, subjectKey, subjectOf, textsIn } from '../../compare/batch.ts';
-import type { Comparison } from '../../compare/comparison.ts';
-import { addRest, isExact, isKey, placeIn } from '../../compare/sums.ts';
-import { exactlyIn } from '../../statistics/exact-sum.ts';
+import { placeIn } from '../../compare/sums.ts';
 import type { Damages } from '../damage.ts';
-import { fits, parseRecord } from '../filter.ts';
 import { KeptOrder } from '../kept-values.ts';
 import type { Retention } from '../retention.ts';
 import { SLOT_MS, SLOTS, slotOfDelta, slotRetention, slotsIn } from '../slots.ts';
 import type { ComparisonStore, Page, PageQuery, Slot, SlotSums } from '../store.ts';
 import type { CommandWords } from './apply-once.ts';
-import type { Client, Connections } from './connections.ts';
-import { numberIn, readHash } from './foreign-keys.ts';
+import { newer, older } from './comparison-pages.ts';
+import type { Connections } from './connections.ts';
+import { readHash } from './foreign-keys.ts';
+import { partsOf, sumsIn } from './hashed-sums.ts';
 import type { RedisKeys } from './keys.ts';
 import type { Writer } from './writer.ts';
 
-/** Entries of one read, and how many one page looks through; the next page goes on from there. */
-const READ_COUNT = 500;
-const MAX_SCANNED = 10_000;
 /** Slots read in one exchange. */
 const SLOTS_AT_ONCE = 100;
 /** Hashes whose fields are remembered, so that no more of them come from here than there is room for: those written now. */
@@ -165,90 +161,6 @@ export class SharedComparisons implements ComparisonStore {
       await pause(1000); // reported by `use`; whoever waits asks again and is refused
     }
   }
-}
-
-/** Of a sum whose rest is kept the first 24 bits go by themselves: Redis, with 64, adds them up without rounding. */
-function partsOf(field: string, by: number): readonly (readonly [field: string, by: number])[] {
-  const high = isExact(field) ? Math.fround(by) : by;
-  if (high === by || !Number.isFinite(high)) return [[field, by]];
-  return [
-    [field, high],
-    [`${field}Rest`, by - high],
-  ];
-}
-
-const BEGINNING = '0-0';
-
-type StreamEntry = [id: string, fields: string[]];
-
-async function older(client: Client, key: string, query: PageQuery, damages: Damages): Promise<Page> {
-  const newest = await newestId(client, key);
-  const found: Comparison[] = [];
-  const start = query.cursor === undefined ? newest : checkedId(query.cursor);
-  if (start === BEGINNING) return { comparisons: [], cursor: undefined, newest };
-  let end = query.cursor === undefined ? start : `(${start}`;
-  for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
-    const entries = (await client.xrevrange(key, end, '-', 'COUNT', READ_COUNT)) as StreamEntry[];
-    for (const [id, fields] of entries) {
-      const comparison = comparisonIn(id, fields, key, damages);
-      if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
-      if (found.length === query.limit) return { comparisons: found, cursor: id, newest };
-    }
-    const last = entries.at(-1)?.[0];
-    if (last === undefined || entries.length < READ_COUNT) return { comparisons: found, cursor: undefined, newest };
-    end = `(${last}`;
-  }
-  return { comparisons: found, cursor: end.slice(1), newest };
-}
-
-async function newer(client: Client, key: string, query: PageQuery, after: string, damages: Damages): Promise<Page> {
-  const found: Comparison[] = [];
-  let newest = checkedId(after);
-  for (let scanned = 0; scanned < MAX_SCANNED; scanned += READ_COUNT) {
-    const entries = (await client.xrange(key, `(${newest}`, '+', 'COUNT', READ_COUNT)) as StreamEntry[];
-    for (const [id, fields] of entries) {
-      newest = id;
-      const comparison = comparisonIn(id, fields, key, damages);
-      if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
-      if (found.length === query.limit) return { comparisons: found, cursor: undefined, newest };
-    }
-    if (entries.length < READ_COUNT) break;
-  }
-  return { comparisons: found, cursor: undefined, newest };
-}
-
-/** Undefined for an entry that another program wrote. */
-function comparisonIn(id: string, fields: readonly string[], key: string, damages: Damages): Comparison | undefined {
-  const comparison = parseRecord(fields[1] ?? '');
-  if (comparison === undefined) damages.saw(key, [`entry ${id} is no comparison`]);
-  return comparison;
-}
-
-/** The sums in a hash; what is no key or no number is left out. */
-function sumsIn(hash: Readonly<Record<string, string>>, key: string, damages: Damages): Map<string, number> {
-  const problems: string[] = [];
-  const say = (problem: string) => problems.push(problem);
-  const sums = new Map<string, number>();
-  for (const [field, text] of Object.entries(hash)) {
-    const value = numberIn(text, Number.NEGATIVE_INFINITY, say);
-    if (!isKey(field)) say(`"${field.slice(0, 80)}" is no name of ours`);
-    else if (value !== undefined) sums.set(field, value);
-  }
-  // Redis adds up with more digits than a double has.
-  for (const [field, text] of Object.entries(hash))
-    if (isExact(field) && sums.has(field)) addRest(sums, field, exactlyIn(text).rest);
-  damages.saw(key, problems);
-  return sums;
-}
-
-async function newestId(client: Client, key: string): Promise<string> {
-  const [entry] = (await client.xrevrange(key, '+', '-', 'COUNT', 1)) as StreamEntry[];
-  return entry?.[0] ?? BEGINNING;
-}
-
-/** A stream id, or the beginning for anything else. */
-function checkedId(cursor: string): string {
-  return /^\d{1,19}-\d{1,19}$/.test(cursor) ? cursor : BEGINNING;
 }
 
 function pause(ms: number): Promise<void> {
