@@ -7,6 +7,7 @@ import { type StatusInput, statusOf } from './admin/status.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
+import { AnswerMemory } from './forward/answer-memory.ts';
 import { Digests } from './forward/digests.ts';
 import { Fleet } from './forward/fleet.ts';
 import { addPassthrough } from './forward/passthrough.ts';
@@ -72,7 +73,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     await inForce.close();
     throw error;
   });
-  const upstream = openUpstream(inForce.policy, log);
+  const upstream = openUpstream(inForce.policy, new AnswerMemory(settings.limits.answerMemory), log);
   const metrics = createMetrics(VERSION, () => inForce.standing, upstream.servers);
   addLogMetrics(metrics.registry, lines);
   metrics.follow(inForce.policy);
@@ -171,8 +172,8 @@ function calibratedIn({ ladders }: Policy): Version[] {
 }
 
 /** The fleet, and what keeps asking it how it is. */
-function openUpstream(policy: Policy, log: Logger): Upstream {
-  const fleet = new Fleet(policy);
+function openUpstream(policy: Policy, answers: AnswerMemory, log: Logger): Upstream {
+  const fleet = new Fleet(policy, answers);
   const digests = new Digests(fleet);
   const admission = new Admission(fleet, policy, ({ model, label }, reason) => {
     if (reason === undefined) log.info({ model, version: label }, 'a candidate that was withheld may receive traffic');
@@ -286,6 +287,7 @@ function createApps(
     bodyLimit: settings.limits.bodyLimit,
     answerTimeoutMs: settings.limits.answerTimeoutMs,
     overload,
+    answers: fleet.answers,
     isDraining,
     gateway: gatewayName(),
     version: VERSION,

@@ -48,6 +48,12 @@ export const GATEWAY_OPTIONS = {
     default: 256 * MEBIBYTE,
     help: 'all request bodies held at once, together; beyond it 503',
   },
+  'answer-memory': {
+    kind: 'bytes',
+    env: 'SLUICE_ANSWER_MEMORY',
+    default: 256 * MEBIBYTE,
+    help: 'all answers held at once, together; beyond it 503',
+  },
   'max-connections': {
     kind: 'count',
     env: 'SLUICE_MAX_CONNECTIONS',
@@ -230,8 +236,9 @@ export function gatewaySettings(
     drainGraceMs: values['drain-grace'],
     drainTimeoutMs: values['drain-timeout'],
     limits: {
-      bodyLimit: values['body-limit'],
+      bodyLimit: Math.min(values['body-limit'], values['upload-memory']),
       uploadMemory: values['upload-memory'],
+      answerMemory: values['answer-memory'],
       maxConnections: values['max-connections'],
       requestTimeoutMs: atLeast(values['request-timeout'], '--request-timeout'),
       answerTimeoutMs: atLeast(values['answer-timeout'], '--answer-timeout'),

@@ -81,7 +81,11 @@ export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' |
 /** Why the gateway answered in the place of a server. */
 export type Fault =
   | 'unreachable' // no connection, so the request was never sent
-  | 'broken' // reset, cut short, or not HTTP
+  | 'broken' // reset, or cut short
+  | 'malformed' // no HTTP, or framed so that no one can tell whether it is whole
+  | 'redirected' // a status from 300 to 399
+  | 'answer_too_large' // the answer went over a limit of this gateway
+  | 'answers_full' // the answers at this gateway fill the memory that they have together
   | 'deadline' // no whole answer within the model's timeout, or a streamed one paused for longer than it may
   | 'too_large' // a streamed body went over the limit
   | 'too_slow' // the caller sent a streamed body, or took a streamed answer, too slowly
@@ -90,9 +94,18 @@ export type Fault =
 
 /**
  * Whose doing a result was. Only `model_fault` speaks against a version. `server_fault` is the servers' trouble: no
- * connection, a connection that broke, or a server that does not have the version ready.
+ * connection, a connection that broke, an answer that is no whole one, or a server that does not have the version ready.
+ * `own_limit` is an answer that this gateway did not take: it speaks against no server and no version.
  */
-export const OUTCOME_CLASSES = ['ok', 'model_fault', 'server_fault', 'client_fault', 'shed', 'client_left'] as const;
+export const OUTCOME_CLASSES = [
+  'ok',
+  'model_fault',
+  'server_fault',
+  'client_fault',
+  'own_limit',
+  'shed',
+  'client_left',
+] as const;
 export type OutcomeClass = (typeof OUTCOME_CLASSES)[number];
 
 /** Whether a caller should have had an answer and got none, whatever the reason: what people call an error. */

@@ -63,7 +63,7 @@ export function nextStep(
 ): NextStep {
   const next = tiers[tiers.indexOf(answer.tier) + 1];
   if (below === undefined || next === undefined) return DONE;
-  if (isFailure(answer.class) || answer.class === 'shed')
+  if (isFailure(answer.class) || answer.class === 'shed' || answer.class === 'own_limit')
     return means.leftMs > means.nextP95Ms ? { kind: 'up', tier: next, reason: 'outage', isPaid: false } : DONE;
   if (answer.class !== 'ok') return DONE; // the caller's own mistake, or it has left
   const threshold = thresholdOf(below.get(answer.tier), asked);

@@ -42,6 +42,10 @@ export function classOfFault(fault: Fault): OutcomeClass {
 const CLASSES: Readonly<Record<Fault, OutcomeClass>> = {
   unreachable: 'server_fault',
   broken: 'server_fault',
+  malformed: 'server_fault',
+  redirected: 'server_fault',
+  answer_too_large: 'own_limit',
+  answers_full: 'shed',
   deadline: 'model_fault',
   too_large: 'client_fault',
   too_slow: 'client_fault',

@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { Fault } from '../flow.ts';
+import type { AnswerMemory } from './answer-memory.ts';
 
 /** What one server made of one request: a whole response, the reason there is none, or nothing anyone still asks for. */
 export type Result =
@@ -21,6 +22,7 @@ export type Abandonment = 'deadline' | 'client_left' | 'outrun';
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (result: Result) => void;
   readonly #maxBytes: number;
+  readonly #memory: AnswerMemory;
   #controller: Dispatcher.DispatchController | undefined;
   #isAbandoned = false;
   #isSettled = false;
@@ -30,8 +32,9 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(maxBytes: number, settle: (result: Result) => void) {
+  constructor(maxBytes: number, memory: AnswerMemory, settle: (result: Result) => void) {
     this.#maxBytes = maxBytes;
+    this.#memory = memory;
     this.#settle = settle;
   }
 
@@ -54,13 +57,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
     if (status < 200) return; // 1xx: the real one follows
     this.#status = status;
     this.#headers = headers;
-    if (whyUnusable(status, headers) !== undefined) this.#reject(controller);
+    const fault = whyUnusable(status, headers);
+    if (fault !== undefined) this.#reject(controller, fault);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#bytes += chunk.length;
-    if (this.#bytes > this.#maxBytes) this.#reject(controller);
-    else this.#chunks.push(chunk);
+    if (this.#isSettled) return;
+    if (this.#bytes + chunk.length > this.#maxBytes) this.#reject(controller, 'answer_too_large');
+    else if (!this.#memory.hold(chunk.length)) this.#reject(controller, 'answers_full');
+    else {
+      this.#bytes += chunk.length;
+      this.#chunks.push(chunk);
+    }
   }
 
   onResponseEnd(): void {
@@ -69,12 +77,12 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#finish({ kind: 'response', status: this.#status, headers: this.#headers, body });
   }
 
-  onResponseError(): void {
-    this.#finish(this.#fault(this.#isSent ? 'broken' : 'unreachable'));
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
+    this.#finish(this.#fault(this.#isSent ? faultOf(error, this.#status !== 0) : 'unreachable'));
   }
 
-  #reject(controller: Dispatcher.DispatchController): void {
-    this.#finish(this.#fault('broken'));
+  #reject(controller: Dispatcher.DispatchController, fault: Fault): void {
+    this.#finish(this.#fault(fault));
     controller.abort(new Error('the response cannot be passed on'));
   }
 
@@ -85,16 +93,30 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #finish(result: Result): void {
     if (this.#isSettled) return;
     this.#isSettled = true;
+    this.#memory.release(this.#bytes); // from here on it is whoever has the answer that holds it
     this.#settle(result);
   }
 }
 
 /** Why a response cannot be passed on, from its head alone. */
-export function whyUnusable(status: number, headers: ResponseHeaders): string | undefined {
-  if (status > 599) return `the response had status ${status}`;
+export function whyUnusable(status: number, headers: ResponseHeaders): Fault | undefined {
+  if (status > 599) return 'malformed';
   // Never followed; passing it on would tell callers an internal address.
-  if (status >= 300 && status < 400) return `the response was a redirect (${status})`;
-  const hasLength = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
-  // Without a length, a response that was cut short looks whole.
-  return hasLength || status === 204 ? undefined : 'the response had no length';
+  if (status >= 300 && status < 400) return 'redirected';
+  const coding = headers['transfer-encoding'];
+  // Another coding than chunked ends with the connection, or would be lost here: it belongs to the hop (RFC 9112 section 6.1).
+  const length = headers['content-length'];
+  if (coding !== undefined)
+    return String(coding).toLowerCase() === 'chunked' && length === undefined ? undefined : 'malformed';
+  // Without a length, or with two, a response that was cut short may look whole.
+  return typeof length === 'string' || (length === undefined && status === 204) ? undefined : 'malformed';
+}
+
+/** What an error of undici means once the request was sent, and when the response had begun or not. */
+export function faultOf({ name, message }: Error, isStarted: boolean): Fault {
+  if (name === 'HeadersOverflowError') return 'answer_too_large';
+  // It has no code in undici 7; "Invalid EOF state" is an end in the middle.
+  const isNoHttp = name === 'HTTPParserError' && !message.includes('EOF');
+  const hasTwoFramings = name === 'ResponseContentLengthMismatchError' && !isStarted;
+  return isNoHttp || hasTwoFramings ? 'malformed' : 'broken';
 }

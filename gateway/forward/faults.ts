@@ -9,6 +9,27 @@ export const FAULTS: Record<
 > = {
   unreachable: { status: 502, error: 'the model server could not be reached', headers: JSON_TYPE },
   broken: { status: 502, error: 'the model server broke off its answer', headers: JSON_TYPE },
+  malformed: {
+    status: 502,
+    error:
+      'the model server sent no HTTP answer of which one can tell that it is whole: it needs a Content-Length, or the transfer coding "chunked" alone',
+    headers: JSON_TYPE,
+  },
+  redirected: {
+    status: 502,
+    error: 'the model server redirected the request, which this gateway does not follow',
+    headers: JSON_TYPE,
+  },
+  answer_too_large: {
+    status: 502,
+    error: 'the answer is larger than this gateway takes: 64 MiB, and 16 KiB for its header',
+    headers: JSON_TYPE,
+  },
+  answers_full: {
+    status: 503,
+    error: 'the answers at this gateway fill the memory that they have together; try again',
+    headers: { ...JSON_TYPE, 'retry-after': '1' },
+  },
   deadline: { status: 504, error: 'no answer within the timeout of the model', headers: JSON_TYPE },
   shed: {
     status: 429,

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Policy, ServerSpec, Version } from '../policy/policy.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { Placement } from './placement.ts';
 import { type Address, addressesOf, isNamed } from './resolve.ts';
 import { Server, type ServerReading } from './server.ts';
@@ -12,13 +13,16 @@ type Entry = { readonly spec: ServerSpec; servers: readonly Server[] };
 
 /** The servers of the policy in force, and where each version runs on them. */
 export class Fleet {
+  /** What the answers of all servers hold. */
+  readonly answers: AnswerMemory;
   #entries: ReadonlyMap<string, Entry>;
   #placements = new Map<string, Placement>();
   /** The same by the version objects of the policy in force, which do not change. */
   #byVersion = new WeakMap<Version, Placement>();
   #lookUps: NodeJS.Timeout;
 
-  constructor({ fleet }: Policy) {
+  constructor({ fleet }: Policy, answers = new AnswerMemory()) {
+    this.answers = answers;
     this.#entries = new Map([...fleet.values()].map((spec) => [spec.name, newEntry(spec)]));
     this.#lookUps = setInterval(() => void this.lookUp(), LOOK_UP_EVERY_MS).unref();
   }
@@ -46,7 +50,7 @@ export class Fleet {
     const known = this.#byVersion.get(version);
     if (known !== undefined) return known;
     const key = `${version.model}/${version.label}`;
-    const placement = this.#placements.get(key) ?? new Placement(version, []);
+    const placement = this.#placements.get(key) ?? new Placement(version, [], this.answers);
     placement.settle(version, this.#serversOf(version));
     this.#placements.set(key, placement);
     this.#byVersion.set(version, placement);

@@ -16,6 +16,8 @@ export function noteHealth(seat: Seat, result: Result, { call, since, timeoutMs 
   const { health, spec } = seat.server;
   if (result.kind === 'dropped') return;
   if (result.kind === 'fault') {
+    // An answer that this gateway did not take is an answer of the server.
+    if (classOfFault(result.fault) === 'own_limit') health.succeeded(now);
     if (!isFailure(classOfFault(result.fault))) return;
     // A repeat that had only the rest of the time says nothing when that was too short.
     if (result.fault === 'deadline' && tookMs < timeoutMs / 2) return;

@@ -1,4 +1,5 @@
 import type { ServerClass, Version } from '../policy/policy.ts';
+import { AnswerMemory } from './answer-memory.ts';
 import { choose } from './balance.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { Seat } from './seat.ts';
@@ -7,13 +8,16 @@ import type { Server } from './server.ts';
 /** Where one version runs: its seat at each server, what is in flight, and what may be sent again. */
 export class Placement {
   budget: RetryBudget;
+  /** Shared by all placements of a fleet. */
+  readonly answers: AnswerMemory;
   inFlight = 0;
   #version: Version;
   #seats: readonly Seat[] = [];
   /** The preferred class first. */
   #groups: readonly (readonly Seat[])[] = [];
 
-  constructor(version: Version, servers: readonly Server[]) {
+  constructor(version: Version, servers: readonly Server[], answers = new AnswerMemory()) {
+    this.answers = answers;
     this.#version = version;
     this.budget = new RetryBudget(version.resending.budget);
     this.settle(version, servers);

@@ -109,7 +109,9 @@ class Sending {
     const now = performance.now();
     this.#tried.push(seat);
     seat.server.inFlight++;
-    const exchange = new Exchange(MAX_ANSWER_BYTES, (result) => this.#heard(exchange, seat, result, now));
+    const exchange = new Exchange(MAX_ANSWER_BYTES, this.#placement.answers, (result) =>
+      this.#heard(exchange, seat, result, now),
+    );
     this.#open.add(exchange);
     const left = Math.max(1, Math.ceil(this.#timeoutMs - (now - this.#start)));
     this.#headers[this.#headers.length - 1] = String(left);
@@ -153,6 +155,7 @@ class Sending {
   #mayRepeat(result: Settled): boolean {
     if (this.#only !== undefined || this.#tried.length >= MOST_ATTEMPTS) return false;
     if (result.kind === 'response' || result.fault === 'unreachable') return true; // nothing was done
+    if (classOfFault(result.fault) === 'own_limit') return false; // the next answer is no smaller
     return !result.isStarted && this.#placement.version.resending.isIdempotent;
   }
 

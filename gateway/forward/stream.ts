@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Fault, OnLeave } from '../flow.ts';
-import { type ResponseHeaders, whyUnusable } from './exchange.ts';
+import { faultOf, type ResponseHeaders, whyUnusable } from './exchange.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
@@ -116,10 +116,8 @@ class Streaming implements Dispatcher.DispatchHandler {
     const { request, response, marks, prefix, tap } = this.#streams;
     const isBodiless = request.method === 'HEAD' || status === 204 || status === 304;
     const isRedirect = status >= 300 && status < 400;
-    if (!isBodiless && !isRedirect && whyUnusable(status, headers) !== undefined) {
-      this.#give('broken');
-      return;
-    }
+    const unusable = isBodiless || isRedirect ? undefined : whyUnusable(status, headers);
+    if (unusable !== undefined) return void this.#give(unusable);
     this.#status = status;
     tap?.answered(headers);
     this.#noteHead(status);
@@ -157,9 +155,9 @@ class Streaming implements Dispatcher.DispatchHandler {
     this.#finish();
   }
 
-  onResponseError(): void {
+  onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#isSettled) return;
-    if (this.#isSent) return void this.#give(this.#isCallersDoing() ? 'too_slow' : 'broken');
+    if (this.#isSent) return void this.#give(this.#isCallersDoing() ? 'too_slow' : faultOf(error, this.#status !== 0));
     // Nothing of the request has left: another server may have it, body and all.
     const seat = this.#seat;
     const again = this.#placement.choose(performance.now(), Math.random, this.#tried);

@@ -68,7 +68,7 @@ export const NO_LATENCIES: Histogram = emptyHistogram();
 
 export function emptyTally(): Tally {
   return {
-    outcomes: { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, shed: 0, client_left: 0 },
+    outcomes: { ok: 0, model_fault: 0, server_fault: 0, client_fault: 0, own_limit: 0, shed: 0, client_left: 0 },
     repeats: 0,
     judged: NOTHING,
     timed: { cpu: 0, gpu: 0 },
@@ -91,6 +91,7 @@ export function addTallies(own: Tally, other: Tally): Tally {
       model_fault: own.outcomes.model_fault + other.outcomes.model_fault,
       server_fault: own.outcomes.server_fault + other.outcomes.server_fault,
       client_fault: own.outcomes.client_fault + other.outcomes.client_fault,
+      own_limit: own.outcomes.own_limit + other.outcomes.own_limit,
       shed: own.outcomes.shed + other.outcomes.shed,
       client_left: own.outcomes.client_left + other.outcomes.client_left,
     },

@@ -9,7 +9,7 @@ import type { Policy } from '../policy/policy.ts';
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 /** Faults that are a server's; the others are never counted as one. */
-const SERVER_FAULTS: readonly Fault[] = ['unreachable', 'broken', 'deadline'];
+const SERVER_FAULTS: readonly Fault[] = ['unreachable', 'broken', 'malformed', 'redirected', 'deadline'];
 /** Why a request never reached a model, beside the errors of the gateway's table. */
 const REFUSALS = ['client_left', 'too_many_connections', 'answer_not_taken'];
 /** Series that start at 0 with the policy; with more versions than this, those of a version start with its first request. */

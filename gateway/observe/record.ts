@@ -7,7 +7,7 @@ import type { Metrics } from './metrics.ts';
 export function createRecorder(metrics: Metrics, log: Logger, faults: FaultLog): (outcome: Outcome) => void {
   return (outcome) => {
     metrics.record(outcome);
-    if (isFailure(outcome.class)) faults.tell(outcome);
+    if (isFailure(outcome.class) || outcome.class === 'own_limit') faults.tell(outcome);
     else log.debug(outcome, 'answered');
   };
 }

@@ -22,6 +22,8 @@ export type Limits = {
   readonly bodyLimit: number;
   /** Of all request bodies held at once, together. */
   readonly uploadMemory: number;
+  /** Of all answers held at once, together. */
+  readonly answerMemory: number;
   readonly maxConnections: number;
   /** From the first byte of a request, or the opening of the connection, to the last. */
   readonly requestTimeoutMs: number;

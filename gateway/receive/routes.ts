@@ -16,6 +16,8 @@ declare module 'fastify' {
     sentType?: string | undefined;
     /** What to do when the caller leaves; one listener serves all that ask. */
     onLeft?: (() => void) | undefined;
+    /** Bytes of the answer, from when it is whole until it is taken. */
+    answerBytes: number;
   }
 }
 
@@ -33,6 +35,8 @@ export type RouteDeps = OpaqueDeps & {
   readonly overload: Overload;
   /** What this gateway is called on the way of a request (hops.ts). */
   readonly gateway: string;
+  /** Hears of answers that wait for their callers to take them, in bytes. */
+  readonly answers: { readonly keep: (bytes: number) => void; readonly release: (bytes: number) => void };
   /** Told by server metadata. */
   readonly version: string;
 };
@@ -45,6 +49,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
   // a request. It sees none while it reads the body; rules and the server see what was sent.
   app.decorateRequest('sentType', undefined);
   app.decorateRequest('onLeft', undefined);
+  app.decorateRequest('answerBytes', 0);
   app.addHook('onRequest', (request, _reply, done) => {
     request.sentType = request.headers['content-type'];
     request.headers['content-type'] = undefined;
@@ -77,7 +82,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDeps): void {
 }
 
 /** Turns a request away before its body is read, or lets it in once it is here whole. */
-function admit({ overload, gateway }: RouteDeps) {
+function admit({ overload, answers, gateway }: RouteDeps) {
   return (request: FastifyRequest, { raw }: FastifyReply, done: HookHandlerDoneFunction): void => {
     if (!overload.hasRoom(request.headers['x-sluice-priority'] === 'batch' ? 'batch' : 'live'))
       return void done(new SluiceError('OVERLOADED'));
@@ -94,6 +99,7 @@ function admit({ overload, gateway }: RouteDeps) {
     raw.once('close', () => {
       if (standing === 'inside') overload.leave();
       standing = 'gone';
+      answers.release(request.answerBytes);
       request.onLeft?.();
     });
     done();
@@ -122,5 +128,9 @@ async function respond(
 ): Promise<FastifyReply> {
   reply.header('x-request-id', facts.id); // errors thrown below carry it too
   const { answer, marks } = await deps.serve(facts, onLeaveOf(request, reply));
+  if (!reply.raw.destroyed) {
+    request.answerBytes = answer.body.length;
+    deps.answers.keep(answer.body.length);
+  }
   return writeAnswer(reply, answer, marks);
 }

@@ -15,6 +15,7 @@ export type TestSettings = Partial<Omit<GatewaySettings, 'limits'> & { readonly 
 const LIMITS: Limits = {
   bodyLimit: 1024 * 1024,
   uploadMemory: 64 * 1024 * 1024,
+  answerMemory: 256 * 1024 * 1024,
   maxConnections: 10_000,
   requestTimeoutMs: 25_000,
   answerTimeoutMs: 20_000,

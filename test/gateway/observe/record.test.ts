@@ -21,10 +21,10 @@ function recorder() {
   return { metrics, logged, add };
 }
 
-test('failures of models and of servers are both told to people, and nothing else is', () => {
+test('failures of models and of servers, and answers over a limit of ours, are told to people, and nothing else is', () => {
   const { logged, add } = recorder();
   for (const outcome of OUTCOME_CLASSES) add(outcome);
-  assert.deepEqual(logged, ['model_fault', 'server_fault']);
+  assert.deepEqual(logged, ['model_fault', 'server_fault', 'own_limit']);
 });
 
 test('what a caller does alone is no fault of the server that it did it to', async () => {
@@ -34,6 +34,8 @@ test('what a caller does alone is no fault of the server that it did it to', asy
   add('client_fault', 'too_slow');
   add('client_fault', 'too_large');
   add('client_left', 'client_left');
+  add('own_limit', 'answer_too_large');
+  add('shed', 'answers_full');
   const lines = (await metrics.exposition())
     .split('\n')
     .filter((line) => line.startsWith('sluice_fleet_faults_total{'));
