@@ -86,10 +86,10 @@ function overview(): string {
   return `Sluice ${VERSION}: a traffic router and gateway for model versions\n\nUsage: sluice <command> [options]\n\n${rows.join('\n')}\n\nsluice <command> --help tells its options.`;
 }
 
-// Whoever read our output has closed it, as `| head -1` does: there is nobody left to tell, and nothing to tell of.
+// Whoever read our output has closed it, as `| head -1` does (EPIPE), or the terminal is gone (EIO): nobody is left to read it.
 for (const stream of [process.stdout, process.stderr])
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error;
+    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
   });
 endOnSignal();
 process.on('uncaughtException', failUncaught);

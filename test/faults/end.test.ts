@@ -2,12 +2,13 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Listening } from '../../gateway/cli/lifecycle.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
+import { folderOf } from '../support/folder.ts';
 import { fullPipe } from '../support/full-pipe.ts';
 import { infer, policyFile, policyOf } from '../support/gateway.ts';
 import { needs } from '../support/programs.ts';
@@ -137,6 +138,28 @@ test('a gateway whose log is on a full disk answers, goes on logging when there 
     ['gateway is draining', 'log lines were dropped, because standard output did not take them', 'gateway has drained'],
   );
   assert.equal(lines[1]?.dropped, dropped);
+});
+
+test('a gateway whose terminal is gone answers, and ends on SIGTERM', needs('script'), async (t) => {
+  const server = await fakeServer(t, answering({ error: 'no' }, 500));
+  const screen = join(folderOf(t, 'terminal'), 'screen');
+  const args = gatewayArgs(t, policyOf([server.url]), '--log-level', 'trace');
+  const command = `exec ${[process.execPath, MAIN, ...args].join(' ')}`;
+  const terminal = spawn('script', ['-qfc', command, screen], { stdio: 'ignore' });
+  undo(t, () => terminal.kill('SIGKILL'));
+  const url = () => (existsSync(screen) ? /"url":"(http[^"]+)"/.exec(readFileSync(screen, 'utf8'))?.[1] : undefined);
+  await until(() => url() !== undefined, 'a gateway that serves');
+  const pid = Number(readFileSync(`/proc/${terminal.pid}/task/${terminal.pid}/children`, 'utf8'));
+  undo(t, () => existsSync(`/proc/${pid}`) && process.kill(pid, 'SIGKILL'));
+  const gone = once(terminal, 'exit');
+  terminal.kill('SIGKILL');
+  await gone;
+  for (let i = 0; i < 3; i++) {
+    assert.equal((await infer(url() ?? '')).status, 502); // a failure is a line of the log
+    await sleep(500);
+  }
+  process.kill(pid, 'SIGTERM');
+  await until(() => !existsSync(`/proc/${pid}`), 'its end');
 });
 
 /** Starts a gateway as the first process of a container: number 1 of a process namespace of its own. */

@@ -20,6 +20,7 @@ const DEBIAN_PACKAGE = {
   unshare: 'util-linux',
   setpriv: 'util-linux',
   ip: 'iproute2',
+  script: 'bsdutils',
 } as const;
 
 export type Program = keyof typeof DEBIAN_PACKAGE;
