@@ -7,8 +7,8 @@ import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
 
 /** A gateway at a port that its own policy may name, and what it has refused. */
-async function gatewayAt(t: TestContext, port: number, policy: string) {
-  const { url, adminUrl } = await gateway(t, policy, { port });
+async function gatewayAt(t: TestContext, [port = 0, adminPort = 0]: readonly number[], policy: string) {
+  const { url, adminUrl } = await gateway(t, policy, { port, adminPort });
   const metric = async (pattern: RegExp) => {
     const text = await (await fetch(`${adminUrl}/metrics`)).text();
     return [...text.matchAll(new RegExp(pattern, 'gm'))].reduce((sum, [, value]) => sum + Number(value), 0);
@@ -20,11 +20,11 @@ async function gatewayAt(t: TestContext, port: number, policy: string) {
   };
 }
 
-const at = (port: number) => `http://127.0.0.1:${port}`;
+const at = (port: number | undefined) => `http://127.0.0.1:${port}`;
 
 test('a gateway that is its own server answers 508, and is asked once more than it was called', async (t) => {
-  const [port = 0] = await freePorts(1);
-  const { url, refused, served } = await gatewayAt(t, port, policyOf([at(port)]));
+  const ports = await freePorts(2);
+  const { url, refused, served } = await gatewayAt(t, ports, policyOf([at(ports[0])]));
   const before = await refused(); // its own looks at its servers come back too
   const answer = await infer(url);
   assert.equal(answer.status, 508);
@@ -37,8 +37,8 @@ test('a gateway that is its own server answers 508, and is asked once more than 
 });
 
 test('a caller cannot send a request round by declaring Via a header of its connection', async (t) => {
-  const [port = 0] = await freePorts(1);
-  const { url, served } = await gatewayAt(t, port, policyOf([at(port)]));
+  const ports = await freePorts(2);
+  const { url, served } = await gatewayAt(t, ports, policyOf([at(ports[0])]));
   const { request } = await import('node:http');
   const status = await new Promise((resolve, reject) => {
     const headers = { connection: 'via', 'content-length': 2 };
@@ -51,16 +51,18 @@ test('a caller cannot send a request round by declaring Via a header of its conn
 });
 
 test("two gateways that are each the other one's server answer 508 after one round", async (t) => {
-  const [a = 0, b = 0] = await freePorts(2);
-  const first = await gatewayAt(t, a, policyOf([at(b)]));
-  const second = await gatewayAt(t, b, policyOf([at(a)]));
+  const ports = await freePorts(4);
+  const [a, b] = [ports.slice(0, 2), ports.slice(2)];
+  const first = await gatewayAt(t, a, policyOf([at(b[0])]));
+  const second = await gatewayAt(t, b, policyOf([at(a[0])]));
   assert.equal((await infer(first.url)).status, 508);
   assert.deepEqual([await first.served(), await second.served()], [1, 1]);
 });
 
 test('a request that passes two gateways is answered, and the server is told of both after what was told before', async (t) => {
-  const [a = 0, b = 0] = await freePorts(2);
   const server = await fakeServer(t, answering({ ok: true }));
+  const ports = await freePorts(4);
+  const [a, b] = [ports.slice(0, 2), ports.slice(2)];
   const inner = await gatewayAt(t, a, policyOf([server.url]));
   const outer = await gatewayAt(t, b, policyOf([inner.url]));
   const answer = await infer(outer.url, { headers: { via: '1.1 edge.example (x), HTTP/2.0 cdn' } });
@@ -89,10 +91,10 @@ test('nine gateways in a row are refused, and any number of other proxies is not
 });
 
 test('a shadow that leads back to its gateway is refused once, and the caller notices nothing', async (t) => {
-  const [port = 0] = await freePorts(1);
   const server = await fakeServer(t, answering({ ok: true }));
+  const ports = await freePorts(2);
   const policy = `apiVersion: sluice/v1
-fleet: { s: { url: "${server.url}" }, me: { url: "${at(port)}" } }
+fleet: { s: { url: "${server.url}" }, me: { url: "${at(ports[0])}" } }
 models:
   m:
     timeout: 2s
@@ -100,7 +102,7 @@ models:
     baseline: v1
     shadow: [{ version: v2, sample: 100% }]
 `;
-  const { url, refused } = await gatewayAt(t, port, policy);
+  const { url, refused } = await gatewayAt(t, ports, policy);
   const before = await refused();
   assert.equal((await infer(url)).status, 200);
   await until(async () => (await refused()) > before, 'the copy, refused');
@@ -108,13 +110,13 @@ models:
 });
 
 test('what lies below a prefix goes round once too, where its path has the prefix twice', async (t) => {
-  const [port = 0] = await freePorts(1);
+  const ports = await freePorts(2);
   const policy = `apiVersion: sluice/v1
-fleet: { me: { url: "${at(port)}" } }
+fleet: { me: { url: "${at(ports[0])}" } }
 models:
   chat: { protocol: http, prefix: /chat, timeout: 2s, versions: { v1: { servers: [me] } }, baseline: v1 }
 `;
-  const { url, served } = await gatewayAt(t, port, policy);
+  const { url, served } = await gatewayAt(t, ports, policy);
   assert.equal((await fetch(`${url}/chat/chat/completions`, { method: 'POST', body: '{}' })).status, 508);
   assert.equal(await served(), 1);
 });
