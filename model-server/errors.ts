@@ -6,6 +6,8 @@ export const ENDINGS = {
   wrong_method: { status: 405 },
   too_large: { status: 413 },
   unsupported_encoding: { status: 415 },
+  // The model has answered: its answer can be had in another form, or in parts.
+  answer_too_large: { status: 400 },
   queue_full: { status: 429, retryAfter: 1 },
   memory_full: { status: 429, retryAfter: 1 },
   client_left: { status: 499 },

@@ -7,6 +7,7 @@ import type { ReadyVersion } from './loader.ts';
 import { CONFIDENCE_HEADER, DEADLINE_HEADER, JSON_LENGTH_HEADER } from './protocol.ts';
 import type { Call, Reading } from './read-call.ts';
 import type { RunResult } from './runner.ts';
+import { asTooLarge } from './tensor-text.ts';
 import type { Tensor } from './tensors.ts';
 import { unpackBody } from './unpack.ts';
 import { writePredictResponse } from './v1.ts';
@@ -72,7 +73,7 @@ async function inferHeld(
     }
     const result = await run(version, call, request, reply, deadlineMs);
     const confidence = confidenceIn(result, version);
-    const answer = write(version, call, result.outputs, confidence);
+    const answer = written(version, call, result.outputs, confidence);
     deps.metrics.answered(version, result);
     version.statistics.succeeded(result.queueSeconds, (performance.now() - request.arrivedAt) / 1000);
     if (confidence !== undefined) {
@@ -84,6 +85,15 @@ async function inferHeld(
     throw error;
   } finally {
     leave();
+  }
+}
+
+/** What is too long for an answer is a limit of this server, and no fault of the model. */
+function written(...of: Parameters<typeof write>): AnswerBody {
+  try {
+    return write(...of);
+  } catch (error) {
+    throw asTooLarge(error);
   }
 }
 

@@ -4,6 +4,18 @@ import type { Tensor } from './tensors.ts';
 // Some 400 MB of text; V8 cannot hold a string of more than 512 MB.
 const MAX_WRITTEN_ELEMENTS = 2 ** 24;
 
+const ADVICE = 'Ask for it with the parameter binary_data (/v2), or send fewer rows';
+
+/** An answer that is too long to be one text, all outputs together, or its buffer; any other error as it is. */
+export function asTooLarge(error: unknown): unknown {
+  const isTooLong = error instanceof RangeError;
+  return isTooLong
+    ? new RequestError('answer_too_large', `the answer is too long for JSON (${error.message}). ${ADVICE}`, {
+        cause: error,
+      })
+    : error;
+}
+
 /** Writes a tensor's elements as one flat JSON array; NaN and Infinity are bare tokens, as Triton writes them. */
 export function writeFlat(tensor: Tensor): string {
   checkWritable(tensor);
@@ -27,7 +39,10 @@ export function writeRows(tensor: Tensor): readonly string[] {
 function checkWritable(tensor: Tensor): void {
   if (tensor.data.length > MAX_WRITTEN_ELEMENTS) {
     const size = `${tensor.data.length} elements, more than ${MAX_WRITTEN_ELEMENTS}`;
-    throw new RequestError('run_failed', `output "${tensor.name}" has ${size}: too many for a JSON answer`);
+    throw new RequestError(
+      'answer_too_large',
+      `output "${tensor.name}" has ${size}: too many for a JSON answer. ${ADVICE}`,
+    );
   }
 }
 
