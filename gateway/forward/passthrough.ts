@@ -4,9 +4,12 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import proxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Agent, Dispatcher } from 'undici';
 import { SluiceError } from '../errors.ts';
 import type { ServerSpec } from '../policy/policy.ts';
 import { agentFor } from './dial.ts';
+import { whyUnusable } from './exchange.ts';
+import { FAULTS } from './faults.ts';
 import { responseHeaders } from './headers.ts';
 
 const WITHIN_MS = 5000;
@@ -30,7 +33,7 @@ export function addPassthrough(app: FastifyInstance, { fleet }: PassthroughDeps)
     upstream: '',
     httpMethods: ['GET'],
     proxyPayloads: false,
-    undici: agent,
+    undici: agent.compose(wholeOnly) as Agent,
     retryMethods: [],
     preHandler: (request, _reply, done) => {
       originOf(request, fleet());
@@ -41,13 +44,30 @@ export function addPassthrough(app: FastifyInstance, { fleet }: PassthroughDeps)
       rewriteRequestHeaders: (_request, headers) => looking(headers),
       rewriteHeaders: (headers) => responseHeaders(headers, 'inference'),
       // biome-ignore lint/suspicious/noExplicitAny: reply-from's own type of a reply is another one
-      onError: (reply: any) => void answer(reply),
+      onError: (reply: any, { error }: any) => void answer(reply, error),
     },
   });
 }
 
-function answer(reply: FastifyReply): void {
-  void reply.code(502).send({ error: 'the server does not answer; /api/status tells how it stands' });
+/** Refuses answers of which no one can tell that they are whole: reply-from does not show the headers that say so. */
+const wholeOnly: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
+  dispatch(options, {
+    onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
+    onResponseStart: (controller, status, headers, message) => {
+      const fault = status < 200 ? undefined : whyUnusable(status, headers);
+      if (fault !== undefined) controller.abort(new Error(FAULTS[fault].error));
+      else handler.onResponseStart?.(controller, status, headers, message);
+    },
+    onResponseData: (controller, chunk) => handler.onResponseData?.(controller, chunk),
+    onResponseEnd: (controller, trailers) => handler.onResponseEnd?.(controller, trailers),
+    onResponseError: (controller, error) => handler.onResponseError?.(controller, error),
+  });
+
+function answer(reply: FastifyReply, { message }: Error): void {
+  const isOurs = Object.values(FAULTS).some(({ error }) => error === message);
+  void reply
+    .code(502)
+    .send({ error: isOurs ? message : 'the server does not answer; /api/status tells how it stands' });
 }
 
 function originOf({ params }: Pick<FastifyRequest, 'params'>, fleet: ReadonlyMap<string, ServerSpec>): string {

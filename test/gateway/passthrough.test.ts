@@ -37,3 +37,27 @@ test('a server that answers 503 is asked once, and one that is gone or silent is
   assert.match(await late.text(), /"error"/);
   assert.ok(performance.now() - start < 15_000);
 });
+
+test('an answer that is a redirect, or of which no one can tell that it is whole, is 502', async (t) => {
+  const redirecting = await fakeServer(t, (_request, response) => {
+    response.writeHead(302, { location: 'http://10.0.0.1/' }).end();
+  });
+  const heads = ['transfer-encoding: gzip', 'connection: close', 'transfer-encoding: gzip, chunked'];
+  const urls = [redirecting.url];
+  for (const head of heads)
+    urls.push(
+      (
+        await fakeServer(t, ({ socket }) => {
+          socket.end(`HTTP/1.1 200 OK\r\nx-inside: 1\r\n${head}\r\n\r\n3\r\nabc\r\n0\r\n\r\n`);
+        })
+      ).url,
+    );
+  const { adminUrl } = await gateway(t, policyOf(urls));
+  for (const i of urls.keys()) {
+    const answer = await fetch(`${adminUrl}/fleet/s${i}/v2`);
+    const text = await answer.text();
+    assert.equal(answer.status, 502, text);
+    assert.match(text, i === 0 ? /redirected the request/ : /one can tell that it is whole/);
+    assert.equal(answer.headers.get('x-inside'), null);
+  }
+});
