@@ -173,7 +173,7 @@ function calibratedIn({ ladders }: Policy): Version[] {
 
 /** The fleet, and what keeps asking it how it is. */
 function openUpstream(policy: Policy, answers: AnswerMemory, log: Logger): Upstream {
-  const fleet = new Fleet(policy, answers);
+  const fleet = new Fleet(policy, answers, troubleLog(log, 'the name of a server leads nowhere'));
   const digests = new Digests(fleet);
   const admission = new Admission(fleet, policy, ({ model, label }, reason) => {
     if (reason === undefined) log.info({ model, version: label }, 'a candidate that was withheld may receive traffic');

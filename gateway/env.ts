@@ -104,7 +104,7 @@ export const STORE_OPTIONS = {
     kind: 'string',
     env: 'SLUICE_REDIS_PREFIX',
     default: 'sluice',
-    help: 'what every key in Redis begins with; Redis itself is REDIS_URL',
+    help: 'what every key in Redis begins with; Redis itself is REDIS_URL: redis://, rediss:// or redis+sentinel://',
   },
   'redis-ca': {
     kind: 'string',

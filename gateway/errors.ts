@@ -28,7 +28,7 @@ const table = {
   EPOCH: [412, 'the rollout has moved since you looked'],
   MEDIA_TYPE: [415, 'only application/json is taken here'],
   UNAUTHORIZED: [401, 'a bearer token is required'],
-  STORE_UNAVAILABLE: [503, 'the store cannot be asked now; the log has the reason'],
+  STORE_UNAVAILABLE: [503, 'the store is unavailable'],
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;
 

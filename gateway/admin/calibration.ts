@@ -1,13 +1,13 @@
 // How far the tiers' claims of confidence can be trusted: from the newest comparisons of a tier with the last one.
 import type { FastifyInstance } from 'fastify';
 import { calibrated } from '../decide/calibrate.ts';
-import { SluiceError } from '../errors.ts';
 import type { Comparison } from '../observe/compare/comparison.ts';
-import { type Store, StoreUnavailable } from '../observe/store/store.ts';
+import type { Store } from '../observe/store/store.ts';
 import type { Model, TieredModel } from '../policy/policy.ts';
 import { fromComparisons, whyNotLogged } from '../tune/from-comparisons.ts';
 import { type Reliability, reliabilityOf } from '../tune/reliability.ts';
 import { isRight } from '../tune/trial.ts';
+import { storeError } from './store-error.ts';
 
 export type CalibrationRoutesDeps = {
   /** As they are served now. */
@@ -83,9 +83,7 @@ async function newest(
   const found: Comparison[] = [];
   let cursor: string | undefined;
   for (let page = 0; page < PAGES; page++) {
-    const answer = await comparisons.page({ model, shadow, limit: PAGE, cursor }).catch((error: unknown) => {
-      throw error instanceof StoreUnavailable ? new SluiceError('STORE_UNAVAILABLE') : error;
-    });
+    const answer = await comparisons.page({ model, shadow, limit: PAGE, cursor }).catch(storeError);
     found.push(...answer.comparisons);
     cursor = answer.cursor;
     if (cursor === undefined) break;

@@ -7,8 +7,9 @@ import { COMPARISON_KINDS } from '../observe/compare/comparison.ts';
 import { disagreementIn } from '../observe/compare/disagreement.ts';
 import { type Summary, summarise } from '../observe/compare/summary.ts';
 import { totalOf } from '../observe/compare/sums.ts';
-import { type Page, type Slot, type SlotSums, type Store, StoreUnavailable } from '../observe/store/store.ts';
+import type { Page, Slot, SlotSums, Store } from '../observe/store/store.ts';
 import { readNoiseMarks } from './noise-marks.ts';
+import { storeError } from './store-error.ts';
 
 export type ComparisonRoutesDeps = {
   readonly store: Pick<Store, 'comparisons' | 'audit' | 'now'>;
@@ -161,11 +162,6 @@ function checked<T>(schema: z.ZodType<T>, query: unknown): T {
   throw new SluiceError('BAD_REQUEST', `${issue?.path.join('.') || 'query'}: ${issue?.message}`);
 }
 
-async function readable<T>(read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (error) {
-    if (error instanceof StoreUnavailable) throw new SluiceError('STORE_UNAVAILABLE', undefined, { cause: error });
-    throw error;
-  }
+function readable<T>(read: () => Promise<T>): Promise<T> {
+  return read().catch(storeError);
 }

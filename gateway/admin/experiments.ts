@@ -1,9 +1,9 @@
 // What the admin listener tells of experiments: units, errors and latency by arm, and whether units fell as the policy says.
 import type { FastifyInstance } from 'fastify';
-import { SluiceError } from '../errors.ts';
 import { type ExperimentSummary, summariseExperiment } from '../observe/store/experiment-summary.ts';
-import { type Store, StoreUnavailable } from '../observe/store/store.ts';
+import type { Store } from '../observe/store/store.ts';
 import type { Block, Experiment, Model } from '../policy/policy.ts';
+import { storeError } from './store-error.ts';
 
 export type ExperimentRoutesDeps = {
   /** As they are served now. */
@@ -21,9 +21,7 @@ export function addExperimentRoutes(app: FastifyInstance, { models, store }: Exp
     for (const model of models().values()) {
       if (model.kind !== 'served' || model.experiment === undefined) continue;
       const { id } = model.experiment;
-      const reading = await store.experiments.read(id).catch((error: unknown) => {
-        throw error instanceof StoreUnavailable ? new SluiceError('STORE_UNAVAILABLE') : error;
-      });
+      const reading = await store.experiments.read(id).catch(storeError);
       reports.push({ id, model: model.name, ...summariseExperiment(reading, sharesOf(model.experiment)) });
     }
     return reply.send({ experiments: reports });

@@ -16,13 +16,16 @@ export class Fleet {
   /** What the answers of all servers hold. */
   readonly answers: AnswerMemory;
   #entries: ReadonlyMap<string, Entry>;
+  readonly #onLookUpFailed: (error: Error) => void;
   #placements = new Map<string, Placement>();
   /** The same by the version objects of the policy in force, which do not change. */
   #byVersion = new WeakMap<Version, Placement>();
   #lookUps: NodeJS.Timeout;
 
-  constructor({ fleet }: Policy, answers = new AnswerMemory()) {
+  /** `onLookUpFailed` hears, at every look, of each server whose name leads nowhere: it stays where it was. */
+  constructor({ fleet }: Policy, answers = new AnswerMemory(), onLookUpFailed: (error: Error) => void = () => {}) {
     this.answers = answers;
+    this.#onLookUpFailed = onLookUpFailed;
     this.#entries = new Map([...fleet.values()].map((spec) => [spec.name, newEntry(spec)]));
     this.#lookUps = setInterval(() => void this.lookUp(), LOOK_UP_EVERY_MS).unref();
   }
@@ -90,7 +93,10 @@ export class Fleet {
 
   /** Whether the name leads elsewhere than before. */
   async #lookUpOne(entry: Entry): Promise<boolean> {
-    const found = await addressesOf(entry.spec.origin).catch(() => undefined);
+    const found = await addressesOf(entry.spec.origin).catch((error: Error) => {
+      this.#onLookUpFailed(new Error(`server ${entry.spec.name} stays where it was: ${error.message}`));
+      return undefined;
+    });
     if (found === undefined || this.#entries.get(entry.spec.name) !== entry) return false;
     const before = new Map(entry.servers.map((server) => [server.address?.address, server]));
     const after = found.map((address) => before.get(address.address) ?? newServer(entry.spec, address));

@@ -71,6 +71,8 @@ test(
     const { stdout } = await sluice(['status', '--admin', gateway.adminUrl]);
     assert.match(stdout, /^! the store: Redis does not let Sluice read rollout states .*NOPERM/m);
     assert.match(stdout, /^! until the store works nothing advances; rollbacks go on/m);
+    const { stderr } = await sluice(['comparisons', '--admin', gateway.adminUrl]);
+    assert.match(stderr, /read comparisons .*NOPERM.*grant it with ACL SETUSER: ~\{sluice\}/);
     const lines = linesWith(gateway.log(), 'NOPERM');
     const causes = lines.map((line) => /\((.*?)\); grant/.exec(line)?.[1]);
     assert.ok(lines.length > 0 && new Set(causes).size === lines.length, lines.join('\n'));

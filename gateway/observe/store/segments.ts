@@ -124,7 +124,7 @@ export class SegmentedLog {
     let scanned = 0;
     for (const { number, lines } of [...this.#segments].reverse()) {
       if (number > start.segment || lines === 0) continue;
-      const text = await this.#storage.read(number).catch(() => []); // expired meanwhile
+      const text = await this.#storage.read(number).catch(expired);
       for (let line = Math.min(lines, number === start.segment ? start.line : lines) - 1; line >= 0; line--) {
         const comparison = this.#comparisonIn(number, text[line] ?? '');
         if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
@@ -140,7 +140,7 @@ export class SegmentedLog {
     let scanned = 0;
     for (const { number, lines } of [...this.#segments]) {
       if (number < start.segment) continue;
-      const text = lines === 0 ? [] : await this.#storage.read(number).catch(() => []);
+      const text = lines === 0 ? [] : await this.#storage.read(number).catch(expired);
       for (let line = number === start.segment ? start.line : 0; line < lines; line++) {
         const comparison = this.#comparisonIn(number, text[line] ?? '');
         if (comparison !== undefined && fits(comparison, query)) found.push(comparison);
@@ -194,4 +194,10 @@ export function memorySegments(): SegmentStorage {
     read: async (segment) => (segments.get(segment) ?? []).flatMap(textsIn),
     remove: async (segment) => void segments.delete(segment),
   };
+}
+
+/** A segment that is gone was too old; one that cannot be read is an error. */
+function expired(error: NodeJS.ErrnoException): readonly string[] {
+  if (error.code !== 'ENOENT') throw error;
+  return [];
 }

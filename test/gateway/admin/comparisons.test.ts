@@ -108,7 +108,7 @@ test('the token is wanted where there is one', async (t) => {
 test('a store that cannot be asked is a 503 without its address', async (t) => {
   const { url } = await admin(t, undefined, true);
   const { status, body } = await get(url, '/api/comparisons');
-  assert.deepEqual([status, body.error], [503, 'the store cannot be asked now; the log has the reason']);
+  assert.deepEqual([status, body.error], [503, 'the store is unavailable: away']);
 });
 
 test('whoever waits gets what comes, and an empty page when nothing does', async (t) => {

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
 import dns from 'node:dns';
 import { type TestContext, test } from 'node:test';
+import { Fleet } from '../../../gateway/forward/fleet.ts';
+import { parsePolicy } from '../../../gateway/policy/load.ts';
 import { isForbiddenAddress } from '../../../gateway/policy/url.ts';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, infer, policyOf } from '../../support/gateway.ts';
+import { undo } from '../../support/undo.ts';
 
 test('link-local, metadata, multicast and unspecified addresses are forbidden, in every notation of IPv6', () => {
   for (const address of [
@@ -51,4 +54,25 @@ test('a name that leads to a metadata service after the check is never connected
   const response = await infer(url);
   assert.equal(response.status, 502);
   assert.doesNotMatch(await response.text(), /169\.254/);
+});
+
+test('a server whose name leads nowhere, or to a forbidden address, is reported at every look and stays where it was', async (t) => {
+  const policy = parsePolicy(policyOf(['http://nowhere.invalid:1', 'http://metadata.test:1']), 'p');
+  const failures: string[] = [];
+  t.mock.method(
+    dns,
+    'lookup',
+    (host: string, _options: object, done: (error: Error | null, found: object[]) => void) =>
+      host === 'nowhere.invalid'
+        ? done(new Error(`ENOTFOUND ${host}`), [])
+        : done(null, [{ address: '169.254.169.254', family: 4 }]),
+  );
+  const fleet = new Fleet(policy, undefined, ({ message }) => failures.push(message));
+  undo(t, () => fleet.close());
+  await fleet.lookUp();
+  assert.match(failures.find((text) => text.includes('s0')) ?? '', /server s0 stays where it was: ENOTFOUND/);
+  assert.match(
+    failures.find((text) => text.includes('s1')) ?? '',
+    /server s1 stays where it was: .*169\.254\.169\.254/,
+  );
 });

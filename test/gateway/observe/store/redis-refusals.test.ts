@@ -1,5 +1,6 @@
 // Redis that is there, and refuses: by its access list, by a role, by a type. What the operations say is the store's health.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisKeys } from '../../../../gateway/observe/store/redis/keys.ts';
@@ -13,6 +14,9 @@ import { batchOf, comparison, written } from './made.ts';
 import { type Replica, replica } from './shared.ts';
 
 const REDIS = needs('redis-server');
+/** The rule of the documentation. */
+const RULE =
+  /^ACL SETUSER sluice on >PASSWORD (.*)$/m.exec(readFileSync('gateway/observe/README.md', 'utf8'))?.[1] ?? '';
 const RIGHTS = rightsOf(redisKeys('sluice'));
 
 /** A user of this server with these rights; returns its REDIS_URL. */
@@ -55,8 +59,9 @@ test(
   'with the rights of the documented rule, and no others, everything works and nothing is refused',
   REDIS,
   async (t) => {
+    assert.equal(RULE, `resetkeys resetchannels -@all ${RIGHTS}`);
     const server = await redisServer(t);
-    const { store, troubles } = await replica(t, await userWith(server, `resetkeys resetchannels -@all ${RIGHTS}`));
+    const { store, troubles } = await replica(t, await userWith(server, RULE));
     const other = await replica(t, server.url);
     let hints = 0;
     store.rollouts.onHint(() => hints++);

@@ -1,0 +1,8 @@
+import { SluiceError } from '../errors.ts';
+import { StoreUnavailable } from '../observe/store/store.ts';
+
+/** Rethrows an error of a store: where it cannot be asked, as an answer with the reason, which is for operators. */
+export function storeError(error: unknown): never {
+  if (!(error instanceof StoreUnavailable)) throw error;
+  throw new SluiceError('STORE_UNAVAILABLE', error.message, { cause: error });
+}
