@@ -32,6 +32,8 @@ models:
 `;
 }
 
+const JSON_TYPE = { 'content-type': 'application/json' };
+
 type Gateway = { readonly url: string; readonly adminUrl: string };
 
 async function order(adminUrl: string, action = 'rollback', headers: Record<string, string> = {}) {
@@ -248,3 +250,90 @@ test(
     assert.deepEqual(copy(), [next]);
   },
 );
+
+test(
+  'of alerts about two candidates each has its effect where the disk refuses both, and the answer is a 503',
+  ROOT,
+  async (t) => {
+    const disk = smallDisk(t, '512k');
+    const text = await policyText(t);
+    const [, m = ''] = text.split('models:\n');
+    const gateway = await gatewayOf(t, policyFile(t, text + m.replace('  m:', '  n:').replace('id: r', 'id: rn')), {
+      data: disk,
+    });
+    await until(async () => (await phaseOf(gateway)) === 'step 1', 'the first step');
+    fill(join(disk, 'ballast'));
+    const startsAt = new Date(Date.now() + 1000).toISOString();
+    const alerts = ['m', 'n'].map((model) => ({
+      status: 'firing',
+      labels: { model, version: 'v2' },
+      startsAt,
+      fingerprint: model,
+    }));
+    const post = () =>
+      fetch(`${gateway.adminUrl}/api/alerts`, {
+        method: 'POST',
+        headers: JSON_TYPE,
+        body: JSON.stringify({ version: '4', alerts }),
+      });
+    assert.equal((await post()).status, 503);
+    assert.equal(await pending(gateway, 'disk'), 2);
+    assert.equal(await candidateOf30(gateway), 0);
+    rmSync(join(disk, 'ballast'));
+    await until(async () => (await pending(gateway, 'disk')) === 0, 'both on disk', 5000);
+    const again = await post();
+    assert.deepEqual(
+      [again.status, ((await again.json()) as { rolled_back: string[] }).rolled_back],
+      [200, ['r', 'rn']],
+    );
+  },
+);
+
+test('an alert, an order to a shadow and a mark say what is not on disk or not with the other gateways', {
+  skip: ROOT.skip || REDIS.skip,
+}, async (t) => {
+  const redis = await redisServer(t);
+  const disk = smallDisk(t, '512k');
+  const text = (await policyText(t)).replace('    rollout:', '    shadow: [{ version: v2, sample: 1% }]\n    rollout:');
+  const gateway = await gatewayOf(t, policyFile(t, text), { redisUrl: redis.url, data: disk });
+  await until(async () => (await phaseOf(gateway)) === 'step 1', 'the first step');
+  const post = async (path: string, body: object) => {
+    const answer = await fetch(`${gateway.adminUrl}${path}`, {
+      method: 'POST',
+      headers: JSON_TYPE,
+      body: JSON.stringify(body),
+    });
+    return {
+      status: answer.status,
+      ...((await answer.json()) as { error?: string; warning?: string; shared?: boolean; here_only?: string[] }),
+    };
+  };
+  const reason = { reason: 'a test' };
+  fill(join(disk, 'ballast'));
+  let mark: Awaited<ReturnType<typeof post>>;
+  // The last page of the audit file takes a few more.
+  do mark = await post('/api/models/m/shadows/v2/noise', { reason: 'x'.repeat(999), field: 'a' });
+  while (mark.status === 200);
+  assert.match(`${mark.status} ${mark.error}`, /^503 .*in effect, but the disk of this gateway does not take it/);
+  const pause = await post('/api/models/m/shadows/v2/pause', reason);
+  assert.match(`${pause.status} ${pause.error}`, /^503 .*the shadow is paused, but the disk/);
+  assert.deepEqual(
+    Object.keys(await redis.client().hgetall('{sluice}:shadow-orders')),
+    ['m/v2'],
+    'the others hear of it',
+  );
+  rmSync(join(disk, 'ballast'));
+  await until(async () => (await statusOf(gateway)).store.up, 'a disk that takes all of it', 5000);
+  assert.match(readFileSync(join(disk, 'shadow-orders.json'), 'utf8'), /"isPaused": true/);
+  assert.match(readFileSync(join(disk, 'audit.jsonl'), 'utf8'), /field marked as noise/);
+  await redis.kill();
+  const resumed = await post('/api/models/m/shadows/v2/resume', reason);
+  assert.deepEqual(
+    [resumed.status, resumed.shared, /this gateway only/.test(resumed.warning ?? '')],
+    [202, false, true],
+  );
+  const labels = { model: 'm', version: 'v2' };
+  const alert = { status: 'firing', labels, startsAt: new Date(Date.now() + 1000).toISOString(), fingerprint: 'f' };
+  const ended = await post('/api/alerts', { version: '4', alerts: [alert] });
+  assert.deepEqual([ended.status, ended.here_only], [200, ['r']]);
+});

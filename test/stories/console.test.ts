@@ -10,6 +10,7 @@ import type { Gateway } from '../../gateway/app.ts';
 import { fakeServer } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
 import { needs, pathOf } from '../support/programs.ts';
+import { redisServer } from '../support/redis.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -175,6 +176,52 @@ test(
         rows.some((row) => what.test(row)),
         `${what} in ${rows}`,
       );
+  },
+);
+
+test(
+  'a rollback that holds at this gateway only is said in the dialog and on the page until it is shared',
+  needs('chromium', 'redis-server'),
+  async (t) => {
+    const redis = await redisServer(t);
+    const { url } = await digitServer(t, false);
+    const running = await gateway(
+      t,
+      `apiVersion: sluice/v1
+fleet: { s: { url: "${url}" } }
+models:
+  digits:
+    timeout: 1s
+    versions: { v1: { servers: [s] }, v2: { servers: [s] } }
+    baseline: v1
+    rollout: { id: digits-v2, candidate: v2, unit: random, steps: [1% for 1h, 100%], rollback: {} }
+`,
+      { redisUrl: redis.url },
+    );
+    assert.ok(browser !== undefined);
+    const context = await browser.newContext();
+    undo(t, () => context.close());
+    const page = await context.newPage(); // without Redis some of its questions are answered with 503
+    await page.goto(`${running.adminUrl}/console/`);
+    await page.getByText('step 1').first().waitFor(WITHIN);
+    await redis.kill();
+    await page
+      .getByRole('button', { name: /^Roll ?back/i })
+      .first()
+      .click(WITHIN);
+    const dialog = page.getByRole('dialog');
+    await page.getByLabel('Why (it goes on record)').fill('it is wrong');
+    await page.getByLabel('Who', { exact: true }).fill('ada');
+    await dialog.locator('button[type=submit]').click();
+    await dialog
+      .getByRole('alert')
+      .getByText(/Done, but it holds at this gateway only/)
+      .waitFor(WITHIN);
+    await dialog.getByRole('button', { name: 'Close' }).click();
+    const banner = page.getByText(/^The rollback of digits-v2 holds at this gateway only/);
+    await banner.waitFor(WITHIN);
+    await redis.start();
+    await banner.waitFor({ state: 'detached', timeout: 20_000 });
   },
 );
 
