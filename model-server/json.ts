@@ -1,10 +1,12 @@
 import { isUtf8 } from 'node:buffer';
 import { randomBytes } from 'node:crypto';
 import { badRequest, messageOf } from './errors.ts';
+import { endOfString, guardJson } from './json-guard.ts';
 
-const MAX_DEPTH = 64;
 // Below this size even a body of nothing but brackets costs no more than an honest one.
-const DEPTH_CHECKED_FROM = 64 * 1024;
+const GUARDED_FROM = 64 * 1024;
+/** Texts of a body's size that reading makes: the text itself; with markers also its parts, and then the marked text. */
+const COPIES = { plain: 1, marked: 8 };
 
 /** How numbers are read: `exact` keeps whole numbers beyond 2^53 as bigint, at the price of one more look at the text. */
 export type JsonOptions = { readonly exact?: boolean };
@@ -20,8 +22,8 @@ export function parseJson(body: unknown, { exact = false }: JsonOptions = {}): u
   const text = body.toString('utf8');
   const marks = MARKS.filter(({ isIn, ofExact }) => (exact || !ofExact) && isIn(text));
   const mayHoldTokens = marks.length > 0;
-  if ((mayHoldTokens || body.length > DEPTH_CHECKED_FROM) && isTooDeep(text)) {
-    throw badRequest(`the body nests deeper than ${MAX_DEPTH} levels`);
+  if (mayHoldTokens || body.length > GUARDED_FROM) {
+    guardJson(text, mayHoldTokens ? COPIES.marked : COPIES.plain);
   }
   if (mayHoldTokens) {
     try {
@@ -126,31 +128,4 @@ function withNumbers(value: unknown): unknown {
 
 function numberOf(marker: string): number | bigint | undefined {
   return marker.startsWith(DIGITS) ? BigInt(marker.slice(DIGITS.length)) : NUMBERS.get(marker);
-}
-
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === 0x22) {
-      at = endOfString(text, at) - 1;
-    } else if (code === 0x5b || code === 0x7b) {
-      depth++;
-      if (depth > MAX_DEPTH) {
-        return true;
-      }
-    } else if (code === 0x5d || code === 0x7d) {
-      depth--;
-    }
-  }
-  return false;
-}
-
-/** Where the string that starts with the quote at `start` is over. */
-function endOfString(text: string, start: number): number {
-  let at = start + 1;
-  while (at < text.length && text.charCodeAt(at) !== 0x22) {
-    at += text.charCodeAt(at) === 0x5c ? 2 : 1;
-  }
-  return at + 1;
 }

@@ -1,6 +1,6 @@
 // The versions of Node that tests run under, and where those come from that the machine does not have.
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -23,6 +23,7 @@ export function imageNode(): number {
 export async function withNode<T>(major: number, use: (node: string) => Promise<T>): Promise<T> {
   if (major === OWN) return use(process.execPath);
   const folder = mkdtempSync(join(tmpdir(), `sluice-node-${major}-`));
+  chmodSync(folder, 0o755); // tests run it as other users too
   try {
     return await use(await install(major, folder));
   } finally {

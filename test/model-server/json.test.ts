@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
 import { RequestError } from '../../model-server/errors.ts';
 import { parseJson } from '../../model-server/json.ts';
@@ -90,4 +91,33 @@ test('a refusal shows what was sent and nothing that stood in for it', () => {
 test('brackets inside a large string are no nesting', () => {
   const text = `["${'[\\"{'.repeat(50_000)}"]`;
   assert.deepEqual(parseJson(Buffer.from(text)), JSON.parse(text));
+});
+
+test('a body that would unfold into more than the heap is refused, and what is accepted is read', () => {
+  const script = `
+    const { parseJson } = await import('./dist/model-server/json.js');
+    const kinds = { objects: '{}', rows: '[0]', nan: 'NaN', strings: '"ab"', numbers: '1.5', same: '{"a":1,"b":2.5}' };
+    for (const [kind, value] of Object.entries(kinds))
+      for (const mebibytes of [48, 24, 12, 6, 3]) {
+        const body = Buffer.alloc(mebibytes * 2 ** 20, value + ',');
+        const whole = Buffer.concat([Buffer.from('['), body.subarray(0, body.lastIndexOf(',')), Buffer.from(']')]);
+        try {
+          parseJson(whole, { exact: true });
+          console.log(kind, mebibytes);
+          break;
+        } catch (error) {
+          if (error.ending !== 'too_large') throw error;
+        }
+      }`;
+  const args = ['--max-old-space-size=256', '--input-type=module', '-e', script];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  const read = Object.fromEntries(
+    stdout
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ')),
+  );
+  assert.deepEqual(Object.keys(read), ['objects', 'rows', 'nan', 'strings', 'numbers', 'same']);
+  assert.ok(Number(read.objects) < 24 && Number(read.numbers) >= 12, stdout);
 });
