@@ -2,7 +2,7 @@
 // looks, and to the webhook. No other file makes a dispatcher of undici or calls fetch; test/doors.test.ts keeps it so.
 import { Agent, buildConnector, request } from 'undici';
 import { isForbiddenHost } from '../policy/url.ts';
-import { forbiddenText, safeLookup } from './resolve.ts';
+import { forbiddenText, pinnedLookup, type Reaches, safeLookup } from './resolve.ts';
 
 /**
  * What connects for a dispatcher of undici. Certificates are checked, and an address that no policy may name is refused:
@@ -14,6 +14,25 @@ export function dial(options: buildConnector.BuildOptions): buildConnector.conne
     if (isForbiddenHost(target.hostname)) done(new Error(forbiddenText(target.hostname, target.hostname)), null);
     else connect(target, done);
   };
+}
+
+const REACHED_WITHIN_MS = 500;
+
+/** Finds out which addresses take connections for an origin. What is opened is closed at once. */
+export function reacher(origin: string): Reaches {
+  const { protocol, hostname, port } = new URL(origin);
+  return (address) =>
+    new Promise((resolve) => {
+      const connect = dial({ timeout: REACHED_WITHIN_MS, lookup: pinnedLookup(() => [address]) });
+      // TLS is another matter: a handshake would need the certificates of the server.
+      connect(
+        { protocol: 'http:', hostname, port: port || (protocol === 'https:' ? '443' : '80') },
+        (error, socket) => {
+          socket?.destroy();
+          resolve(error === null);
+        },
+      );
+    });
 }
 
 /** A dispatcher for addresses that are not of the fleet, or past its decisions. It follows no redirect. */

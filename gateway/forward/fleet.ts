@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Policy, ServerSpec, Version } from '../policy/policy.ts';
 import { AnswerMemory } from './answer-memory.ts';
+import { reacher } from './dial.ts';
 import { Placement } from './placement.ts';
-import { type Address, addressesOf, isNamed } from './resolve.ts';
+import { isNamed, type Place, placesOf, placeText } from './resolve.ts';
 import { Server, type ServerReading } from './server.ts';
 
 /** How often the names of servers are looked up. */
@@ -93,13 +94,13 @@ export class Fleet {
 
   /** Whether the name leads elsewhere than before. */
   async #lookUpOne(entry: Entry): Promise<boolean> {
-    const found = await addressesOf(entry.spec.origin).catch((error: Error) => {
+    const found = await placesOf(entry.spec.origin, reacher(entry.spec.origin)).catch((error: Error) => {
       this.#onLookUpFailed(new Error(`server ${entry.spec.name} stays where it was: ${error.message}`));
       return undefined;
     });
     if (found === undefined || this.#entries.get(entry.spec.name) !== entry) return false;
-    const before = new Map(entry.servers.map((server) => [server.address?.address, server]));
-    const after = found.map((address) => before.get(address.address) ?? newServer(entry.spec, address));
+    const before = new Map(entry.servers.map((server) => [server.address, server]));
+    const after = found.map((place) => before.get(placeText(place)) ?? newServer(entry.spec, place));
     const isSame = after.length === entry.servers.length && after.every((server) => entry.servers.includes(server));
     if (isSame) return false;
     for (const server of entry.servers) if (!after.includes(server)) retire(server);
@@ -112,8 +113,8 @@ function newEntry(spec: ServerSpec): Entry {
   return { spec, servers: [newServer(spec, undefined)] };
 }
 
-function newServer(spec: ServerSpec, address: Address | undefined): Server {
-  return new Server(spec, address, performance.now());
+function newServer(spec: ServerSpec, place: Place | undefined): Server {
+  return new Server(spec, place, performance.now());
 }
 
 /** What is in flight is answered first. */

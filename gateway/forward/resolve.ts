@@ -8,33 +8,67 @@ export type Address = { readonly address: string; readonly family: number };
 
 /** More than this behind one name is a mistake in DNS, not a fleet. */
 const MOST_ADDRESSES = 256;
+/** So many addresses of a family are tried before it is given up. */
+const MOST_ASKED = 16;
 
 /** Whether the host of an origin is a name, and not an address. */
 export function isNamed(origin: string): boolean {
   return isIP(hostOf(origin)) === 0;
 }
 
+/** Where one server is reached: an address, or one of each family, of which either may be the one that it listens on. */
+export type Place = readonly [Address, ...Address[]];
+
+/** Whether something at an address takes connections. */
+export type Reaches = (address: Address) => Promise<boolean>;
+
 /**
- * The addresses that the host of an origin leads to now, sorted; of one family, IPv4 where there is any, for a server
- * reached by both would count twice. Rejects when there is none, or one that no policy may name.
+ * The places that the host of an origin leads to now, sorted. A name with one address of each family is one server, reached
+ * by whichever answers. Of several of each, nobody can tell which belong together, and a server reached by both would count
+ * twice: so one family is taken, IPv4 unless only IPv6 takes connections. Rejects when there is none, or one that no policy
+ * may name.
  */
-export async function addressesOf(origin: string): Promise<readonly Address[]> {
+export async function placesOf(origin: string, reaches: Reaches): Promise<readonly Place[]> {
   const found = await new Promise<readonly Address[]>((resolve, reject) => {
     dns.lookup(hostOf(origin), { all: true }, (error, addresses) => (error ? reject(error) : resolve(addresses)));
   });
   const forbidden = found.find(({ address }) => isForbiddenAddress(address));
   if (forbidden !== undefined) throw new Error(forbiddenText(hostOf(origin), forbidden.address));
-  const family = found.some(({ family }) => family === 4) ? 4 : 6;
+  const [four, six] = [ofFamily(4, found), ofFamily(6, found)];
+  if (four.length + six.length === 0) throw new Error(`${hostOf(origin)} leads to no address`);
+  if (four.length === 1 && six.length === 1) return [[...four, ...six] as unknown as Place];
+  return (await isSixAlone(four, six, reaches)) ? six.map(alone) : four.map(alone);
+}
+
+/** Whether the addresses to take are those of IPv6. */
+async function isSixAlone(four: readonly Address[], six: readonly Address[], reaches: Reaches): Promise<boolean> {
+  if (four.length === 0 || six.length === 0) return four.length === 0;
+  const isReached = async (addresses: readonly Address[]) =>
+    (await Promise.all(addresses.slice(0, MOST_ASKED).map(reaches))).includes(true);
+  const [isFour, isSix] = await Promise.all([isReached(four), isReached(six)]);
+  return isSix && !isFour;
+}
+
+function ofFamily(family: number, found: readonly Address[]): readonly Address[] {
   const unique = new Map(found.filter((one) => one.family === family).map((one) => [one.address, one]));
-  if (unique.size === 0) throw new Error(`${hostOf(origin)} leads to no address`);
   return [...unique.values()].sort((a, b) => (a.address < b.address ? -1 : 1)).slice(0, MOST_ADDRESSES);
 }
 
-/** Connects to this address whatever the name. */
-export function pinnedLookup({ address, family }: Address): LookupFunction {
+function alone(address: Address): Place {
+  return [address];
+}
+
+/** Both addresses of a place in one text. */
+export function placeText(place: readonly Address[]): string {
+  return place.map(({ address }) => address).join(' or ');
+}
+
+/** Leads to these addresses whatever the name, the first of them first. */
+export function pinnedLookup(addresses: () => Place): LookupFunction {
   return (_hostname, options, callback) => {
-    if (options.all) callback(null, [{ address, family }]);
-    else callback(null, address, family);
+    const place = addresses();
+    if (options.all) callback(null, [...place]);
+    else callback(null, place[0].address, place[0].family);
   };
 }
 

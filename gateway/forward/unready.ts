@@ -99,7 +99,7 @@ export class UnreadyVersions {
 }
 
 function stateOf({ server, silence, isReady, refusal }: Seat): string {
-  const name = server.address === undefined ? server.name : `${server.name} at ${server.address.address}`;
+  const name = server.address === undefined ? server.name : `${server.name} at ${server.address}`;
   if (silence !== undefined) return `${name} does not answer (${silence})`;
   if (!isReady) return `${name} says that it is not ready${refusal === undefined ? '' : ` (${refusal})`}`;
   return `${name} is left alone after failures`;

@@ -8,6 +8,8 @@ export type FakeServer = {
   readonly url: string;
   /** Every request that arrived, probes aside, whether or not it was answered. */
   readonly seen: IncomingMessage[];
+  /** Ends it now, with every connection. */
+  readonly close: () => Promise<void>;
 };
 
 /** Starts a server that answers requests with `script`, and readiness probes and looks at its metadata with `probed`. */
@@ -26,11 +28,14 @@ export async function fakeServer(
     script(request, response);
   });
   await new Promise<void>((resolve) => server.listen(at.port, at.host, resolve));
-  undo(t, () => {
-    server.close();
-    server.closeAllConnections();
-  });
-  return { url: `http://${at.host}:${(server.address() as AddressInfo).port}`, seen };
+  const close = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  undo(t, close);
+  const host = at.host.includes(':') ? `[${at.host}]` : at.host;
+  return { url: `http://${host}:${(server.address() as AddressInfo).port}`, seen, close };
 }
 
 /** A script that answers everything with this JSON. */

@@ -74,7 +74,10 @@ test('nothing in the gateway opens a connection but by dial, and commands but to
   const dialling = files.filter((file) => dials.test(readFileSync(join('gateway', file), 'utf8')));
   assert.deepEqual(
     dialling.filter((file) => !/^(cli|admin\/console)\//.test(file)).sort(),
-    ['forward/dial.ts', 'forward/server.ts'], // the pool of a server, whose `connect` is `dial`
+    ['forward/dial.ts', 'forward/idle-time.ts', 'forward/server.ts'], // a server's connections, whose `connect` is `dial`
   );
-  assert.match(readFileSync('gateway/forward/server.ts', 'utf8'), /connect: dial\(/);
+  const [server, idle] = ['server', 'idle-time'].map((name) => readFileSync(`gateway/forward/${name}.ts`, 'utf8'));
+  assert.match(server ?? '', /const connect = dial\(/);
+  assert.match(server ?? '', /connect: this\.#connect,/);
+  assert.match(idle ?? '', /new Client\(origin, \{\s+connect,/);
 });

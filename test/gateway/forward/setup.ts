@@ -41,7 +41,9 @@ export async function placed(
   const baseline = await fakeServer(t, answering({}));
   const servers: FakeServer[] = [];
   for (const script of scripts)
-    servers.push(typeof script === 'string' ? { url: script, seen: [] } : await fakeServer(t, script));
+    servers.push(
+      typeof script === 'string' ? { close: async () => {}, url: script, seen: [] } : await fakeServer(t, script),
+    );
   const named = servers.map(({ url }, i) => `  c${i}: { url: "${url}" ${ofServers} }`).join('\n');
   const policy = parsePolicy(
     `apiVersion: sluice/v1
