@@ -76,6 +76,7 @@ test('experiment.yaml holds 5 % out, gives each arm a fifth of the others, and r
     kind: 'refuse',
     refusal: 'no_unit',
     why: 'experiment ranker-2026-spring',
+    missed: { unit: 'absent' },
   });
 });
 
