@@ -72,10 +72,11 @@ export function createListener(options: ListenerOptions): FastifyInstance {
     // Names of any length reach the look-up, whose 404 says more than a 414.
     routerOptions: { maxParamLength: 16 * 1024 },
     // No hook has seen these requests, so what follows them is not trusted either.
-    frameworkErrors: (error, _request, reply) => {
-      endAfterAnswer(reply, connections);
-      refuse(error, reply);
-    },
+    frameworkErrors: (error, { raw }, reply) =>
+      connections.whenTurn(raw, () => {
+        endAfterAnswer(reply, connections);
+        refuse(error, reply);
+      }),
     clientErrorHandler: (error, socket) => refuseSocket(options, connections, error, socket),
   });
   // Node would drop what is beyond its limit in silence; the guard refuses it.

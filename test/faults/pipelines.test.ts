@@ -105,6 +105,18 @@ test('what stands before bytes that are no request is served first, in order', a
   assert.deepEqual(caller.statuses(), [200, 200, 400]);
 });
 
+test('what stands before a path that cannot be read is served first, and nothing after it', async (t) => {
+  const server = await slowServer(t, 50);
+  const { url } = await gateway(t, policyOf([server.url], 'timeout: 5s'));
+  const caller = await rawCaller(t, url);
+  const unreadable = inferBytes('{}').replace('/v2/models/m/', '/v2/models/%zz/');
+  assert.ok(unreadable.includes('%zz'));
+  caller.send(inferBytes('{}') + inferBytes('{}') + unreadable + inferBytes('{}'));
+  await until(() => caller.ended() !== undefined, 'the connection ends');
+  assert.deepEqual(caller.statuses(), [200, 200, 400]);
+  assert.equal(server.seen.length, 2);
+});
+
 test('the admin listener serves a pipeline in order as well', async (t) => {
   const server = await slowServer(t, 5);
   const { adminUrl } = await gateway(t, policyOf([server.url]));
