@@ -18,17 +18,22 @@ export function filesOf(ending: '.test.js' | '.soak.js', wanted: readonly string
   );
 }
 
-/** Stories whose outcome the runtime can change: what is forwarded, streamed, copied, compared, stored and drained. */
-const STORIES_OF_THE_RUNTIME = ['cascade', 'cluster', 'console', 'forwarding', 'main-job', 'rollback', 'shadow'];
+/** Stories in which a runtime's sockets, memory and processes are what is tried. */
+const STORIES_OF_THE_RUNTIME = ['forwarding', 'shadow'];
+/** Units that take long and try no runtime: random states and texts for pure code, damaged files, a Redis that refuses. */
+const NOT_OF_THE_RUNTIME =
+  /^gateway\/(judge\/invariants|policy\/mutations|observe\/store\/(damaged-files|redis-\w+))\.test\.js$/;
 
 /**
- * Whether a runtime can change the outcome of a test file. All units, all faults (framing, signals, memory, sockets) and
- * the images can. What is left out is long, or says nothing of the runtime: the stories of suspensions, whose decisions are
- * pure and tested as units here; alerts, documents and manifests; and the measuring tools.
+ * Whether a test file is run under the Node of the images too, which is to take six minutes at most: half the suite. A
+ * runtime can change the outcome of units, of faults (framing, signals, memory, sockets) and of the images. The other
+ * stories are long and try the parts together, not the runtime; documents, manifests and the measuring tools have none.
+ * `npm run soak -- node-versions` leaves nothing out.
  */
 export function isOfTheRuntime(file: string): boolean {
   const path = file.replace(/^.*dist\/test\//, '');
   if (path.startsWith('stories/')) return STORIES_OF_THE_RUNTIME.some((name) => path === `stories/${name}.test.js`);
+  if (NOT_OF_THE_RUNTIME.test(path) || path.startsWith('model-server/training/')) return false;
   return (
     /^(gateway|model-server|faults|support)\//.test(path) || /^(deploy\/images|node-versions)\.test\.js$/.test(path)
   );
