@@ -1,17 +1,19 @@
 // Whether a policy file is whole, or a piece of one that is still being written: half a policy may well be valid.
 import { open } from 'node:fs/promises';
 
-/** The last line that is neither blank nor a comment, when it is `end: true`. */
-const END_MARK = /(^|\n)end:[ \t]+true[ \t]*(#[^\n]*)?\r?\n?(\s*(#[^\n]*)?\r?\n?)*$/;
+const END_MARK = /^end:[ \t]+true[ \t]*(#.*)?$/;
+const IGNORED = /^\s*(#.*)?$/;
 /** Bytes at the end of a file in which the mark is looked for. */
 const TAIL_BYTES = 512;
 
-/** Whether policy text ends with `end: true`, which says that nothing of it is missing. */
+/** Whether the last line of policy text that is neither blank nor a comment is `end: true`: then nothing of it is missing. */
 export function hasEndMark(text: string): boolean {
-  return END_MARK.test(text.slice(-TAIL_BYTES));
+  // Line by line: one regular expression for all of them would try every way to part blank lines, 2^n of them.
+  const last = text.split(/\r?\n/).findLast((line) => !IGNORED.test(line));
+  return last !== undefined && END_MARK.test(last);
 }
 
-/** The same for a file; false when it cannot be read. */
+/** The same for a file, by its last 512 bytes; false when it cannot be read. */
 export async function fileHasEndMark(file: string): Promise<boolean> {
   const handle = await open(file).catch(() => undefined);
   if (handle === undefined) return false;

@@ -10,6 +10,15 @@ test('the end mark is the last line but blank ones and comments', () => {
     assert.equal(hasEndMark(text), false, JSON.stringify(text));
 });
 
+test('the end mark is found in time, however many blank lines and comments follow, and whatever follows them', () => {
+  const start = performance.now();
+  for (const filler of ['\n', '\r\n', ' \n', '#\n', '# more\n\n']) {
+    assert.equal(hasEndMark(`end: true\n${filler.repeat(100_000)}`), true);
+    assert.equal(hasEndMark(`end: true\n${filler.repeat(100_000)}a: 1\n`), false);
+  }
+  assert.ok(performance.now() - start < 5000); // 18 blank lines once took 24 s
+});
+
 test('an end mark that is not at the end, or not true, is a mistake', () => {
   const policy = `apiVersion: sluice/v1
 fleet: { a: { url: "http://127.0.0.1:9101" } }
