@@ -67,7 +67,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   await inForce.open();
   const store = await openStore(settings, {
     onTrouble: troubleLog(log, 'the store'),
-    onRecovered: () => log.info('the store does everything again'),
+    onRecovered: () => log.info('the store works again'),
     rolloutIds: inForce.policy.onTrial.flatMap(({ rollouts }) => rollouts.map(({ id }) => id)),
   }).catch(async (error: unknown) => {
     await inForce.close();

@@ -174,13 +174,19 @@ export class Comparer {
 
   #running(): ComparingProcess | undefined {
     if (this.#process !== undefined || performance.now() < this.#startAgainAt) return this.#process;
-    const isCurrent = () => this.#process === started;
-    const started = new ComparingProcess({
-      onBatch: (batch) => isCurrent() && this.#done(batch),
-      onEnd: (error) => isCurrent() && this.#fail(error),
-    });
-    this.#process = started;
-    started.send({ kind: 'specs', specs: this.#specs });
-    return started;
+    try {
+      const isCurrent = () => this.#process === started;
+      const started = new ComparingProcess({
+        onBatch: (batch) => isCurrent() && this.#done(batch),
+        onEnd: (error) => isCurrent() && this.#fail(error),
+      });
+      this.#process = started;
+      started.send({ kind: 'specs', specs: this.#specs });
+    } catch (error) {
+      // Node throws some errors of a start, such as ENOMEM, and emits others. The pairs wait for the next try.
+      this.#startAgainAt = performance.now() + RESTART_MS;
+      this.#options.onTrouble?.(error as Error);
+    }
+    return this.#process;
   }
 }

@@ -13,14 +13,14 @@ export function segmentFiles(folder: string, damages: Damages): SegmentStorage {
     list: async () => {
       await mkdir(folder, { recursive: true, mode: 0o700 });
       const numbers = (await readdir(folder)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
-      const segments = await Promise.all(
+      return Promise.all(
         numbers.map((number) =>
-          segmentOf(number, fileOf(number), read).catch((error: Error) =>
-            damages.note(fileOf(number), [error.message]),
-          ),
+          segmentOf(number, fileOf(number), read).catch((error: Error): Segment => {
+            damages.note(fileOf(number), [error.message]);
+            return { number, lines: 0, lastAt: Date.now() };
+          }),
         ),
       );
-      return segments.filter((segment) => segment !== undefined);
     },
     append: (segment, lines) =>
       appendFile(fileOf(segment), Buffer.concat(lines.map(({ bytes }) => bytes)), { mode: 0o600 }),

@@ -46,7 +46,8 @@ export class SegmentedLog {
   /** Takes over what is there. New lines go into a segment of their own: the last one may have been cut short. */
   async open(now: number): Promise<void> {
     this.#segments = [...(await this.#storage.list())].sort((a, b) => a.number - b.number);
-    this.#begin(now);
+    // Also after one without lines: it may be a file that cannot be read, and so not be written either.
+    this.#begin(now, (this.#segments.at(-1)?.number ?? 0) + 1);
   }
 
   /** Where the next line will be. */
@@ -97,9 +98,9 @@ export class SegmentedLog {
     }
   }
 
-  #begin(now: number): void {
+  #begin(now: number, number = this.#last().number + (this.#last().lines === 0 ? 0 : 1)): void {
     if (this.#segments.at(-1)?.lines === 0) this.#segments.pop();
-    this.#segments.push({ number: (this.#segments.at(-1)?.number ?? 0) + 1, lines: 0, lastAt: now });
+    this.#segments.push({ number, lines: 0, lastAt: now });
   }
 
   #last(): Segment {

@@ -1,11 +1,11 @@
-// How every operation on Redis went: what fails is counted, stands as a trouble until the same operation works, and is logged
-// once a cause. Health is what operations say, not only what a socket says.
+// How every operation on Redis went. A failure is counted, is a trouble until the same operation works, and is logged once for
+// each cause. Health follows from the operations, not from the sockets alone.
 import type { StoreFailure } from '../store.ts';
 import { PURPOSES, type Purpose, type Role } from './purposes.ts';
 import { isAway, kindOf, type RefusalKind, reasonOf } from './refusal.ts';
 
-/** A refusal of something that is not tried again, such as an order of a person, is news for this long. */
-const STANDS_MS = 90_000;
+/** A refusal of something that is not tried again, such as an order of a person, is reported for this long. */
+const LASTS_MS = 90_000;
 
 /** Troubles of the server as a whole: a write that works ends them. */
 const KEEPS_FROM_WRITING: ReadonlySet<RefusalKind> = new Set(['full', 'disk', 'replica', 'loading']);
@@ -31,17 +31,17 @@ export class Operations {
 
   /** It worked: so does the connection that it went by. */
   succeeded(purpose: Purpose): void {
-    if (this.#troubles.size === 0) return;
-    this.#troubles.delete(purpose);
-    this.#clearAway(PURPOSES[purpose].on);
-    if (purpose === 'rights') this.#clear((kind, other) => kind === 'permission' && other !== 'hints_read'); // tried by itself
-    if (purpose.endsWith('_write')) this.#clear((kind) => KEEPS_FROM_WRITING.has(kind));
-    if (this.#troubles.size === 0) this.#options.onRecovered();
+    this.#clear((kind, other) => {
+      if (other === purpose) return true;
+      if (isAway(kind)) return PURPOSES[other].on === PURPOSES[purpose].on;
+      if (purpose === 'rights') return kind === 'permission' && other !== 'hints_read'; // which is tried by itself
+      return purpose.endsWith('_write') && KEEPS_FROM_WRITING.has(kind);
+    });
   }
 
-  /** The connection is there again; what failed for want of it is over. */
+  /** The connection is back: what failed because it was lost is over. */
   connected(role: Role): void {
-    this.#clearAway(role);
+    this.#clear((kind, purpose) => PURPOSES[purpose].on === role && isAway(kind));
   }
 
   /** It failed. Returns why, in words for an operator. */
@@ -50,7 +50,7 @@ export class Operations {
     const reason = this.#reasonOf(purpose, kind, message);
     const cause = causeOf(kind, message);
     this.#count(purpose, kind);
-    const isKnown = [...this.#standing()].some(([, trouble]) => trouble.cause === cause);
+    const isKnown = [...this.#current()].some(([, trouble]) => trouble.cause === cause);
     this.#troubles.set(purpose, { kind, cause, reason, at: performance.now() });
     // Without its cause: errors of Redis carry the command, with everything in it.
     if (!isKnown) this.#options.onTrouble(new Error(reason));
@@ -59,7 +59,7 @@ export class Operations {
 
   /** What does not work now, in words, each once. */
   troubles(): readonly string[] {
-    return [...new Set([...this.#standing()].map(([, { reason }]) => reason))];
+    return [...new Set([...this.#current()].map(([, { reason }]) => reason))];
   }
 
   /** Everything that failed since the start. */
@@ -67,20 +67,18 @@ export class Operations {
     return [...this.#failures.values()];
   }
 
-  *#standing(): Iterable<readonly [Purpose, Trouble]> {
+  *#current(): Iterable<readonly [Purpose, Trouble]> {
     const now = performance.now();
     for (const [purpose, trouble] of this.#troubles) {
-      if (now - trouble.at < STANDS_MS) yield [purpose, trouble];
+      if (now - trouble.at < LASTS_MS) yield [purpose, trouble];
       else this.#troubles.delete(purpose);
     }
   }
 
-  #clearAway(role: Role): void {
-    this.#clear((kind, purpose) => PURPOSES[purpose].on === role && isAway(kind));
-  }
-
   #clear(isOver: (kind: RefusalKind, purpose: Purpose) => boolean): void {
+    if (this.#troubles.size === 0) return;
     for (const [purpose, { kind }] of this.#troubles) if (isOver(kind, purpose)) this.#troubles.delete(purpose);
+    if (this.#troubles.size === 0) this.#options.onRecovered();
   }
 
   #count(operation: Purpose, kind: RefusalKind): void {

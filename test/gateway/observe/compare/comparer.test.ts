@@ -39,6 +39,20 @@ test('pairs come back compared, in their order, whatever their number', async (t
   assert.deepEqual(comparer.counters(), { offered: 1000, compared: 1000, dropped: 0, failed: 0, waiting: 0 });
 });
 
+test('where the system cannot start a process, pairs wait for the next try', async (t) => {
+  const troubles: string[] = [];
+  const comparer = new Comparer({ sink: () => {}, onTrouble: ({ message }) => troubles.push(message) });
+  undo(t, () => comparer.close());
+  const { execPath } = process;
+  process.execPath = ''; // Node throws at the start, as it does for ENOMEM
+  undo(t, () => Object.assign(process, { execPath }));
+  comparer.offer(pair(good, good));
+  await until(() => troubles.length > 0, 'a failed start');
+  assert.deepEqual([comparer.counters().waiting, comparer.counters().failed], [1, 0]);
+  process.execPath = execPath;
+  await until(() => comparer.counters().compared === 1, 'the pair');
+});
+
 test('what the process cannot keep up with is dropped, the oldest first, and counted', async (t) => {
   const ids: string[] = [];
   const comparer = new Comparer({

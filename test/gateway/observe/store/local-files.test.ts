@@ -343,6 +343,22 @@ test(
   },
 );
 
+test('comparisons are kept beside a last segment that can neither be read nor written', async (t) => {
+  const folder = folderOf(t);
+  mkdirSync(join(folder, 'comparisons', 'comparisons-000000007.jsonl'), { recursive: true });
+  const store = await openLocalStore({ folder });
+  store.comparisons.append(batchOf([comparison('a')]));
+  await written(store, 1);
+  assert.deepEqual([store.health().up, store.damages.list().length], [true, 1]);
+  await store.close();
+  const again = await openLocalStore({ folder });
+  assert.deepEqual(
+    (await again.comparisons.page({ limit: 10 })).comparisons.map(({ id }) => id),
+    ['a'],
+  );
+  await again.close();
+});
+
 test('what is stored is for its owner alone', async (t) => {
   const folder = folderOf(t);
   const store = await open(t, folder);
