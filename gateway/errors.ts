@@ -11,7 +11,10 @@ const table = {
   BAD_REQUEST: [400, 'the request could not be read'],
   METHOD_NOT_ALLOWED: [405, 'this path takes another method'],
   NO_WEBSOCKETS: [501, 'websockets are not passed on; open one to the server itself'],
-  LOOP: [508, 'this request has been here before: a server of the policy leads back to this gateway'],
+  LOOP: [
+    508,
+    'this request has passed this gateway before, or eight others: a server of the policy leads back to a gateway',
+  ],
   OVERLOADED: [503, 'the gateway has more requests than it can answer in time; try again'],
   TARGET_TOO_LONG: [414, 'the request is for too long a path'],
   EXPECTATION: [417, 'the expectation cannot be met'],

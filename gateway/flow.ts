@@ -82,10 +82,10 @@ export type Refusal = 'unknown_version' | 'pin_not_allowed' | 'out_of_service' |
 export type Fault =
   | 'unreachable' // no connection, so the request was never sent
   | 'broken' // reset, or cut short
-  | 'malformed' // no HTTP, or framed so that no one can tell whether it is whole
+  | 'malformed' // not HTTP, or framed so that its end is uncertain
   | 'redirected' // a status from 300 to 399
   | 'answer_too_large' // the answer went over a limit of this gateway
-  | 'answers_full' // the answers at this gateway fill the memory that they have together
+  | 'answers_full' // the memory for all answers at this gateway is full
   | 'deadline' // no whole answer within the model's timeout, or a streamed one paused for longer than it may
   | 'too_large' // a streamed body went over the limit
   | 'too_slow' // the caller sent a streamed body, or took a streamed answer, too slowly

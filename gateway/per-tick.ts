@@ -48,7 +48,7 @@ export type PerTickDeps = {
 
 /** What became of an order. */
 export type Ordered =
-  /** `isShared`: whether the other gateways can see it; otherwise it holds here, and they are told as soon as the store is back. */
+  /** `isShared`: whether the other gateways can see it; otherwise it holds here, and they get it as soon as the store is back. */
   | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
   | { readonly kind: 'refused'; readonly sentence: string }
   /** The rollout has moved since: another order, or another gateway, was first. */

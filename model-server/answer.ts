@@ -21,7 +21,7 @@ declare module 'fastify' {
 
 /** Answers beyond it wait in our memory for a caller that does not take them; smaller ones in the system's. */
 const LARGE_BYTES = 64 * 1024;
-/** A caller that takes nothing of its answer for so long is cut off. */
+/** A caller that takes nothing of its answer for this long is cut off. */
 const UNTAKEN_MS = 20_000;
 
 /** What the HTTP side needs of the rest. */

@@ -68,14 +68,14 @@ export class HeldBody {
     this.#memory = memory;
   }
 
-  /** Throws where a body that says it has so many bytes would not fit now. */
+  /** Throws when a body with this Content-Length would not fit now. */
   refuseBeyond(bytes: number): void {
     if (!this.#memory.hasRoomFor(bytes)) {
       throw this.#full();
     }
   }
 
-  /** Pieces begin to arrive. `onGivenUp` hears when they must end, for want of memory. */
+  /** Pieces begin to arrive. `onGivenUp` is called when there is no memory for them. */
   begin(onGivenUp: (error: RequestError) => void): void {
     this.#onGivenUp = onGivenUp;
     this.#memory.begin(this);
@@ -104,7 +104,7 @@ export class HeldBody {
     onGivenUp?.(this.#full());
   }
 
-  /** Holds so many bytes more, or fewer of those it holds, whether or not there is room. */
+  /** Holds this many bytes more, or fewer where it is negative, whether or not there is room. */
   count(bytes: number): void {
     const change = Math.max(bytes, -this.#bytes);
     this.#bytes += change;
@@ -128,7 +128,7 @@ export class HeldBody {
   #full(): RequestError {
     return new RequestError(
       'memory_full',
-      `the bodies at this server fill the ${this.#memory.limit} bytes of memory that they have together; try again`,
+      `the memory for bodies at this server (--upload-memory, ${this.#memory.limit} bytes) is full; try again`,
     );
   }
 }

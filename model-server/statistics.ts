@@ -16,7 +16,7 @@ export type ModelStatistics = {
   readonly memory_usage: readonly { readonly type: string; readonly id: number; readonly byte_size: number }[];
 };
 
-/** What runs of one batch size took; size 0 stands for all that are not told apart. */
+/** What runs of one batch size took; size 0 is all further sizes together. */
 export type BatchStatistics = {
   readonly batch_size: number;
   readonly compute_input: Duration;
@@ -24,7 +24,7 @@ export type BatchStatistics = {
   readonly compute_output: Duration;
 };
 
-/** Batch sizes that are told apart: callers choose them. What runs of further sizes took stands under size 0. */
+/** Batch sizes that are counted one by one: callers choose them. Further sizes are counted together, as size 0. */
 const MAX_SIZES = 256;
 const OTHER_SIZES = 0;
 

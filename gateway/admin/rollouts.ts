@@ -27,7 +27,7 @@ export type RolloutRoutesDeps = {
 const ACTIONS = ['promote', 'pause', 'resume', 'rollback', 'approve'] as const;
 type RolloutAction = (typeof ACTIONS)[number];
 const MAX_ALERTS = 10_000;
-/** After so many the event loop has a turn: most name no rollout of ours, and are looked at in no time. */
+/** After this number of alerts the event loop has a turn. An alert that names no rollout takes microseconds. */
 const ALERTS_A_TURN = 200;
 
 const EDIT = z.strictObject({
@@ -77,7 +77,7 @@ export function addRolloutRoutes(app: FastifyInstance, deps: RolloutRoutesDeps):
   app.get('/api/audit', async () => ({ entries: await deps.audit.read(100) }));
 }
 
-/** 200: every gateway can see it; 202: it holds at this gateway only, and the others are told when the store is back. */
+/** 200: every gateway can see it; 202: it holds at this gateway only, and the others get it as soon as the store is back. */
 async function edit(
   deps: RolloutRoutesDeps,
   model: string,

@@ -27,7 +27,7 @@ const MARK = EDIT.extend({
 
 const NOT_ON_DISK = 'the disk of this gateway does not take it: it is written again every second';
 const SHADOW_HERE_ONLY =
-  'it holds at this gateway only: the shared store does not take it; the other gateways are told as soon as the store is back';
+  'it holds at this gateway only: the shared store does not take it; the other gateways get it as soon as the store is back';
 
 /** Adds `POST /api/models/{model}/shadows/{shadow}/{pause|resume|noise}`. */
 export function addShadowRoutes(app: FastifyInstance, { pauseShadow, hasShadow, audit }: ShadowRoutesDeps): void {

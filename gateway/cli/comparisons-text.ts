@@ -89,13 +89,14 @@ function latencyLines({ latency }: Summary): string[] {
   return [`  latency: ${median >= 0 ? '+' : ''}${median.toFixed(2)} ms for the middle pair; ${means}`];
 }
 
-/** What answers and callers have more of than is told apart. */
+/** Fields of answers, and values of headers, beyond those that are listed. */
 function restLines({ otherFields: { compared, differing }, otherSlices }: Summary): string[] {
   const slices = otherSlices.map(
-    ({ name, disagreement }) => `  further values of ${plain(name)}, not told apart: ${rateText(disagreement)} differ`,
+    ({ name, disagreement }) =>
+      `  further values of ${plain(name)}, counted together: ${rateText(disagreement)} differ`,
   );
   if (compared === 0) return slices;
-  return [`  further fields, not told apart: ${countText(differing)} of ${countText(compared)} differ`, ...slices];
+  return [`  further fields, counted together: ${countText(differing)} of ${countText(compared)} differ`, ...slices];
 }
 
 function fieldLines({ field, as, raw, noise, beyondNoise, classification, limits }: FieldSummary): string[] {

@@ -1,4 +1,5 @@
-// What stands in the environment under our prefix and has no effect: mistyped settings, and settings whose place a platform took.
+// Variables in the environment that begin with our prefix and have no effect: mistyped settings, and settings that a platform has
+// replaced by a value of its own.
 import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../env.ts';
 import { didYouMean } from '../policy/suggest.ts';
 import { ADMIN_OPTIONS } from './admin-client.ts';

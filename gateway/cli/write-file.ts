@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { UserError } from '../errors.ts';
 
-/** What stands against a new file in the place of the old one, and not against writing into it: a mounted file, a folder of others. */
+/** Errors that forbid replacing a file, but not writing into it: it is a mount, or its folder belongs to somebody else. */
 const IN_PLACE = new Set(['EBUSY', 'EACCES', 'EPERM', 'EROFS', 'EXDEV']);
 
 /** Writes a file whole: a crash or a full disk leaves what was there. Throws UserError. */

@@ -11,7 +11,7 @@ export class NumberSent {
     this.#read = read;
   }
 
-  /** As it stands in the body, such as `1.10` or `1e3`. */
+  /** As it is written in the body, such as `1.10` or `1e3`. */
   get written(): string {
     return this.#read() ?? String(this.value);
   }

@@ -69,7 +69,7 @@ export class View {
     return typeof value === 'number' ? new NumberSent(value, () => writtenAt(this.#plain ?? NO_BYTES, path)) : value;
   }
 
-  /** The text or number at a path, found without parsing what stands around it. */
+  /** The text or number at a path, found without parsing the rest of the body. */
   #foundAt(path: readonly string[]): unknown {
     if (this.#plain === undefined || this.#plain.length > MOST_SEARCHED) return undefined;
     try {

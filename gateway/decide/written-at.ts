@@ -14,7 +14,7 @@ const SPACE = 0x20;
 
 /**
  * The value at a path as it is written, such as `1.10` or `12345678901234567890`; undefined when the path leads to none. Of a
- * key that stands twice the last one counts, as in JSON.parse.
+ * key that occurs twice the last one counts, as in JSON.parse.
  */
 export function writtenAt(json: Buffer, path: readonly string[]): string | undefined {
   const search = new Search(json, path);
@@ -26,7 +26,7 @@ class Search {
   found: string | undefined;
   readonly #json: Buffer;
   readonly #path: readonly string[];
-  /** Bytes of each step: most keys are told from it by their length. */
+  /** Bytes of each step: most other keys differ from it in length. */
   readonly #lengths: readonly number[];
 
   constructor(json: Buffer, path: readonly string[]) {

@@ -7,7 +7,7 @@ const AGAIN_MS = 30_000;
 /** After an answer that told nothing. */
 const RETRY_MS = 2000;
 
-/** What is taken for one: it stands in every record of a comparison. */
+/** What is accepted as a digest: every record of a comparison holds it. */
 const DIGEST = /^[\w:.+/=-]{1,128}$/;
 
 type Known = { digest: string | undefined; askAt: number };
@@ -61,8 +61,8 @@ export class Digests {
       return;
     }
     const seen = await look(seat.server, path);
-    const told = ('silence' in seen ? undefined : seen.json) as { parameters?: { sha256?: unknown } } | undefined;
-    const sha256 = told?.parameters?.sha256;
+    const metadata = ('silence' in seen ? undefined : seen.json) as { parameters?: { sha256?: unknown } } | undefined;
+    const sha256 = metadata?.parameters?.sha256;
     if (typeof sha256 === 'string' && DIGEST.test(sha256)) known.digest = sha256;
     else known.askAt = performance.now() + RETRY_MS;
   }

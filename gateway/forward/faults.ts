@@ -12,7 +12,7 @@ export const FAULTS: Record<
   malformed: {
     status: 502,
     error:
-      'the model server sent no HTTP answer of which one can tell that it is whole: it needs a Content-Length, or the transfer coding "chunked" alone',
+      'the model server sent an answer that is not HTTP, or whose end is uncertain: it needs a Content-Length, or the transfer coding "chunked" alone',
     headers: JSON_TYPE,
   },
   redirected: {
@@ -27,7 +27,7 @@ export const FAULTS: Record<
   },
   answers_full: {
     status: 503,
-    error: 'the answers at this gateway fill the memory that they have together; try again',
+    error: 'the memory for answers at this gateway (--answer-memory) is full; try again',
     headers: { ...JSON_TYPE, 'retry-after': '1' },
   },
   deadline: { status: 504, error: 'no answer within the timeout of the model', headers: JSON_TYPE },

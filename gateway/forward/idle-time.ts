@@ -17,7 +17,7 @@ const CAUTIOUS_MS = 500;
 const USUAL_MS = 4000;
 /** The most of a server that says it keeps them longer. */
 const LONGEST_MS = 60_000;
-/** The gateway closes so much sooner than the server, and by a fifth where that is more: for the way, and for late timers. */
+/** The gateway closes this much sooner than the server, or a fifth sooner where that is more: packets take time, and timers are late. */
 const MARGIN_MS = 500;
 /** Connections that could be kept for less than this are not worth keeping. */
 const SHORTEST_MS = 100;

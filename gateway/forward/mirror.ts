@@ -124,7 +124,7 @@ export class Mirror {
         const again = isAgain ? ask(version) : undefined;
         const candidate = await ask(target);
         const noise = await again;
-        // What this gateway does not take or send is no word of the candidate.
+        // What this gateway itself refused to take or to send says nothing about the candidate.
         if (candidate.class === 'own_limit' || candidate.class === 'shed') return endingOf(candidate);
         this.#deps.onPair(
           pairOf(original, shadow, {

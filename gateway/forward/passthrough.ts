@@ -49,7 +49,7 @@ export function addPassthrough(app: FastifyInstance, { fleet }: PassthroughDeps)
   });
 }
 
-/** Refuses answers of which no one can tell that they are whole: reply-from does not show the headers that say so. */
+/** Refuses answers whose end is uncertain: reply-from does not show the headers that say so. */
 const wholeOnly: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
   dispatch(options, {
     onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
@@ -65,9 +65,7 @@ const wholeOnly: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (option
 
 function answer(reply: FastifyReply, { message }: Error): void {
   const isOurs = Object.values(FAULTS).some(({ error }) => error === message);
-  void reply
-    .code(502)
-    .send({ error: isOurs ? message : 'the server does not answer; /api/status tells how it stands' });
+  void reply.code(502).send({ error: isOurs ? message : 'the server does not answer; /api/status shows its state' });
 }
 
 function originOf({ params }: Pick<FastifyRequest, 'params'>, fleet: ReadonlyMap<string, ServerSpec>): string {

@@ -8,7 +8,7 @@ export type Address = { readonly address: string; readonly family: number };
 
 /** More than this behind one name is a mistake in DNS, not a fleet. */
 const MOST_ADDRESSES = 256;
-/** So many addresses of a family are tried before it is given up. */
+/** Addresses of a family that are tried before it is given up. */
 const MOST_ASKED = 16;
 
 /** Whether the host of an origin is a name, and not an address. */
@@ -16,7 +16,7 @@ export function isNamed(origin: string): boolean {
   return isIP(hostOf(origin)) === 0;
 }
 
-/** Where one server is reached: an address, or one of each family, of which either may be the one that it listens on. */
+/** Where one server is reached: an address, or one of each family where the server may listen on either. */
 export type Place = readonly [Address, ...Address[]];
 
 /** Whether something at an address takes connections. */
@@ -24,8 +24,8 @@ export type Reaches = (address: Address) => Promise<boolean>;
 
 /**
  * The places that the host of an origin leads to now, sorted. A name with one address of each family is one server, reached
- * by whichever answers. Of several of each, nobody can tell which belong together, and a server reached by both would count
- * twice: so one family is taken, IPv4 unless only IPv6 takes connections. Rejects when there is none, or one that no policy
+ * by whichever answers. With several of each it is not known which belong together, and a server that is reached by both
+ * would count twice: so one family is taken, IPv4 unless only IPv6 takes connections. Rejects when there is none, or one that no policy
  * may name.
  */
 export async function placesOf(origin: string, reaches: Reaches): Promise<readonly Place[]> {

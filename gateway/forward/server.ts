@@ -10,7 +10,7 @@ import { type Address, type Place, pinnedLookup, placeText } from './resolve.ts'
 const PROBE_CONNECTIONS = 2;
 const CONNECT_WITHIN_MS = 1000;
 
-/** How often a server's idle time is looked at, and how soon again when it could not be told. */
+/** How often a server's idle time is looked at, and how soon again when it was not found out. */
 const AGAIN_MS = 60_000;
 const AGAIN_SOON_MS = 5000;
 /** A difference for which new connections are worth it. */

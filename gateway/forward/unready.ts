@@ -4,7 +4,7 @@ import type { Fleet } from './fleet.ts';
 import type { Seat } from './seat.ts';
 
 const TICK_MS = 1000;
-/** A version that has no ready server for so long is reported: servers that restart one by one are no news. */
+/** A version is reported when it has had no ready server for this long: servers that restart one by one are normal. */
 const REPORT_AFTER_MS = 10_000;
 /** Servers that are named in a sentence. */
 const MOST_NAMED = 4;
@@ -102,7 +102,7 @@ function stateOf({ server, silence, isReady, refusal }: Seat): string {
   const name = server.address === undefined ? server.name : `${server.name} at ${server.address}`;
   if (silence !== undefined) return `${name} does not answer (${silence})`;
   if (!isReady) return `${name} says that it is not ready${refusal === undefined ? '' : ` (${refusal})`}`;
-  return `${name} is left alone after failures`;
+  return `${name} gets no requests for now, after failures`;
 }
 
 function* versionsOf({ models }: Policy): Generator<{ readonly version: Version; readonly role: Role }> {

@@ -35,7 +35,7 @@ export class LogOutput {
     this.#drop();
   }
 
-  /** Node's stream for files would be of no more use after its first error. */
+  /** Not by Node's stream for files, which writes nothing more after its first error. */
   #append(line: string): void {
     try {
       writeSync(this.#stream.fd, line);

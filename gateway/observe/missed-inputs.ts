@@ -13,8 +13,8 @@ export type MissedStatus = {
 };
 
 const LOST: Readonly<Record<Input, string>> = {
-  unit: 'requests had no unit to be sorted by',
-  rules: 'requests showed the rules nothing of their body',
+  unit: 'requests without the unit that sorts them',
+  rules: 'requests with a body that the rules could not read',
 };
 
 /** Counts by model, as it was called, since the gateway started. */
@@ -25,7 +25,7 @@ export class MissedInputs {
   constructor(registry: Registry) {
     this.#counter = new Counter({
       name: 'sluice_missed_inputs_total',
-      help: 'Requests of which the policy could not read what it asks for: their unit, or what rules look at in the body.',
+      help: 'Requests that lacked something the policy reads: the unit, or what rules look at in the body.',
       labelNames: ['model', 'input', 'reason'],
       registers: [registry],
     });
@@ -58,7 +58,8 @@ export class MissedInputs {
       const reasons = Object.entries(counts[input]) as [MissedReason, number][];
       if (reasons.length === 0) return [];
       const all = reasons.reduce((sum, [, count]) => sum + count, 0);
-      return [`${all} ${LOST[input]}: ${reasons.map(([why, count]) => `${MISSED_WORDS[why]} ${count}`).join(', ')}`];
+      const parts = reasons.map(([why, count]) => `${count} because ${MISSED_WORDS[why]}`);
+      return [`${LOST[input]}: ${all} (${parts.join(', ')})`];
     });
     return { counts, sentences };
   }

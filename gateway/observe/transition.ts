@@ -38,16 +38,16 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
   const { metrics, log, audit, notifier } = deps;
   const text = textOf(transition);
   metrics.moved(transition);
-  // Callers were taken away from a candidate, or only here: worth a look, though no one is to be woken.
+  // Callers were taken away from a candidate, or only here: worth a look, though not at night.
   if (transition.isUrgent || transition.event === 'suspend' || !transition.isShared) log.warn(transition, text);
   else log.info(transition, text);
   notifier.send({ text, ...transition });
   await audit.append({ id: randomUUID(), ...transition, at: Date.parse(transition.at) });
 }
 
-/** For a move that takes callers away, which goes on where no one else hears of it. */
+/** For a move that takes callers away and could not be shared: it is carried out all the same. */
 export const HERE_ONLY =
-  'it holds at this gateway only: the shared store does not take it, so the other gateways go on with the candidate; it is told to them as soon as the store is back';
+  'it holds at this gateway only: the shared store does not take it, so the other gateways go on with the candidate; they get it as soon as the store is back';
 
 function textOf({ kind, rollout, model, candidate, from, to, sentence, isShared }: Transition): string {
   if (from === to) return `rollout ${rollout} (${candidate} of ${model}) stays ${from}: ${sentence}`;

@@ -2,11 +2,11 @@ import type { Logger } from './log.ts';
 
 /** The same trouble is logged again after this long, with how often it came meanwhile. */
 const AGAIN_MS = 60_000;
-/** Causes told apart at a time. */
+/** Causes that are remembered at one time. */
 const MOST_CAUSES = 100;
 
 /**
- * Logs errors of what is done again and again: each cause once, and then at most once a minute. `what` says whose trouble it is,
+ * Logs errors of what is done again and again: each cause once, and then at most once a minute. `what` says which part has failed,
  * such as `the judge`.
  */
 export function troubleLog(log: Logger, what: string, now = () => performance.now()): (error: unknown) => void {

@@ -12,7 +12,7 @@ export type Mistake = {
   readonly at?: 'value' | 'key' | number;
 };
 
-/** What was written: its value, and the words and numbers in it that stand there in other characters than their value's. */
+/** What was written: its value, and the words and numbers in it whose text is not the one that their value has. */
 export type Written = { readonly value: unknown; readonly unusual: readonly Unusual[] };
 
 /** A number or a truth value whose text is not the one that its value has: `1.10`, `1e3`, `True`. */

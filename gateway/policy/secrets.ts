@@ -48,7 +48,7 @@ function isSecretParameter(parameter: string): boolean {
   return SECRET_WORD.test(words.toLowerCase());
 }
 
-/** What is not percent-encoded UTF-8 is read as it stands. */
+/** What is not percent-encoded UTF-8 is read as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

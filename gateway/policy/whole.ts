@@ -31,7 +31,7 @@ export async function fileHasEndMark(file: string): Promise<boolean> {
 
 /** A writer that stops for a moment between two pieces is still writing: half a second was seen. */
 const PAUSE_MS = 1000;
-/** More for a file of which much has changed: it may be a piece, and takes longer to write. */
+/** A file that has changed much waits longer: it may be a piece, and takes longer to write. */
 const PAUSE_FOR_ALL_MS = 4000;
 
 /** What is seen of a file at one look; undefined when there is none. */

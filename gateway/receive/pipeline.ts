@@ -95,7 +95,7 @@ export class Pipeline {
 
   /** The connection is gone, and with it whatever is not answered. */
   gone(): void {
-    // Node tells the end of a connection to the answer that has its turn, and not to those that wait for theirs.
+    // At the end of a connection Node emits 'close' on the answer that has its turn, and not on those that wait for theirs.
     for (const { response } of this.#exchanges.values())
       if (response.socket === null && !response.writableFinished) response.emit('close');
     for (const { whenOver } of this.#exchanges.values()) whenOver?.();

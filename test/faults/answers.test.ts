@@ -13,7 +13,7 @@ const MIB = 1024 * 1024;
 const JSON_TYPE = { 'content-type': 'application/json' };
 
 const BROKE_OFF = 'the model server broke off its answer';
-const MALFORMED = /no HTTP answer of which one can tell that it is whole/;
+const MALFORMED = /an answer that is not HTTP, or whose end is uncertain/;
 const REDIRECTED = /redirected the request, which this gateway does not follow/;
 const TOO_LARGE = /larger than this gateway takes: 64 MiB, and 16 KiB for its header/;
 
@@ -177,7 +177,7 @@ test('P10: answers that callers do not take are bounded together; beyond it 503,
   assert.ok((outcomes.ok ?? 0) <= 5 && (outcomes.shed ?? 0) >= 7, JSON.stringify(outcomes));
   const refused = await infer(url);
   assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1']);
-  assert.match(await refused.text(), /fill the memory that they have together; try again/);
+  assert.match(await refused.text(), /the memory for answers at this gateway \(--answer-memory\) is full; try again/);
   assert.equal((await fleetOf(adminUrl))[0]?.standing, 'healthy');
   for (const { socket } of stuck) socket.destroy();
   await until(async () => (await infer(url)).status === 200, 'there is room again');

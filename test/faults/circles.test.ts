@@ -28,7 +28,7 @@ test('a gateway that is its own server answers 508, and is asked once more than 
   const before = await refused(); // its own looks at its servers come back too
   const answer = await infer(url);
   assert.equal(answer.status, 508);
-  assert.match(((await answer.json()) as { error: string }).error, /^this request has been here before/);
+  assert.match(((await answer.json()) as { error: string }).error, /^this request has passed this gateway before/);
   assert.equal(await served(), 1);
   assert.ok((await refused()) >= before + 1);
   for (const path of ['/v2/models/m', '/v2/models/m/ready']) assert.equal((await fetch(url + path)).status, 508, path);

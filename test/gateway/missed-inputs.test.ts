@@ -104,8 +104,11 @@ test('requests without what the policy asks for are counted by model and reason,
   });
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as Parameters<typeof statusText>[0];
   const text = statusText(status);
-  assert.match(text, /4 requests had no unit to be sorted by: the body is too large to look into 2, /);
-  assert.match(text, /1 requests showed the rules nothing of their body: the body is too large to look into 1/);
+  assert.match(text, /requests without the unit that sorts them: 4 \(2 because the body is too large to look into, /);
+  assert.match(
+    text,
+    /requests with a body that the rules could not read: 1 \(1 because the body is too large to look into\)/,
+  );
 });
 
 test('explain says why a request has no unit, and why a rule sees nothing', async (t) => {

@@ -165,10 +165,14 @@ function fieldTable(fields: readonly FieldSummary[], marked: readonly string[], 
   );
 }
 
-/** Answers can have more fields than are told apart. */
+/** Answers can have more fields than are listed. */
 function otherFields({ otherFields: { compared, differing } }: Summary): Child {
   if (compared === 0) return undefined;
-  return el('p', { class: 'quiet' }, `Further fields, not told apart: ${differing} of ${compared} comparisons differ.`);
+  return el(
+    'p',
+    { class: 'quiet' },
+    `Further fields, counted together: ${differing} of ${compared} comparisons differ.`,
+  );
 }
 
 /** Labels of the baseline down, of the candidate across; every flip opens its examples. */
@@ -212,16 +216,16 @@ function confusion(
       `Flips ${rate(flips)} of the rows; Cohen's kappa ${kappa === undefined ? 'not given' : kappa.toFixed(4)}`,
     ),
     unlisted > 0
-      ? el('p', { class: 'quiet' }, `More labels than are told apart: ${unlisted} rows are not in this table.`)
+      ? el('p', { class: 'quiet' }, `There are more labels than are listed: ${unlisted} rows are not in this table.`)
       : undefined,
     matrix,
   ];
 }
 
-function slices({ slices: told, otherSlices }: Summary): Child[] {
-  if (told.length === 0) return [];
+function slices({ slices: listed, otherSlices }: Summary): Child[] {
+  if (listed.length === 0) return [];
   const rows = [
-    ...told.map(({ value, ...slice }) => ({ ...slice, value: `: ${value}` })),
+    ...listed.map(({ value, ...slice }) => ({ ...slice, value: `: ${value}` })),
     ...otherSlices.map((slice) => ({ ...slice, value: ', further values together' })),
   ].map(({ name, value, pairs, errors, disagreement }) => [`${name}${value}`, pairs, errors, rate(disagreement)]);
   return [

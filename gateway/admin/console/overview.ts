@@ -37,7 +37,7 @@ function troubles(status: Status): string[] {
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
     ...(policy.uncopied === undefined ? [] : [`The policy: ${policy.uncopied}; it is tried again every second.`]),
-    ...pendingRollbacks.map(({ sentence }) => `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`),
+    ...pendingRollbacks.map(({ sentence }) => `${sentenceCase(sentence)}.`),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `Rollout ${id} is held on its baseline: ${sentence}. Next: ${next}.`),
   ];
@@ -73,7 +73,7 @@ function card(name: string, model: ModelStatus, { experiments, calibration }: Re
 }
 
 function missedLines({ missed }: ModelStatus): Child[] {
-  return (missed?.sentences ?? []).map((sentence) => el('p', { class: 'warn' }, sentence));
+  return (missed?.sentences ?? []).map((sentence) => el('p', { class: 'warn' }, sentenceCase(sentence)));
 }
 
 function sentenceCase(text: string): string {

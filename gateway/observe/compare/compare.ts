@@ -74,7 +74,7 @@ function errorKind(a: Answered, b: Answered): ComparisonKind {
 /** Characters of a reason, and of the name of an output: servers choose both, and both are stored. */
 const MAX_REASON = 120;
 const MAX_NAME = 128;
-/** Outputs of one pair that are told; all are compared. */
+/** Outputs of one pair that are stored; all are compared. */
 const MAX_OUTPUTS = 64;
 
 function broken(kind: ComparisonKind, reason: string): Match {

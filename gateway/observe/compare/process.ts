@@ -12,7 +12,7 @@ export type ToProcess =
 
 /** A hostile answer may unfold into many times its bytes: then this heap is full, and only this process ends. */
 const HEAP_MB = 128;
-/** Of what it prints: the reason of its end stands at the start. */
+/** Characters that are kept of what it prints: the reason of its end comes first. */
 const MAX_PRINTED = 4096;
 
 export type ProcessEvents = {

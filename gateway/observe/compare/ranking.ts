@@ -12,7 +12,7 @@ const PERSISTENCE = 0.9;
 /**
  * Ranked lists, or scores that rank their places, row by row. Looks at the first `top` places (10). Same when they hold the
  * same in the same order; with a tolerance, when 1 - rank-biased overlap is at most that in every row. Distance is 1 -
- * rank-biased overlap, averaged over rows, as are overlap and tau. An item that stands twice is two items: the first of its
+ * rank-biased overlap, averaged over rows, as are overlap and tau. An item that occurs twice is two items: the first of its
  * kind, and the second. Scores that are NaN rank last.
  */
 export function compareRanking(

@@ -6,7 +6,7 @@ import type { CompareSpec } from './spec.ts';
 
 /** Without a tolerance of its own a number may differ by one part in a hundred of the baseline's. */
 const DEFAULT_RELATIVE = 0.01;
-/** And by this much beside 0, of which every part is 0: what rounding leaves of it. */
+/** And by this much in any case: beside 0 the relative part is 0, and rounding leaves a rest. */
 const DEFAULT_ABSOLUTE = 1e-8;
 
 /**

@@ -1,6 +1,6 @@
 // How many keys of a set of sums others may choose. Callers choose the values of sliced headers, model servers the names of
 // outputs and fields, models their labels: each has a bound of its own, so that none takes the room of another or of what the
-// summary is made of. What finds no room is counted where its kind is told.
+// summary is made of. What finds no room is counted where its kind is shown.
 
 /** Values of one sliced header. */
 const MAX_SLICE_VALUES = 400;
@@ -20,7 +20,7 @@ const MAX_OTHERS = 2048;
 const SLICE = 'slice/';
 const FIELD = 'field/';
 const REST = 'rest/';
-/** Below a field: rows by label, on the two sides, and flips of a label that are not told apart by what it became. */
+/** Below a field: rows by label, on the two sides, and flips of a label, counted together whatever it became. */
 const LABELS = ['baseline/', 'candidate/', 'flipped/'];
 
 /** Which new keys a set of sums takes in. Parts of keys are encoded: a slash is always ours. */
@@ -62,7 +62,7 @@ export class Room {
     if (keys === undefined && this.#fields.size >= MAX_FIELDS) return restOfField(below);
     this.#fields.set(field, keys ?? 0);
     if (below.startsWith('flip/') && this.#flips++ < MAX_FLIPS) return key;
-    // By the baseline's label, so that its agreement can still be told.
+    // By the baseline's label, so that its agreement is still known.
     if (below.startsWith('flip/')) return this.#label(field, `flipped/${below.split('/')[1]}`);
     if (LABELS.some((side) => below.startsWith(side))) return this.#label(field, below);
     if (keys !== undefined && keys >= MAX_KEYS_OF_FIELD) return 'overflow';

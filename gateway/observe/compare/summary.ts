@@ -28,9 +28,9 @@ export type Summary = {
   readonly fields: readonly FieldSummary[];
   /** By lower bound of the disagreement, the worst first. */
   readonly slices: readonly SliceSummary[];
-  /** Pairs with further values of a header: callers sent more of them than are told apart. */
+  /** Pairs with further values of a header, counted together: callers sent more values than are listed. */
   readonly otherSlices: readonly Omit<SliceSummary, 'value'>[];
-  /** Comparisons of further outputs or fields: answers had more of them than are told apart. */
+  /** Comparisons of further outputs or fields, counted together: answers had more of them than are listed. */
   readonly otherFields: { readonly compared: number; readonly differing: number };
   /** Additions that were no number, or found no room. Kappa is not given then. */
   readonly overflow: number;
@@ -76,7 +76,7 @@ export type ClassificationSummary = {
   /** Rows by the baseline's label and the candidate's, the most flips first; agreement is in `agreed`. */
   readonly flipped: readonly { readonly baseline: string; readonly candidate: string; readonly rows: number }[];
   readonly agreed: Readonly<Record<string, number>>;
-  /** Rows counted without their label: there are more labels than are told apart. Kappa is not given then. */
+  /** Rows counted without their label: there are more labels than are listed. Kappa is not given then. */
   readonly unlisted: number;
 };
 

@@ -1,5 +1,5 @@
 // Sums with twice the digits of a double, as two numbers: the sum as it is rounded, and the rest that rounding left out.
-// Differences of 100,000,000 and a little have squares of 17 digits, and their spread stands in the last ones.
+// Differences of 100,000,000 and a little have squares of 17 digits, and their spread is in the last ones.
 
 /** What a sum's rounding left out, exactly (Knuth, The Art of Computer Programming 2, section 4.2.2, theorem B). */
 export function restOfSum(a: number, b: number, sum: number): number {

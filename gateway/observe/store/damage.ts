@@ -1,5 +1,5 @@
-// What was found where something of ours should be, and is not: damaged, cut short, or written by somebody else. What is good
-// of it is kept, what is not is reported: once in the log, and in the status and a metric for as long as it matters.
+// Stored data that cannot be read: damaged, cut short, or written by somebody else. The good part is used, and the rest is
+// reported: once in the log, and in the status and a metric for as long as it matters.
 
 /** Something that could not be read. */
 export type Damage = {
@@ -59,6 +59,6 @@ export class Damages {
 /** One line about a damage, with what to look at. */
 export function damageText({ where, problem, count, copy }: Damage): string {
   const others = count === 1 ? '' : ` (and ${count - 1} more)`;
-  const kept = copy === undefined ? '' : `; the damaged file lies in ${copy}`;
-  return `${where} is damaged: ${problem}${others}; what is good of it is used${kept}`;
+  const kept = copy === undefined ? '' : `; the damaged file is kept as ${copy}`;
+  return `${where} is damaged: ${problem}${others}; the rest of it is used${kept}`;
 }

@@ -1,4 +1,4 @@
-// Reads a document that may be damaged or another's: it keeps what has the right shape, and says of the rest where it stands.
+// Reads a document that may be damaged or another's: it keeps what has the right shape, and reports the place of the rest.
 import type { z } from 'zod';
 
 /** Reports something wrong, with its place in the document. */
@@ -7,7 +7,7 @@ export type Say = (problem: string) => void;
 /** Makes of a JSON value what of it is good; of text that is no JSON the value is undefined. */
 export type Reader<T> = (value: unknown, say: Say, text: string) => T;
 
-/** The value in JSON text; undefined, and said so, when it is none. Never throws. */
+/** The value in JSON text; undefined, which is reported, when it is none. Never throws. */
 export function valueIn(text: string, say: Say): unknown {
   try {
     return JSON.parse(text);
@@ -17,7 +17,7 @@ export function valueIn(text: string, say: Say): unknown {
   }
 }
 
-/** The value when it has the shape; undefined, and said so, when it has not. */
+/** The value when it has the shape; undefined, which is reported, when it has not. */
 export function shaped<T>(schema: z.ZodType<T>, value: unknown, place: string, say: Say): T | undefined {
   const { success, data, error } = schema.safeParse(value);
   if (success) return data;

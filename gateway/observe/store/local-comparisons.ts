@@ -14,7 +14,7 @@ const SNAPSHOT_MS = 10_000;
 const MAX_WAITING = 10_000;
 const MAX_WAITING_BYTES = 16 * 1024 * 1024;
 const MINUTE_MS = 60_000;
-/** After a failure the disk is tried again so often, also where no comparison comes. */
+/** After a failure the disk is tried again after this long, also when no comparison comes. */
 const AGAIN_MS = 1000;
 
 export type LocalComparisonsOptions = {

@@ -115,7 +115,7 @@ function empty(): Experiment {
   return { sample: new UnitSample(), sums: new Map(), isDirty: false };
 }
 
-/** Undefined when it cannot be told whose counts they are. */
+/** Undefined when the name of the experiment cannot be read. */
 function readExperiment(value: unknown, say: Say): ExperimentFile | undefined {
   if (value === undefined) return undefined;
   const file = isObject(value) ? value : {};

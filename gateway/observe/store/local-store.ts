@@ -21,7 +21,7 @@ export type LocalStoreOptions = {
   readonly folder?: string | undefined;
   readonly retention?: Retention;
   readonly onTrouble?: (error: Error) => void;
-  /** Ids of the policy's rollouts: held when the file that would tell of them is damaged. */
+  /** Ids of the policy's rollouts: held on their baselines when the file of rollouts is damaged. */
   readonly rolloutIds?: readonly string[];
 };
 

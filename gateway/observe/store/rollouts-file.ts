@@ -1,5 +1,5 @@
-// What is read from the file of rollouts. It may be damaged, and a rollback that it had must not be forgotten: what cannot be told
-// any more is held on its baseline.
+// What is read from the file of rollouts. It may be damaged, and a rollback that it had must not be forgotten: a rollout whose
+// state is lost is held on its baseline.
 import { z } from 'zod';
 import { entriesIn, isObject, kindOf, listIn, type Say } from './foreign.ts';
 import type { RolloutDocument } from './store.ts';
@@ -14,8 +14,8 @@ const EPOCH = z.int().min(0);
 const MAX_DOCUMENT = 1024 * 1024;
 
 /** What of the file is good. `ids` are the rollouts of the policy: those whose record is lost are marked as damaged. */
-export function readRollouts(value: unknown, tell: Say, text: string, ids: readonly string[]): Kept {
-  const say: Say = value === undefined ? () => {} : tell; // what is no JSON has been reported as such
+export function readRollouts(value: unknown, report: Say, text: string, ids: readonly string[]): Kept {
+  const say: Say = value === undefined ? () => {} : report; // what is no JSON has been reported as such
   const file = isObject(value) ? value : {};
   if (value !== undefined && !isObject(value)) say(`document: expected an object, got ${kindOf(value)}`);
   const documents = new Map(documentsIn(file.documents, say).map((document) => [document.id, document]));
@@ -26,10 +26,10 @@ export function readRollouts(value: unknown, tell: Say, text: string, ids: reado
       say(problem);
     }),
   );
-  // Of a key that stands twice JSON has the last one: the list before it may be the longer one.
+  // Of a key that occurs twice JSON has the last one: the list before it may be the longer one.
   if ((text.match(/"rolledBack"\s*:/g) ?? []).length > 1) {
     isWhole = false;
-    say('rolledBack: it is there twice');
+    say('rolledBack: the key occurs twice');
   }
   for (const key of Object.keys(file)) if (!KEYS.includes(key)) say(`${key}: written by another release of Sluice`);
   const hasLost = !isWhole || !Array.isArray(file.documents) || documents.size < file.documents.length;

@@ -130,7 +130,7 @@ export type RolloutStates = {
   /**
    * Ends a rollout permanently; `document` is its state then, with the reason. It holds here when this returns. Durable on this
    * machine when it resolves, whatever else is down; `shared` tells whether the other replicas can see it by now. Rejects only when
-   * the disk fails; the other replicas are told all the same. What did not work is tried again at every `refresh`.
+   * the disk fails; the other replicas get it all the same. What did not work is tried again at every `refresh`.
    */
   readonly rollBack: (id: string, document?: RolloutDocument) => Promise<{ readonly shared: boolean }>;
   /** Hears that another replica has just changed something. A hint that may be lost: `refresh` is the truth. */
@@ -143,7 +143,7 @@ export type ShadowOrders = {
   readonly paused: () => ReadonlySet<string>;
   /**
    * Pauses or resumes a shadow: known here at once, and on this disk when it resolves; `shared` tells whether the other
-   * replicas can see it by now. Rejects only when the disk fails; the other replicas are told all the same. What did not work is
+   * replicas can see it by now. Rejects only when the disk fails; the other replicas get it all the same. What did not work is
    * tried again at every `refresh`.
    */
   readonly order: (shadow: string, isPaused: boolean) => Promise<{ readonly shared: boolean }>;
@@ -177,7 +177,7 @@ export type Advance =
 
 /** Who did what, and why. Append only. */
 export type AuditTrail = {
-  /** Durable on this machine when it resolves. Where the disk fails it rejects, tells the entry to readers, and writes it again. */
+  /** Durable on this machine when it resolves. Where the disk fails it rejects, shows the entry to readers, and writes it again. */
   readonly append: (entry: AuditEntry) => Promise<void>;
   /** The newest first; `limit` is capped at 1,000. */
   readonly read: (limit: number) => Promise<readonly AuditEntry[]>;

@@ -162,7 +162,7 @@ export class SumsFiles {
   }
 }
 
-/** Undefined when it cannot be told how far it has counted. */
+/** Undefined when it does not say how far it has counted. */
 function readSlot(value: unknown, say: Say): SlotFile | undefined {
   if (value === undefined) return undefined;
   const file = isObject(value) ? value : {};

@@ -30,7 +30,7 @@ export function redisAddress(url: string, caFile: string | undefined): RedisAddr
   const urls = url.split(',').map((part, i) => parse(isSentinel && i > 0 ? `redis+sentinel://${part}` : part.trim()));
   const [first] = urls;
   if (first === undefined) throw invalid();
-  // The path stands behind the last host.
+  // The path comes after the last host.
   const path = (isSentinel ? urls.at(-1) : first)?.pathname.slice(1).split('/') ?? [];
   const master = isSentinel ? decodeURIComponent(path.shift() ?? '') : undefined;
   const kind = isSentinel ? 'sentinel' : urls.length > 1 ? 'cluster' : 'server';

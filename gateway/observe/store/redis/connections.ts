@@ -18,7 +18,7 @@ export class Connections {
   #clients: Readonly<Record<Role, Client>>;
   readonly #onReady = new Map<Role, (() => void)[]>(ROLES.map((role) => [role, []]));
   readonly #onHint: ((text: string) => void)[] = [];
-  /** What was said when the connection for writing was lost, or could not be made. */
+  /** Why the connection for writing was lost, or could not be made. */
   #cause: string | undefined = NOT_YET;
   /** Of which it is known whether they are in a Cluster. */
   readonly #found = new WeakSet<Client>();
@@ -140,7 +140,7 @@ export class Connections {
     for (const client of Object.values(this.#clients)) client.disconnect();
   }
 
-  /** Of all that is said of one loss, what tells why is kept. */
+  /** Of all errors about one loss, one that says why is kept. */
   #note(error: Error): void {
     const { message, name } = rootOf(error);
     if (!VAGUE.test(message) || this.#cause === undefined || this.#cause === NOT_YET) this.#cause = message || name;
@@ -154,7 +154,7 @@ const AT_ONCE =
 const VAGUE =
   /^(Stream isn't writeable|Connection is closed|None of startup nodes is available|Failed to refresh slots cache|Cluster is|Cluster isn't)/;
 
-/** The error beneath: a Cluster tells that all nodes failed, and with it how the last one did. */
+/** The error beneath: a Cluster says that all nodes failed, and carries the error of the last one. */
 function rootOf(error: Error): Error {
   const { lastNodeError, code, message } = error as Error & { code?: string; lastNodeError?: Error };
   if (lastNodeError instanceof Error) return rootOf(lastNodeError);

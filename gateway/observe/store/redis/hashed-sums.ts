@@ -21,7 +21,7 @@ export function sumsIn(hash: Readonly<Record<string, string>>, key: string, dama
   const sums = new Map<string, number>();
   for (const [field, text] of Object.entries(hash)) {
     const value = numberIn(text, Number.NEGATIVE_INFINITY, say);
-    if (!isKey(field)) say(`"${field.slice(0, 80)}" is no name of ours`);
+    if (!isKey(field)) say(`"${field.slice(0, 80)}" is not a name that Sluice writes`);
     else if (value !== undefined) sums.set(field, value);
   }
   // Redis adds up with more digits than a double has.

@@ -6,7 +6,7 @@ export type Role = 'write' | 'control' | 'blocking' | 'hints';
 
 type Spec = {
   readonly on: Role;
-  /** Continues `Redis cannot ...`. */
+  /** Continues `Redis does not let Sluice ...`. */
   readonly does: string;
   /** What the user needs the right to, in the words of an ACL rule. */
   readonly commands: readonly string[];
@@ -21,7 +21,7 @@ const SPECS = {
   },
   rollbacks_write: { on: 'control', does: 'share a rollback', commands: ['sadd'] },
   hints_read: { on: 'hints', does: 'hear at once what other gateways change', commands: ['subscribe'] },
-  hints_write: { on: 'control', does: 'tell other gateways at once', commands: ['publish'] },
+  hints_write: { on: 'control', does: 'notify other gateways at once', commands: ['publish'] },
   counts_read: { on: 'control', does: 'read what other gateways count', commands: ['hgetall'] },
   counts_write: { on: 'write', does: 'share what this gateway counts', commands: ['hset', 'pexpire'] },
   orders_read: { on: 'control', does: 'read orders to shadows', commands: ['hgetall'] },
@@ -43,7 +43,7 @@ const SPECS = {
   experiments_read: { on: 'control', does: 'read experiments', commands: ['hgetall', 'zrange'] },
   audit_read: { on: 'control', does: 'read the audit trail', commands: ['xrevrange'] },
   clock_read: { on: 'control', does: 'read the clock that gateways share', commands: ['eval', 'time'] },
-  keys_read: { on: 'control', does: 'look whose the keys are', commands: ['type'] },
+  keys_read: { on: 'control', does: 'check that its keys are not those of another application', commands: ['type'] },
   rights: { on: 'control', does: 'do what a rollback may need', commands: [] },
 } as const satisfies Record<string, Spec>;
 

@@ -50,8 +50,8 @@ export function reasonOf(message: string): string {
       return `no TLS connection to Redis (${message}); check --redis-ca, and scheme and names in REDIS_URL`;
     case 'moved':
       return message.startsWith('CLUSTERDOWN')
-        ? `the Redis Cluster is not whole (${message}); see its cluster info and cluster nodes`
-        : `this Redis is a node of a Cluster that has not the keys of Sluice (${message}); name several nodes in REDIS_URL, with commas between`;
+        ? `the Redis Cluster is incomplete (${message}); look at CLUSTER INFO and CLUSTER NODES there`
+        : `this Redis is a node of a Cluster that does not hold the keys of Sluice (${message}); name several nodes in REDIS_URL, with commas between`;
     case 'replica':
       return `this Redis is a replica and takes no writes (${message}); name its primary in REDIS_URL, or its sentinels`;
     case 'full':

@@ -1,5 +1,5 @@
-// Tries whether Redis lets this gateway do everything that Sluice needs, on keys of no meaning, before it is needed: what a
-// rollback needs is missed when nothing moves, by no one.
+// Tries whether Redis lets this gateway do everything that Sluice needs, on keys that hold nothing else, before it is needed: while
+// nothing moves, a missing right would not be noticed.
 import type { Client, Connections } from './connections.ts';
 import type { RedisKeys } from './keys.ts';
 import { kindOf } from './refusal.ts';

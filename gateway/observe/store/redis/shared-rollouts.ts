@@ -34,7 +34,7 @@ return epoch
 
 /** How long a rollback waits to hear that the others can see it. */
 const TELL_MS = 250;
-/** Whoever may publish in Redis can flood the channel of hints: it is looked at so often at most. */
+/** Whoever may publish in Redis can flood the channel of hints: it is looked at once in this time at most. */
 const HINTS_EVERY_MS = 50;
 /** How soon a subscription that was refused is tried again. */
 const SUBSCRIBE_MS = 5000;
@@ -175,7 +175,7 @@ export class SharedRollouts implements RolloutStates {
     const { connections, keys, onTrouble } = this.#options;
     const missing = [...without(rolledBack, this.#shared)];
     const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (shared.get(id)?.epoch ?? 0));
-    // What Redis was not told yet is no sign of an old dump.
+    // What Redis never had is no sign of an old dump.
     this.#wentBack = ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)).map(({ id }) => id);
     for (const id of this.#wentBack)
       onTrouble(new Error(`Redis shows an older state of rollout ${id} than it had: an old dump? It is not adopted`));
