@@ -141,7 +141,7 @@ test('a server that resets, cuts its answer short, sends no length or redirects 
     const response = await infer(url);
     assert.equal(response.status, 502, name);
     assert.equal(response.headers.get('location'), null);
-    const told = { endless: /one can tell that it is whole/, redirect: /redirected the request/ }[name];
+    const told = { endless: /whose end is uncertain/, redirect: /redirected the request/ }[name];
     assert.match((await errorOf(response)) ?? '', told ?? /^the model server broke off its answer$/, name);
   }
 });
