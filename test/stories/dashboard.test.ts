@@ -59,9 +59,16 @@ async function seenAtZero(prometheus: string, series: string): Promise<void> {
   await until(async () => (await graph(prometheus, series)).some(isSeen), `${series} at 0`, 20_000);
 }
 
-const policyOf = (good: string, bad: string, id: string, version: string) => `apiVersion: sluice/v1
-fleet: { good: { url: "${good}" }, bad: { url: "${bad}" } }
+type Servers = Readonly<Record<'good' | 'bad' | 'other', string>>;
+
+const policyOf = ({ good, bad, other }: Servers, id: string, version: string) => `apiVersion: sluice/v1
+fleet: { good: { url: "${good}" }, bad: { url: "${bad}" }, other: { url: "${other}" } }
 models:
+  n:
+    timeout: 1s
+    versions: { v1: { servers: [good] }, odd: { servers: [other] } }
+    baseline: v1
+    shadow: [{ version: odd, sample: 100%, compare: { as: json } }]
   m:
     timeout: 1s
     versions: { v1: { servers: [good] }, ${version}: { servers: [bad] } }
@@ -83,12 +90,14 @@ async function ask(url: string, times: number): Promise<void> {
 async function started(t: TestContext) {
   const good = await fakeServer(t, answering({ outputs: [] }));
   const bad = await fakeServer(t, answering({ error: 'no memory' }, 500));
-  const file = policyFile(t, policyOf(good.url, bad.url, 'r1', 'v2'));
+  const other = await fakeServer(t, answering({ outputs: [1] }));
+  const servers = { good: good.url, bad: bad.url, other: other.url };
+  const file = policyFile(t, policyOf(servers, 'r1', 'v2'));
   const running = await gatewayOf(t, file);
   const prometheus = await prometheusAndAlertmanager(t, { '127.0.0.1:8081': new URL(running.adminUrl).host });
   await until(async () => (await fetch(`${prometheus}/-/ready`).catch(() => undefined))?.ok === true, 'Prometheus');
   const reload = (id: string, version: string) => {
-    writeFileSync(`${file}.new`, policyOf(good.url, bad.url, id, version));
+    writeFileSync(`${file}.new`, policyOf(servers, id, version));
     renameSync(`${file}.new`, file);
   };
   return { ...running, prometheus, reload };
@@ -122,8 +131,8 @@ test(
     });
     await order(adminUrl, 'rollback');
     await shows(prometheus, 'the second rollback', ends, { rollout: 'r2', event: 'rollback' });
-    await ask(url, 1);
-    await shows(prometheus, 'the first difference of a shadow', panel('sluice_shadow_pairs_total'), { shadow: 'v3' });
+    await (await infer(url, {}, 'n')).text();
+    await shows(prometheus, 'the first difference of a shadow', panel('sluice_shadow_pairs_total'), { shadow: 'odd' });
     // Marks are events and no state: they end.
     await sleep(6000);
     const still = (await graph(prometheus, ends)).filter(
