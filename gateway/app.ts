@@ -41,7 +41,7 @@ import { VERSION } from './version.ts';
 
 /** For answers that are on their way when the deadline passes. */
 const LAST_WRITES_MS = 1000;
-/** Of a call of the admin listener: 5,000 alerts in one notification are some 3 MB. */
+/** Of a call of the admin listener: 10,000 alerts, the most in one notification, are less than 4 MiB. */
 const ADMIN_BODY_BYTES = 4 * 1024 * 1024;
 /** How long a start waits for names to be looked up and candidates to be checked. */
 const FIRST_LOOK_MS = 2000;

@@ -60,7 +60,11 @@ export function openJudge(
         rollouts.current.map(({ rollout, state }) =>
           readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
         ),
-      () => [...rollouts.ledger.values()].map(({ model, id }) => ({ model, rollout: id })),
+      // One that was rolled back moves no more; there may be very many of these.
+      () =>
+        [...rollouts.ledger.values()]
+          .filter(({ phase }) => phase.name !== 'rolled_back')
+          .map(({ model, id }) => ({ model, rollout: id })),
       ROLLOUT_EVENTS,
     ),
     log,
