@@ -1,16 +1,14 @@
 // Labelled requests to every tier of a ladder through a running gateway: what each says, how sure it is, and what it costs.
 import { Pool } from 'undici';
-import { confidenceIn } from '../decide/confidence.ts';
 import { rungsOf } from '../decide/escalate.ts';
 import { startTier } from '../decide/tiers.ts';
 import { View } from '../decide/view.ts';
-import { UserError } from '../errors.ts';
 import type { Facts } from '../flow.ts';
-import type { ConfidenceFrom, Policy, ServedModel, TieredModel } from '../policy/policy.ts';
+import type { Policy, ServedModel, TieredModel } from '../policy/policy.ts';
 import type { Said, Trial } from '../tune/trial.ts';
 import { stepAfter } from '../tune/walk.ts';
 import type { AdminClient } from './admin-client.ts';
-import { answerIn } from './answer-in.ts';
+import { ask, digestOf } from './ask-gateway.ts';
 import type { Labelled } from './trial-lines.ts';
 
 export type Asking = {
@@ -179,52 +177,6 @@ async function spentByAll(asking: Asking): Promise<ReadonlyMap<string, number | 
   return spent;
 }
 
-/** What the tier said, or why it said nothing. */
-async function ask(
-  pool: Pool,
-  { ladder, answer, url }: Asking,
-  tier: string,
-  { name }: ServedModel,
-  input: Labelled,
-): Promise<Said | string> {
-  const from = ladder.escalation?.confidence.get(tier);
-  const start = performance.now();
-  try {
-    const response = await pool.request({
-      path: pathFor(name, input),
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...input.headers },
-      body: input.request,
-    });
-    const body = Buffer.from(await response.body.arrayBuffer());
-    const latencyMs = performance.now() - start;
-    if (response.statusCode !== 200) return `${response.statusCode} ${body.toString('utf8', 0, 200)}`;
-    const given = answerIn(body, answer ?? outputOf(from), answer === undefined);
-    if (given === undefined) return `no answer could be read from ${body.toString('utf8', 0, 120)}`;
-    const confidence = from === undefined ? undefined : confidenceIn(from, body, undefined);
-    return { answer: given, latencyMs, ...(confidence === undefined ? {} : { confidence }) };
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ECONNREFUSED')
-      throw new UserError(`no gateway answers at ${url} (${code}): start one, or say where it is with --url`, 1, {
-        cause: error,
-      });
-    return message;
-  }
-}
-
-function outputOf(from: ConfidenceFrom | undefined): string {
-  if (from?.from === 'output') return from.name;
-  throw new UserError(
-    'say with --answer which output holds the answer: the confidence of this ladder does not stand in one',
-    2,
-  );
-}
-
-function pathFor(model: string, { protocol }: Labelled): string {
-  return protocol === 'v1' ? `/v1/models/${model}:predict` : `/v2/models/${model}/infer`;
-}
-
 function startOf(ladder: TieredModel, { id, request, headers }: Labelled): string {
   const facts: Facts = {
     id,
@@ -236,19 +188,6 @@ function startOf(ladder: TieredModel, { id, request, headers }: Labelled): strin
     body: Buffer.from(request),
   };
   return startTier(ladder, new View(facts)).tier;
-}
-
-async function digestOf(pool: Pool, model: string, url: string): Promise<string | undefined> {
-  try {
-    const { body } = await pool.request({ path: `/v2/models/${model}`, method: 'GET' });
-    const told = (await body.json()) as { parameters?: { sha256?: unknown } };
-    return typeof told.parameters?.sha256 === 'string' ? told.parameters.sha256 : undefined;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ECONNREFUSED') return undefined;
-    throw new UserError(`no gateway answers at ${url} (ECONNREFUSED): start one, or say where it is with --url`, 1, {
-      cause: error,
-    });
-  }
 }
 
 /** Milliseconds of inference that the model's servers have spent on it since they started; undefined when they do not tell. */

@@ -1,9 +1,8 @@
 // Copies of requests to versions in shadow. A copy starts when the caller's answer is on its way, over connections of its
 // own, and whatever becomes of it, the caller and what is known of the servers that answer callers stay untouched.
-import { hash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Dispatcher } from 'undici';
-import type { Answer, Facts, Pair, Side } from '../flow.ts';
+import type { Answer, Facts, Pair } from '../flow.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../policy/policy.ts';
 import { withoutSecrets } from '../policy/secrets.ts';
@@ -11,6 +10,7 @@ import { copyOf, SHADOW_HEADER } from './copy.ts';
 import { Fleet } from './fleet.ts';
 import { responseHeaders } from './headers.ts';
 import { type Drop, type Ending, type Job, type LaneCounts, MirrorLane } from './mirror-lane.ts';
+import { pairOf, sideOf } from './pair.ts';
 import { type SendOptions, send } from './send.ts';
 import { Tap, type TapRoom } from './tap.ts';
 
@@ -126,11 +126,12 @@ export class Mirror {
         const noise = await again;
         // What this gateway itself refused to take or to send says nothing about the candidate.
         if (candidate.class === 'own_limit' || candidate.class === 'shed') return endingOf(candidate);
+        const side = (of: Version, said: Answer) => sideOf(of, said, this.#deps.digestOf(of));
         this.#deps.onPair(
           pairOf(original, shadow, {
-            baseline: this.#sideOf(version, answer),
-            candidate: this.#sideOf(target, candidate),
-            noise: noise && this.#sideOf(version, noise),
+            baseline: side(version, answer),
+            candidate: side(target, candidate),
+            noise: noise && side(version, noise),
           }),
         );
         return endingOf(candidate);
@@ -163,26 +164,7 @@ export class Mirror {
   #sweep(now: number): void {
     for (const lane of this.#lanes.values()) lane.sweep(now);
   }
-
-  #sideOf(version: Version, { status, fault, headers, body, latencyMs, server }: Answer): Side {
-    return {
-      version: version.label,
-      status,
-      fault,
-      contentType: String(headers['content-type'] ?? '').slice(0, MAX_TEXT),
-      encoding: encodingIn(headers),
-      headerLength: lengthIn(headers),
-      body,
-      latencyMs,
-      server: server ?? '',
-      digest: this.#deps.digestOf(version),
-    };
-  }
 }
-
-/** Texts that callers and servers choose wait with every pair and beside the count of its bytes, and slices are stored. */
-const MAX_TEXT = 128;
-const MAX_SLICE = 64;
 
 const NOT_LEAVING = (): void => {};
 
@@ -202,50 +184,6 @@ function wholeOf(original: Original): Original | undefined {
   if (!answer.isDelivered) return whole; // the gateway's own words are in the answer
   const headers = responseHeaders(recorded.headers, 'inference');
   return { ...whole, answer: { ...answer, headers, body: recorded.response, latencyMs: recorded.tookMs } };
-}
-
-function pairOf(
-  { facts, version, unit, tier }: Original,
-  { name, compare }: Shadow,
-  sides: Pick<Pair, 'baseline' | 'candidate' | 'noise'>,
-): Pair {
-  return {
-    id: facts.id,
-    model: version.model,
-    shadow: name,
-    at: Date.now(),
-    unit: unit !== undefined && unit.length > MAX_TEXT ? hash('sha256', unit, 'hex') : unit,
-    slices: slicesOf(facts, compare.slices, tier),
-    baseline: sides.baseline,
-    candidate: sides.candidate,
-    noise: sides.noise,
-    request:
-      compare.keep === undefined || compare.keep.requestFields.length === 0
-        ? undefined
-        : { body: facts.body, headerLength: lengthIn(facts.headers) },
-  };
-}
-
-function slicesOf({ headers }: Facts, names: readonly string[], tier: string | undefined): Pair['slices'] {
-  if (names.length === 0 && tier === undefined) return undefined;
-  const slices: Record<string, string> = tier === undefined ? {} : { tier };
-  for (const name of names) {
-    const value = headers[name];
-    if (typeof value === 'string') slices[name] = value.slice(0, MAX_SLICE);
-  }
-  return slices;
-}
-
-/** Bytes of JSON before binary tensors. */
-function lengthIn(headers: Facts['headers']): number | undefined {
-  const length = headers['inference-header-content-length'];
-  return length === undefined ? undefined : Number(length);
-}
-
-/** How a body was compressed: only what was streamed to a caller who asked for it is. */
-function encodingIn(headers: Facts['headers']): string | undefined {
-  const encoding = headers['content-encoding'];
-  return encoding === undefined ? undefined : String(encoding).slice(0, MAX_TEXT).toLowerCase();
 }
 
 function endingOf({ fault }: Answer): Ending {

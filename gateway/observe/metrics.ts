@@ -80,23 +80,8 @@ export function createMetrics(
   });
   addGauges(registers, version, policy, servers);
   for (const reason of [...ERROR_CODES.map((code) => code.toLowerCase()), ...REFUSALS]) refused.inc({ reason }, 0);
-  const timed = new Set<string>(); // their histograms may hold something, and to start one again would forget it
-
   return {
-    follow({ models, fleet }) {
-      for (const server of fleet.keys()) for (const fault of SERVER_FAULTS) serverFaults.inc({ server, fault }, 0);
-      const versions = [...models.values()].flatMap((model) =>
-        model.kind === 'served' ? [...model.versions.values()] : [],
-      );
-      for (const [i, { model, label: version }] of versions.entries()) {
-        const isNew = !timed.has(`${model}/${version}`);
-        timed.add(`${model}/${version}`);
-        if (i >= MOST_VERSIONS) continue;
-        for (const outcome of OUTCOME_CLASSES) requests.inc({ model, version, outcome }, 0);
-        repeats.inc({ model, version }, 0);
-        if (isNew) latency.zero({ model, version });
-      }
-    },
+    follow: startingAtZero({ requests, repeats, latency, serverFaults }),
     record({ model, version, class: outcome, server, fault, latencyMs, attempts }) {
       requests.inc({ model, version, outcome });
       if (attempts > 1) repeats.inc({ model, version }, attempts - 1);
@@ -108,6 +93,32 @@ export function createMetrics(
     exposition: () => registry.metrics(),
     contentType: registry.contentType,
     registry,
+  };
+}
+
+type OfVersions = {
+  readonly requests: Counter<'model' | 'version' | 'outcome'>;
+  readonly repeats: Counter<'model' | 'version'>;
+  readonly latency: Histogram<'model' | 'version'>;
+  readonly serverFaults: Counter<'server' | 'fault'>;
+};
+
+/** Starts what a policy names at 0; what it named before stays. */
+function startingAtZero({ requests, repeats, latency, serverFaults }: OfVersions): Metrics['follow'] {
+  const timed = new Set<string>(); // their histograms may hold something, and to start one again would forget it
+  return ({ models, fleet }) => {
+    for (const server of fleet.keys()) for (const fault of SERVER_FAULTS) serverFaults.inc({ server, fault }, 0);
+    const versions = [...models.values()].flatMap((model) =>
+      model.kind === 'served' ? [...model.versions.values()] : [],
+    );
+    for (const [i, { model, label: version }] of versions.entries()) {
+      const isNew = !timed.has(`${model}/${version}`);
+      timed.add(`${model}/${version}`);
+      if (i >= MOST_VERSIONS) continue;
+      for (const outcome of OUTCOME_CLASSES) requests.inc({ model, version, outcome }, 0);
+      repeats.inc({ model, version }, 0);
+      if (isNew) latency.zero({ model, version });
+    }
   };
 }
 

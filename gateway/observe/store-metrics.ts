@@ -7,7 +7,15 @@ export function addStoreMetrics(
   { health, damages }: Pick<Store, 'health' | 'damages'>,
   pending: () => PendingRollbacks,
 ): void {
-  const registers = [registry];
+  addStanding([registry], { health, damages }, pending);
+  addCounters([registry], health);
+}
+
+function addStanding(
+  registers: Registry[],
+  { health, damages }: Pick<Store, 'health' | 'damages'>,
+  pending: () => PendingRollbacks,
+): void {
   new Gauge({
     name: 'sluice_store_up',
     help: '1 while everything works that is asked of the store; 0 while it is away or refuses any of it.',
@@ -35,6 +43,9 @@ export function addStoreMetrics(
       this.set(damages.list().length);
     },
   });
+}
+
+function addCounters(registers: Registry[], health: Store['health']): void {
   new Counter({
     name: 'sluice_store_failures_total',
     help: 'What was asked of the store and not done, by operation (rollouts_read, ...) and kind (lost, permission, ...).',
@@ -47,7 +58,7 @@ export function addStoreMetrics(
   });
   new Counter({
     name: 'sluice_store_records_total',
-    help: 'Comparisons told to the store, by what became of them; offered are all of them.',
+    help: 'Comparisons given to the store, by what became of them; offered are all of them.',
     labelNames: ['result'],
     registers,
     collect() {

@@ -12,7 +12,7 @@ import type { Store, StoreHealth } from '../store.ts';
 import type { RedisAddress } from './address.ts';
 import { Connections } from './connections.ts';
 import { fixedKeys, type RedisKeys, redisKeys } from './keys.ts';
-import { rightsOf } from './purposes.ts';
+import { type Purpose, rightsOf } from './purposes.ts';
 import { watchRights } from './rights.ts';
 import { SharedAudit } from './shared-audit.ts';
 import { SharedClock } from './shared-clock.ts';
@@ -43,11 +43,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const { address, prefix, local, retention = DEFAULT_RETENTION, onTrouble = () => {} } = options;
   const { onRecovered = () => {}, damages = new Damages(onTrouble) } = options;
   const keys = redisKeys(prefix);
-  const connections = new Connections(address, {
-    onTrouble,
-    onRecovered,
-    rightsOf: (purpose) => rightsOf(keys, purpose === 'rights' ? undefined : [purpose]),
-  });
+  const rights = (purpose: Purpose) => rightsOf(keys, purpose === 'rights' ? undefined : [purpose]);
+  const connections = new Connections(address, { onTrouble, onRecovered, rightsOf: rights });
   const replica = randomUUID();
   const clock = new SharedClock(connections, keys, () => outcomes.forget());
   const writer = new Writer({ connections, appliedKey: keys.applied(replica), onTrouble });
@@ -57,23 +54,21 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   // What counts by the shared clock must not begin before it is measured.
   const ready = connections.allReady().then(() => clock.start());
   await Promise.race([ready, sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
-  if (connections.reason() === undefined) {
+  const stop = () => {
+    clock.stop();
+    connections.close();
+  };
+  if (connections.reason() === undefined)
     await checkKeys(connections, keys).catch((error: unknown) => {
-      clock.stop();
-      connections.close();
+      stop();
       throw error;
     });
-  }
   connections.onReady('write', () => {
     writer.wake();
     experiments.republish();
     void outcomes.flush();
   });
-  connections.onReady('control', () => {
-    // Redis may have come only now, after the check that a start makes.
-    void checkKeys(connections, keys).catch(onTrouble);
-    void warnOfEviction(connections, onTrouble);
-  });
+  warnOfRedis(connections, keys, onTrouble);
   const stopWatching = watchRights(connections, keys);
   return {
     comparisons,
@@ -89,9 +84,8 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
       await writer.close(withinMs);
       const written = Promise.allSettled([local.rollouts.refresh(), local.orders.refresh(), local.audit.close()]);
       await Promise.race([written, sleep(withinMs, undefined, { ref: false })]);
-      clock.stop();
       stopWatching();
-      connections.close();
+      stop();
     },
   };
 }
@@ -103,6 +97,14 @@ function healthOf(connections: Connections, writer: Writer, local: RedisStoreOpt
   const [reason] = troubles;
   const failures = operations.failures();
   return { kind: 'redis', up: reason === undefined, reason, troubles, failures, counters: writer.counters() };
+}
+
+/** Reports, whenever Redis is there, what is wrong with it: it may have come only after the check that a start makes. */
+function warnOfRedis(connections: Connections, keys: RedisKeys, onTrouble: (error: Error) => void): void {
+  connections.onReady('control', () => {
+    void checkKeys(connections, keys).catch(onTrouble);
+    void warnOfEviction(connections, onTrouble);
+  });
 }
 
 /** Throws UserError when a key of ours holds something that is not ours. */
