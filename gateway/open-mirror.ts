@@ -15,7 +15,7 @@ import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
-import { exceptOfStore, type Store } from './observe/store/store.ts';
+import { type Store, unlessReportedByStore } from './observe/store/store.ts';
 import { troubleLog } from './observe/trouble-log.ts';
 import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
 
@@ -86,7 +86,7 @@ export function openShadows(
   const mirror = new Mirror(policy, { onPair: (pair) => comparer.offer(pair), isBusy, digestOf });
   comparer.configure(specsOf(policy));
   mirror.pause(store.shadowOrders.paused());
-  const onOrdersTrouble = exceptOfStore(troubleLog(log, 'orders to shadows'));
+  const onOrdersTrouble = unlessReportedByStore(troubleLog(log, 'orders to shadows'));
   // While the store is away, what was ordered last is in force.
   const followOrders = () =>
     store.shadowOrders

@@ -8,7 +8,7 @@ import type { Moment, Observation } from './judge/observation.ts';
 import { type Expected, type Order, obey } from './judge/order.ts';
 import { advance } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
-import { exceptOfStore, type KnownRollouts, type RolloutStates } from './observe/store/store.ts';
+import { type KnownRollouts, type RolloutStates, unlessReportedByStore } from './observe/store/store.ts';
 import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
 import type { Replicas } from './replicas.ts';
@@ -128,7 +128,7 @@ export class PerTick {
     this.#refreshing ??= store
       .refresh()
       .catch((error: unknown) => {
-        exceptOfStore(this.#deps.onTrouble)(error);
+        unlessReportedByStore(this.#deps.onTrouble)(error);
         return store.known(); // and this gateway goes on with what it knows
       })
       .then((known) => this.#learn(known))

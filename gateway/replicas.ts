@@ -2,7 +2,7 @@
 // knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
 import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from './judge/shared-tally.ts';
 import { addTallies, type Traffic } from './judge/tally.ts';
-import { exceptOfStore, type OutcomeWindows, type VersionCounts } from './observe/store/store.ts';
+import { type OutcomeWindows, unlessReportedByStore, type VersionCounts } from './observe/store/store.ts';
 
 /** A second is read this much later: by then every gateway has told it. */
 const LATE_S = 2;
@@ -32,7 +32,7 @@ export class Replicas {
   constructor(outcomes: OutcomeWindows, now: () => number, onTrouble: (error: unknown) => void) {
     this.#outcomes = outcomes;
     this.#now = now;
-    this.#onTrouble = exceptOfStore(onTrouble);
+    this.#onTrouble = unlessReportedByStore(onTrouble);
   }
 
   /** This gateway's traffic of a tick, and with it what others have told since the last one. `id` names rollout and move. */
@@ -94,8 +94,10 @@ export class Replicas {
 
 /** The oldest go: what is further back is not read again. */
 function keepLast(seconds: Map<number, Both>): void {
-  const [oldest] = seconds.keys();
-  if (seconds.size > MOST_S + LATE_S && oldest !== undefined) seconds.delete(oldest);
+  for (const oldest of seconds.keys()) {
+    if (seconds.size <= MOST_S + LATE_S) return;
+    seconds.delete(oldest);
+  }
 }
 
 function bothWithout(total: Partial<Both>, part: Both): Both {

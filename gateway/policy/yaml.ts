@@ -151,13 +151,12 @@ function unusualIn(doc: Document): Unusual[] {
 
 /** The keys and places that lead to a node. */
 function pathOf(key: unknown, parents: readonly unknown[]): PropertyKey[] {
-  const steps = [...parents.slice(1), undefined].flatMap((node, i): PropertyKey[] => {
+  return [...parents.slice(1), undefined].flatMap((node, i): PropertyKey[] => {
     const parent = parents[i];
     if (isPair(parent)) return [String(isScalar(parent.key) ? parent.key.value : parent.key)];
     if (!isSeq(parent)) return [];
     return [node === undefined ? Number(key) : parent.items.indexOf(node)];
   });
-  return steps;
 }
 
 /** The offset of what a path leads to, or of the nearest parent that exists. */

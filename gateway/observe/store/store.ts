@@ -209,7 +209,7 @@ export type ExperimentReading = {
 export class StoreUnavailable extends Error {}
 
 /** Passes on every error but those that the store has reported. */
-export function exceptOfStore(report: (error: unknown) => void): (error: unknown) => void {
+export function unlessReportedByStore(report: (error: unknown) => void): (error: unknown) => void {
   return (error) => {
     if (!(error instanceof StoreUnavailable)) report(error);
   };
