@@ -28,8 +28,8 @@ export class LocalRollouts implements RolloutStates {
   }
 
   /**
-   * Reads the file. Of a damaged one what is good holds, the rollbacks that are `recorded` elsewhere hold too, and the rollouts of the
-   * policy, `ids`, whose record is lost are held on their baselines. Rejects with UserError when the system does not let us read it, and for a damaged one when there are no ids: starting
+   * Reads the file. Of a damaged one what is good holds, and the rollouts of the policy, `ids`, whose record is lost are held on
+   * their baselines. Of a damaged and of a missing one the rollbacks that are `recorded` elsewhere hold too. Rejects with UserError when the system does not let us read it, and for a damaged one when there are no ids: starting
    * without it could undo a rollback.
    */
   async open(ids?: readonly string[], recorded: () => Promise<readonly string[]> = async () => []): Promise<void> {
@@ -45,12 +45,20 @@ export class LocalRollouts implements RolloutStates {
       return readRollouts(value, note, text, ids ?? []);
     };
     const kept = await readDataFile(file, read, this.#damages);
-    if (kept === undefined) return;
+    const onRecord = kept === undefined || problems.length > 0 ? await recorded() : [];
+    if (kept === undefined) return void this.#replaceMissing(file, onRecord);
     if (problems.length > 0 && ids === undefined) throw new UserError(`${file} is damaged: ${problems[0]}`, 1);
     const documents = new Map(kept.documents.map((document) => [document.id, document]));
-    const onRecord = problems.length > 0 ? await recorded() : [];
     this.#known = { documents, rolledBack: new Set([...kept.rolledBack, ...onRecord]) };
     this.#kept.found(this.#known, problems.length === 0); // the next refresh writes a damaged one anew
+  }
+
+  /** There is no file, as at the first start; but where rollbacks are on record there was one. */
+  #replaceMissing(file: string, onRecord: readonly string[]): void {
+    if (onRecord.length === 0) return;
+    this.#damages.note(file, ['it is missing, and audit.jsonl has rollbacks: they hold']);
+    this.#known = { documents: new Map(), rolledBack: new Set(onRecord) };
+    this.#kept.found(this.#known, false);
   }
 
   known(): KnownRollouts {

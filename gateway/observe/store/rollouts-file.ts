@@ -10,6 +10,7 @@ export type Kept = { readonly documents: readonly RolloutDocument[]; readonly ro
 const KEYS = ['documents', 'rolledBack'];
 const NAMED = z.looseObject({ id: z.string().min(1) });
 const EPOCH = z.int().min(0);
+const ROLLED_BACK = z.object({ phase: z.object({ name: z.literal('rolled_back') }) });
 /** Characters; a state has some thousands. */
 const MAX_DOCUMENT = 1024 * 1024;
 
@@ -26,6 +27,8 @@ export function readRollouts(value: unknown, report: Say, text: string, ids: rea
       say(problem);
     }),
   );
+  // A rollback stands in its document too.
+  for (const document of documents.values()) if (ROLLED_BACK.safeParse(document).success) rolledBack.add(document.id);
   // Of a key that occurs twice JSON has the last one: the list before it may be the longer one.
   if ((text.match(/"rolledBack"\s*:/g) ?? []).length > 1) {
     isWhole = false;

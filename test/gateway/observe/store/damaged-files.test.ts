@@ -21,6 +21,7 @@ models:
     timeout: 1s
     versions: { v1: { servers: [s], version: "1" }, v2: { servers: [s], version: "2" } }
     baseline: v1
+    pins: any
     rollout: { id: r, candidate: v2, unit: header x-user-id, steps: [50% for 1h, 100%], rollback: {} }
     shadow: [{ version: v2, sample: 100% }]
 `;
@@ -132,6 +133,37 @@ function filesBelow(folder: string): string[] {
     .filter((name) => statSync(join(folder, name)).isFile())
     .sort();
 }
+
+/** Where the rollout `r` is, and what a caller gets who asks for its candidate. */
+async function standingOf(running: Running): Promise<[string | undefined, number]> {
+  const { models } = await statusOf(running);
+  const { status } = await infer(running.url, { headers: { 'x-sluice-version': 'v2' } });
+  return [models.m.rollouts[0]?.standing?.phase, status];
+}
+
+test('a file of rollouts that is gone takes no rollback with it that the audit trail has, and is reported and written anew', async (t) => {
+  const { file, data } = await leftBehind(t);
+  rmSync(join(data, 'rollouts.json'));
+  const running = await gatewayOf(t, file);
+  await assertNotForgotten(running, 'missing');
+  assert.deepEqual(await standingOf(running), ['rolled back', 409]);
+  const [damage] = (await statusOf(running)).damaged;
+  assert.match(`${damage?.where} ${damage?.problem}`, /rollouts\.json it is missing/);
+  await until(() => existsSync(join(data, 'rollouts.json')), 'the file is written anew');
+  await running.close();
+  rmSync(join(data, 'audit.jsonl'));
+  assert.deepEqual(await standingOf(await gatewayOf(t, file)), ['rolled back', 409]);
+});
+
+test('where the list of rollbacks is lost, a document that says so counts', async (t) => {
+  for (const list of [undefined, [1, null], [['r']]]) {
+    const { file, data } = await leftBehind(t);
+    const path = join(data, 'rollouts.json');
+    writeFileSync(path, JSON.stringify({ ...JSON.parse(readFileSync(path, 'utf8')), rolledBack: list }));
+    rmSync(join(data, 'audit.jsonl'));
+    assert.deepEqual(await standingOf(await gatewayOf(t, file)), ['rolled back', 409], JSON.stringify(list));
+  }
+});
 
 test('no damage to a file of the data folder ends a start with a stack, or makes it forget a rollback', async (t) => {
   const { file, data } = await leftBehind(t);
