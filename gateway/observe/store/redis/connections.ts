@@ -1,5 +1,5 @@
 // Four connections to Redis, and the one way to use them: whatever is asked goes by a purpose, so that nothing fails unreported.
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import { StoreUnavailable } from '../store.ts';
 import type { RedisAddress } from './address.ts';
 import { type Client, openClient } from './clients.ts';
@@ -32,8 +32,11 @@ export class Connections {
 
   /** Asks Redis for something. Rejects with StoreUnavailable, whatever went wrong, which is reported by then. */
   async use<T>(purpose: Purpose, work: (client: Client) => Promise<T>): Promise<T> {
+    const client = this.#clients[PURPOSES[purpose].on];
     try {
-      const result = await work(this.#clients[PURPOSES[purpose].on]);
+      // Until it is known that the database is there, Redis would answer from number 0, which may be another's.
+      if (this.#isElsewhere && !this.#found.has(client)) throw new Error("Stream isn't writeable");
+      const result = await work(client);
       this.operations.succeeded(purpose);
       return result;
     } catch (error) {
@@ -102,6 +105,7 @@ export class Connections {
     });
     client.on('ready', () => void this.#arrived(role, client));
     client.on('close', () => {
+      this.#found.delete(client);
       if (role !== 'write' || this.#clients.write !== client) return;
       if (this.#cause === NOT_YET) this.#cause = AT_ONCE;
       this.#cause ??= 'the connection was lost';
@@ -112,10 +116,30 @@ export class Connections {
   async #arrived(role: Role, client: Client): Promise<void> {
     if (this.#address.kind === 'server' && (await isOfCluster(client))) return this.#becomeCluster();
     if (this.#clients[role] !== client || client.status !== 'ready') return;
+    if (this.#isElsewhere && !(await this.#hasDatabase(role, client))) return client.disconnect(true);
+    if (this.#clients[role] !== client || client.status !== 'ready') return;
     this.#found.add(client);
     if (role === 'write') this.#cause = undefined;
     this.operations.connected(role);
     for (const listener of this.#onReady.get(role) ?? []) listener();
+  }
+
+  /** Whether the connection is for another database than the one that every connection begins with. */
+  get #isElsewhere(): boolean {
+    return this.#address.kind !== 'cluster' && (this.#address.options.db ?? 0) !== 0;
+  }
+
+  /** Whether it is at the database of the address: ioredis goes on in number 0 where that is refused, and says nothing. */
+  async #hasDatabase(role: Role, client: Client): Promise<boolean> {
+    const { db = 0 } = this.#address.options;
+    try {
+      await (client as Redis).select(db);
+      return true;
+    } catch (error) {
+      if (role === 'write')
+        this.#cause = `Redis does not give database ${db} (${(error as Error).message}); check the /${db} in REDIS_URL`;
+      return false;
+    }
   }
 
   /** One address is enough to find a Cluster: its nodes know each other. */
@@ -147,7 +171,7 @@ export class Connections {
   }
 }
 
-const NOT_YET = 'not connected yet';
+const NOT_YET = 'Redis is not connected yet';
 const AT_ONCE =
   'Redis closed the connection before it said anything; if it speaks TLS, REDIS_URL begins with rediss://';
 /** What a client says that cannot be used, without why. */

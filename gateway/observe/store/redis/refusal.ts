@@ -16,6 +16,7 @@ export type RefusalKind =
   | 'other';
 
 const KINDS: readonly (readonly [RefusalKind, RegExp])[] = [
+  ['lost', /^Redis (does not give database|is a Cluster, which)|DB index is out of range/], // what connections.ts says of them
   ['certificate', /certificate|altnames|self-signed|SSL|TLS/i],
   ['permission', /NOPERM|The user executing the script can't/],
   ['credentials', /NOAUTH|WRONGPASS|invalid password|without any password/i],
@@ -28,7 +29,7 @@ const KINDS: readonly (readonly [RefusalKind, RegExp])[] = [
   ['timeout', /timed out|timeout/i],
   [
     'lost',
-    /isn't writeable|Connection is closed|ECONN|EPIPE|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|Failed to refresh slots|startup nodes|Cluster is |max retries per request|sentinels are unreachable|not connected|socket/i,
+    /isn't writeable|Connection is closed|ECONN|EPIPE|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|ENOTFOUND|EAI_AGAIN|Cluster isn't ready|Failed to refresh slots|startup nodes|Cluster is |max retries per request|sentinels are unreachable|not connected|socket/i,
   ],
 ];
 
@@ -59,7 +60,12 @@ export function reasonOf(message: string): string {
     case 'disk':
       return `Redis cannot write to its disk (${message})`;
     case 'lost':
-      return message.startsWith("Stream isn't writeable") ? 'Redis is not connected' : message;
+      if (message.startsWith('ERR DB index'))
+        return `Redis has no such database (${message}); check its number in REDIS_URL`;
+      if (message.startsWith("Stream isn't writeable")) return 'Redis is not connected';
+      return /^(connect|getaddrinfo) /.test(message)
+        ? `Redis cannot be reached (${message}); where it should be well, check scheme, host and port in REDIS_URL`
+        : message;
     case 'type':
       return `a Redis key of Sluice holds what another application wrote (${message}); choose another --redis-prefix`;
     default:

@@ -52,6 +52,17 @@ test('the address of any one node finds its Cluster, whichever node has the keys
   await until(() => hints.every((count) => count > 0), 'a hint for every gateway');
 });
 
+test('a database that Redis does not have is no store, and nothing is written to another one', REDIS, async (t) => {
+  const { url, client } = await redisServer(t);
+  const { store } = await replica(t, `${url}/99`);
+  await until(() => /database 99.*check the \/99 in REDIS_URL/.test(store.health().reason ?? ''), 'the reason');
+  assert.equal(store.health().up, false);
+  assert.deepEqual(await store.rollouts.rollBack('bad'), { shared: false });
+  assert.equal(await client().dbsize(), 0);
+  const { store: third } = await replica(t, `${url}/3`);
+  await works(third);
+});
+
 test(
   'a user without the right to INFO finds the Cluster by the first answer, and by the documented rule at once',
   REDIS,

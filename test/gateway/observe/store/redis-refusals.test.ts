@@ -181,6 +181,9 @@ test('each error of Redis is of one kind, and says what to do', () => {
     ['Command timed out', 'timeout'],
     ["Stream isn't writeable and enableOfflineQueue options is false", 'lost'],
     ['connect ECONNREFUSED 127.0.0.1:1', 'lost'],
+    ['connect ETIMEDOUT', 'lost'],
+    ['ERR DB index is out of range', 'lost'],
+    ['Redis does not give database 5 (NOPERM this user has no permissions to run the select command)', 'lost'],
     ['ERR unknown command', 'other'],
   ];
   for (const [message, kind] of of)
