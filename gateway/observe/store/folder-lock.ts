@@ -15,13 +15,25 @@ const SETTLE_MS = 30;
 const ASK_MS = 500;
 const TRIES = 5;
 
+/** Node says ENOENT of a folder that a read-only disk refuses, unless it is to make that one alone. */
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return mkdir(folder);
+  });
+}
+
 /** Locks an existing folder for this process. Throws UserError when another holds it. Returns how to unlock. */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   const place = await lockPlace(folder);
   const token = randomBytes(6).toString('hex');
   const [own, lock] = [join(place, `lock.${token}`), join(place, 'lock')];
   const server = await listen(own, token).catch((error: NodeJS.ErrnoException) => {
-    throw new UserError(`the data folder ${folder} cannot be locked: ${error.message}`, 1, { cause: error });
+    throw new UserError(
+      `the data folder ${folder} cannot be locked: ${error.message}; give the gateway a folder that it may write to with --data`,
+      1,
+      { cause: error },
+    );
   });
   const close = () => new Promise<void>((resolve) => server.close(() => resolve()));
   if (!(await take(own, lock, token))) {
@@ -32,7 +44,8 @@ export async function lockFolder(folder: string): Promise<() => Promise<void>> {
   }
   await removeDead(place, token);
   return async () => {
-    if ((await holderOf(lock)) === token) await rm(lock, { force: true });
+    // A disk that takes nothing keeps a lock that nobody answers at, which the next process replaces.
+    if ((await holderOf(lock)) === token) await rm(lock, { force: true }).catch(() => {});
     await close();
     // Empty only where the lock has a folder of its own, unless another process is at it by now.
     if (place !== (await realpath(folder).catch(() => place))) await rmdir(place).catch(() => {});

@@ -1,8 +1,7 @@
 // The store of a gateway by itself: memory, or files below a data folder that no other process uses.
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Damages } from './damage.ts';
-import { lockFolder } from './folder-lock.ts';
+import { lockFolder, makeFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalComparisons } from './local-comparisons.ts';
 import { LocalExperiments } from './local-experiments.ts';
@@ -28,7 +27,7 @@ export type LocalStoreOptions = {
 /** Opens a store of this process alone. Throws UserError when another process has the folder. */
 export async function openLocalStore(options: LocalStoreOptions = {}): Promise<Store> {
   const { folder, onTrouble = () => {} } = options;
-  if (folder !== undefined) await mkdir(folder, { recursive: true });
+  if (folder !== undefined) await makeFolder(folder);
   const unlock = folder === undefined ? async () => {} : await lockFolder(folder);
   try {
     return await openParts(options, new Damages(onTrouble), unlock);

@@ -1,8 +1,7 @@
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
 import { Damages } from './damage.ts';
-import { lockFolder } from './folder-lock.ts';
+import { lockFolder, makeFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalOrders } from './local-orders.ts';
 import { LocalRollouts } from './local-rollouts.ts';
@@ -40,7 +39,7 @@ async function open(settings: StoreSettings, hooks: StoreHooks): Promise<Store> 
   const { data, redisUrl, redisPrefix: prefix, redisCa } = settings;
   if (redisUrl === undefined) return openLocalStore({ folder: data, ...hooks });
   const address = redisAddress(redisUrl, redisCa);
-  await mkdir(data, { recursive: true });
+  await makeFolder(data);
   const unlock = await lockFolder(data);
   try {
     const damages = new Damages(hooks.onTrouble ?? (() => {}));
