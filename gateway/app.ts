@@ -63,6 +63,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     file: settings.policy,
     folder: settings.data,
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
+    onGoodAgain: () =>
+      log.info({ policy: settings.policy }, 'the policy file is good again, and the same as what is in force'),
   });
   await inForce.open();
   const store = await openStore(settings, {

@@ -15,6 +15,8 @@ export type InForceOptions = {
   readonly folder: string;
   /** Hears of a file that is refused, and of a copy that could not be kept. */
   readonly onTrouble: (message: string) => void;
+  /** The file that was refused is again the policy in force. */
+  readonly onGoodAgain?: () => void;
 };
 
 /** What a person or a probe may want to know of the policy in force. */
@@ -98,8 +100,10 @@ export class PolicyInForce {
       onGood: async (loaded) => {
         const { sha256, certificates } = this.policy;
         const isOther = loaded.policy.sha256 !== sha256 || loaded.policy.certificates.sha256 !== certificates.sha256;
+        const wasBad = this.#mistake !== undefined;
         this.#adopt(loaded);
         if (isOther) onChange(loaded);
+        else if (wasBad) this.#options.onGoodAgain?.();
         await this.#keep(loaded); // the next load waits for it, so two copies are never written at a time
       },
       onBad: (error) => this.#refuse(error),

@@ -53,7 +53,11 @@ export function parseWritten(text: string, file: string): { readonly written: Po
   if (!written.success) throw refused(mistakesOf(written.error.issues, yaml), yaml, file);
   const mistakes = [...ambiguousIn(yaml), ...check(written.data)];
   if (written.data.end === true && !hasEndMark(text))
-    mistakes.push({ path: ['end'], message: 'end: true belongs at the end of the file, as its last line', at: 'key' });
+    mistakes.push({
+      path: ['end'],
+      message: 'end: true belongs at the end of the file, as its last line, from its first column and in these letters',
+      at: 'key',
+    });
   if (mistakes.length > 0) throw refused(mistakes, yaml, file);
   return { written: written.data, policy: compile(written.data, createHash('sha256').update(text).digest('hex')) };
 }
