@@ -116,14 +116,20 @@ function rolloutText(standing: RolloutStanding, isOneOfMany: boolean): string {
   const time = bakeMs === undefined ? seconds(bakedMs) : `${seconds(bakedMs)} of ${seconds(bakeMs)}`;
   const head = `  rollout ${id}: ${candidate} at ${shareText(share)}`;
   const choices = isWaiting(standing) ? choiceLines(standing, isOneOfMany) : [];
+  if (standing.rolledBack !== undefined)
+    return `${head}, ${phase}\n  ${standing.rolledBack.at}  ${standing.rolledBack.sentence}`;
   if (unjudged !== undefined) return [`${head}, held, nobody can judge it (see above)`, ...choices].join('\n');
   return [
-    `${head}, ${phase} of ${steps}, ${requests} of ${minRequests} requests, ${time}`,
-    ...(standing.rolledBack === undefined ? [] : [`  ${standing.rolledBack.at}  ${standing.rolledBack.sentence}`]),
+    `${head}, ${placeText(phase, steps)}, ${requests} of ${minRequests} requests, ${time}`,
     ...(suspended === undefined ? verdictLines(standing) : suspendedLines(suspended)),
     ...choices,
     ...guardLines(standing),
   ].join('\n');
+}
+
+/** `step 1 of 3`; a phase that is in no step, such as pending, stands alone. */
+export function placeText(phase: string, steps: number): string {
+  return /step \d+$/.test(phase) ? `${phase} of ${steps}` : phase;
 }
 
 /** Whether it does not go on by itself, or may need a person soon. */

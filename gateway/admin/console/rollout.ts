@@ -29,7 +29,11 @@ export function rolloutLines(model: string, standing: RolloutStanding, again: ()
 }
 
 function placeLine({ phase, steps, requests, minRequests }: RolloutStanding): HTMLElement {
-  return el('p', { class: 'quiet' }, `${phase} of ${steps}; ${requests} of ${minRequests} requests`);
+  return el(
+    'p',
+    { class: 'quiet' },
+    `${/step \d+$/.test(phase) ? `${phase} of ${steps}` : phase}; ${requests} of ${minRequests} requests`,
+  );
 }
 
 function verdictLines({ verdict }: RolloutStanding): Child[] {
