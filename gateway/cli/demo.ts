@@ -31,7 +31,7 @@ const OPTIONS = {
 
 /** `sluice demo`: the policy in action on real digits, on ports of its own. */
 export const demoCommand: Command<typeof OPTIONS> = {
-  usage: 'sluice demo [rollback | tiers] [options]',
+  usage: 'sluice demo [options]',
   about: `Starts the policy's model servers and a gateway on free ports, sends held-out digits to the model "${MODEL}" from many\nusers, and reports each version's share, accuracy, errors and latency.`,
   options: OPTIONS,
   async run(values) {

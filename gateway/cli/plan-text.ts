@@ -46,7 +46,7 @@ function startText({ after_ms, approvals }: StepPlan): string {
 }
 
 function rollbackText({ rollback }: Plan): string {
-  const byEdit = `at most ${rollback.by_edit_ms} ms after the file has changed, on every gateway that has the file`;
+  const byEdit = `at most ${rollback.by_edit_ms} ms after the file has changed, on every gateway that has the file; written in place without a last line \`end: true\`, 1 to 5 s more`;
   return `to take a candidate out of service takes\n${table([
     ['by an edit of the policy', byEdit],
     ['by a guard', automaticText(rollback)],

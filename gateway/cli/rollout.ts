@@ -6,7 +6,7 @@ import type { Command } from './command.ts';
 const OPTIONS = {
   model: { kind: 'positional', help: 'the model' },
   rollout: { kind: 'string', default: '', help: 'which rollout, where the model has several' },
-  reason: { kind: 'string', default: '', help: 'why, for the audit trail' },
+  reason: { kind: 'string', default: '', help: 'why, for the audit trail; always needed' },
   json: { kind: 'flag', help: 'the answer as JSON' },
   ...ADMIN_OPTIONS,
 } as const;
@@ -25,7 +25,7 @@ const ABOUT = {
 /** `sluice promote|pause|resume|rollback`: an order to a rollout of a running gateway. */
 export function rolloutCommand(action: keyof typeof ABOUT): Command<typeof OPTIONS> {
   return {
-    usage: `sluice ${action} MODEL --reason TEXT [options]`,
+    usage: `sluice ${action} --reason TEXT [options]`,
     about: `${ABOUT[action]}\nExits ${HERE_ONLY_EXIT} when it is in effect at this gateway only, because the store that gateways share does not take it.`,
     options: OPTIONS,
     async run({ model, rollout, reason, json, admin }) {

@@ -29,7 +29,7 @@ const LONGEST_RESTART_MS = 30_000;
 export const startCommand: Command<typeof OPTIONS> = {
   usage: 'sluice start [options]',
   about:
-    'Starts a model server for each loopback server of the policy, then the gateway. Ctrl-C ends all of them.\nA model server that dies is started again; the gateway goes on without it meanwhile. An edit of the policy takes effect at\nonce, but a server that it adds is started by the next `sluice start`.',
+    'Starts a model server for each loopback server of the policy, then the gateway. Ctrl-C ends all of them.\nA model server that dies is started again; the gateway goes on without it meanwhile. An edit of the policy takes effect by\nitself: at once where the file ends with `end: true` or is renamed into place, else when it has stood still for 1 to 5 s. A\nserver that it adds is started by the next `sluice start`. With REDIS_URL the gateway shares its state, as under `sluice gateway`.',
   options: OPTIONS,
   async run(values) {
     console.log(`Sluice ${VERSION}: starting the model servers and the gateway of ${values.policy} ...`);
@@ -79,7 +79,7 @@ function announcement(setup: LocalSetup, samples: string): string {
   const rows = [
     ...setup.servers.map((server) => [`model server ${server.name}`, server.url, 'ready']),
     ['gateway', url, 'applications call this'],
-    ['admin', setup.gateway?.adminUrl ?? '', '/api/status  /metrics  /readyz  /livez'],
+    ['admin', setup.gateway?.adminUrl ?? '', '/console/  /api/status  /metrics  /readyz  /livez'],
   ];
   const table = rows
     .map(([what = '', where = '', note]) => `  ${what.padEnd(24)}${where.padEnd(26)}${note}`)

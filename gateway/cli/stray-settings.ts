@@ -27,12 +27,16 @@ export function straySettings(env: NodeJS.ProcessEnv): string[] {
   return Object.entries(env).flatMap(([name, value = '']) => {
     if (!name.startsWith(PREFIX) || value === '') return [];
     if (!SETTING_NAMES.has(name))
-      return isInjected(name, value)
-        ? []
-        : [`${name} is ignored: there is no such setting${didYouMean(name, SETTING_NAMES)}`];
+      return isInjected(name, value) ? [] : [`${name} is ignored: there is no such setting${guessFor(name)}`];
     if (!isInjected(name, value)) return [];
     return [
       `${name}=${value} is ignored: it comes from a Kubernetes Service or a Docker link of that name; the flag, or a plain port in ${name}, sets the port`,
     ];
   });
+}
+
+/** The setting whose prefix was added by habit, SLUICE_REDIS_URL for REDIS_URL, or else the closest name. */
+function guessFor(name: string): string {
+  const bare = name.slice(PREFIX.length);
+  return SETTING_NAMES.has(bare) ? `; did you mean "${bare}"?` : didYouMean(name, SETTING_NAMES);
 }

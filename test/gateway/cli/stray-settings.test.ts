@@ -99,6 +99,9 @@ test('a mistyped setting is reported with the one that was meant, and never with
       'SLUICE_ADMIN_TOKN is ignored: there is no such setting; did you mean "SLUICE_ADMIN_TOKEN"?',
     ],
   );
+  assert.deepEqual(straySettings({ SLUICE_REDIS_URL: 'redis://:secret@r' }), [
+    'SLUICE_REDIS_URL is ignored: there is no such setting; did you mean "REDIS_URL"?',
+  ]);
   assert.deepEqual(straySettings({ SLUICE_ADMN_PORT: '8081' }), [
     'SLUICE_ADMN_PORT is ignored: there is no such setting; did you mean "SLUICE_ADMIN_PORT"?',
   ]);
