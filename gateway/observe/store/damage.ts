@@ -46,7 +46,7 @@ export class Damages {
 
   /** What a read found wrong at a place; nothing means that it is well now. */
   note(where: string, problems: readonly string[], copy?: string): void {
-    const [problem] = problems;
+    const [problem] = [...problems].sort(); // in whatever order a store gives them, they are the same news
     const before = this.#places.get(where);
     if (problem === undefined) return void this.#places.delete(where);
     if (before === undefined && this.#places.size >= MAX_PLACES) return;
