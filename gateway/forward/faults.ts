@@ -22,7 +22,8 @@ export const FAULTS: Record<
   },
   answer_too_large: {
     status: 502,
-    error: 'the answer is larger than this gateway takes: 64 MiB, and 16 KiB for its header',
+    error:
+      'the answer is larger than this gateway takes: 64 MiB or --answer-memory, whichever is less, and 16 KiB for its header',
     headers: JSON_TYPE,
   },
   answers_full: {

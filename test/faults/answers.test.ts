@@ -183,6 +183,19 @@ test('P10: answers that callers do not take are bounded together; beyond it 503,
   await until(async () => (await infer(url)).status === 200, 'there is room again');
 });
 
+test('an answer that never fits into the memory for answers is 502 and not 503: to ask again would not help', async (t) => {
+  const body = Buffer.alloc(6 * MIB, ' ');
+  const server = await fakeServer(t, (request, response) => {
+    request.resume();
+    response.writeHead(200, { ...JSON_TYPE, 'content-length': body.length }).end(body);
+  });
+  const { url, adminUrl } = await gateway(t, policyOf([server.url]), { limits: { answerMemory: 4 * MIB } });
+  const refused = await infer(url);
+  assert.deepEqual([refused.status, refused.headers.get('retry-after')], [502, null]);
+  assert.match(await refused.text(), /larger than this gateway takes: 64 MiB or --answer-memory, whichever is less/);
+  assert.deepEqual(await outcomesAt(adminUrl), { own_limit: 1 });
+});
+
 test('a shadow whose answers are over the limit is not compared: it did not fail', async (t) => {
   const [baseline, shadow] = [await fakeServer(t, answering({})), await fakeServer(t, larger)];
   const policy = `apiVersion: sluice/v1
