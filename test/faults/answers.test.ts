@@ -15,7 +15,8 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const BROKE_OFF = 'the model server broke off its answer';
 const MALFORMED = /an answer that is not HTTP, or whose end is uncertain/;
 const REDIRECTED = /redirected the request, which this gateway does not follow/;
-const TOO_LARGE = /larger than this gateway takes: 64 MiB or --answer-memory, whichever is less, and 16 KiB for its header/;
+const TOO_LARGE =
+  /larger than this gateway takes: 64 MiB or --answer-memory, whichever is less, and 16 KiB for its header/;
 
 /** A server that sends these bytes to whoever asks, and ends the connection, orderly or by a reset. */
 function sending(head: readonly string[], body: string | Buffer, isReset = false): RequestListener {
