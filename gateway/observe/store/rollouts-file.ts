@@ -11,6 +11,8 @@ const KEYS = ['documents', 'rolledBack'];
 const NAMED = z.looseObject({ id: z.string().min(1) });
 const EPOCH = z.int().min(0);
 const ROLLED_BACK = z.object({ phase: z.object({ name: z.literal('rolled_back') }) });
+/** Levels of a document; ours have fewer than ten. */
+const MAX_DEPTH = 64;
 /** Characters; a state has some thousands. */
 const MAX_DOCUMENT = 1024 * 1024;
 
@@ -47,11 +49,17 @@ export function readRollouts(value: unknown, report: Say, text: string, ids: rea
 
 /** Whether a document can be written again: one that nests deeply would keep everything beside it from the disk. */
 export function isStorable(document: unknown): boolean {
-  try {
-    return JSON.stringify(document).length <= MAX_DOCUMENT;
-  } catch {
-    return false;
+  return !isDeeper(document, MAX_DEPTH) && JSON.stringify(document).length <= MAX_DOCUMENT;
+}
+
+/** Whether a value of JSON has more levels than these. It is asked level by level: some runtimes parse what they cannot write. */
+function isDeeper(value: unknown, levels: number): boolean {
+  let level: readonly unknown[] = [value];
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > levels) return true;
+    level = level.flatMap((each) => (typeof each === 'object' && each !== null ? Object.values(each) : []));
   }
+  return false;
 }
 
 /** A value without an id is nobody's document; one whose epoch is damaged is older than any. */
