@@ -1,5 +1,5 @@
 // How the gateway opens every HTTP connection of its own: to servers of the policy for callers, copies, probes, digests and
-// looks, and to the webhook. No other file makes a dispatcher of undici or calls fetch; test/doors.test.ts keeps it so.
+// looks, and to the webhook. No other file makes a dispatcher of undici or calls fetch; test/gateway/forward/dial.test.ts keeps it so.
 import { Agent, buildConnector, request } from 'undici';
 import { isForbiddenHost } from '../policy/url.ts';
 import { forbiddenText, pinnedLookup, type Reaches, safeLookup } from './resolve.ts';
