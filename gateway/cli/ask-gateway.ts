@@ -41,7 +41,7 @@ export async function ask(
 function outputOf(from: ConfidenceFrom | undefined): string {
   if (from?.from === 'output') return from.name;
   throw new UserError(
-    'say with --answer which output holds the answer: the confidence of this ladder does not stand in one',
+    'say with --answer which output holds the answer: the confidence of this ladder is not read from one',
     2,
   );
 }

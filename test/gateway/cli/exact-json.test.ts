@@ -8,6 +8,7 @@ import { answerIn } from '../../../gateway/cli/answer-in.ts';
 import { partOf } from '../../../gateway/cli/exact-json.ts';
 import { requestFrom } from '../../../gateway/cli/request-arguments.ts';
 import { readLabelled, readLabels, readLogged, writeTrials } from '../../../gateway/cli/trial-lines.ts';
+import { NOTHING } from './sluice.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-exact-'));
 after(() => rmSync(folder, { recursive: true }));
@@ -62,19 +63,10 @@ test('trials are read as they were written', () => {
 
 test('the body of a request file is explained as it is written', () => {
   const file = fileOf('request', `{"path":"digits","body": {"user": {"id": ${LONG} }, "t": "a \\" b"}}`);
-  const given = {
-    url: '',
-    file,
-    request: '',
-    header: [],
-    data: [],
-    'data-binary': [],
-    'data-raw': [],
-    'user-agent': '',
-    cookie: '',
-    user: '',
-  };
-  assert.equal(requestFrom(given, new Map()).facts.body.toString(), `{"user":{"id":${LONG}},"t":"a \\" b"}`);
+  assert.equal(
+    requestFrom({ ...NOTHING, file }, new Map()).facts.body.toString(),
+    `{"user":{"id":${LONG}},"t":"a \\" b"}`,
+  );
 });
 
 test('a part keeps its texts, whatever they hold, and loses the white space around its tokens', () => {

@@ -5,20 +5,7 @@ import { type Explanation, explain } from '../../../gateway/cli/explain.ts';
 import { type RequestArguments, requestFrom } from '../../../gateway/cli/request-arguments.ts';
 import { targetOf } from '../../../gateway/cli/target.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
-import { digits, fileWith, LADDER, rollout, sluice } from './sluice.ts';
-
-const NOTHING: RequestArguments = {
-  url: '',
-  file: '',
-  request: '',
-  header: [],
-  data: [],
-  'data-binary': [],
-  'data-raw': [],
-  'user-agent': '',
-  cookie: '',
-  user: '',
-};
+import { digits, fileWith, LADDER, NOTHING, rollout, sluice } from './sluice.ts';
 
 const NO_PREFIXES = new Map<string, string>();
 

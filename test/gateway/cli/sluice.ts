@@ -2,7 +2,22 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import type { RequestArguments } from '../../../gateway/cli/request-arguments.ts';
 import { folderOf } from '../../support/folder.ts';
+
+/** A command line that says nothing of a request. */
+export const NOTHING: RequestArguments = {
+  url: '',
+  file: '',
+  request: '',
+  header: [],
+  data: [],
+  'data-binary': [],
+  'data-raw': [],
+  'user-agent': '',
+  cookie: '',
+  user: '',
+};
 
 export type Ran = { readonly code: number; readonly stdout: string; readonly stderr: string };
 

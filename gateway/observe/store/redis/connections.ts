@@ -20,7 +20,7 @@ export class Connections {
   readonly #onHint: ((text: string) => void)[] = [];
   /** Why the connection for writing was lost, or could not be made. */
   #cause: string | undefined = NOT_YET;
-  /** Of which it is known whether they are in a Cluster. */
+  /** Those that have said whether they are in a Cluster. */
   readonly #found = new WeakSet<Client>();
   #isClosed = false;
 

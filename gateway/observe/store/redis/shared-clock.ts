@@ -6,7 +6,7 @@ import type { RedisKeys } from './keys.ts';
 const EVERY_MS = 5000;
 /** While there is no measure. */
 const RETRY_MS = 200;
-/** Measures of which the one with the shortest round trip counts; it is wrong by half of that at most. */
+/** How often the clock is asked. The answer with the shortest round trip counts, and is wrong by half of that trip at most. */
 const TRIES = 3;
 /** A measure with a longer round trip is worth nothing beside an earlier one. */
 const LONGEST_TRIP_MS = 250;

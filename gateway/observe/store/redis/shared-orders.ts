@@ -45,7 +45,7 @@ export class SharedOrders implements ShadowOrders {
     // Later than the order before it, also where that one was given by a clock that was ahead.
     const at = Math.max(Math.round(now()), (local.all().get(shadow)?.at ?? 0) + 1);
     const saved = local.order(shadow, isPaused, at);
-    saved.catch(() => {}); // it is awaited below, after the others were told
+    saved.catch(() => {}); // awaited below, after Redis has it
     const told = this.#tell(shadow, local.all().get(shadow)).then(
       () => true,
       () => false, // reported by `use`, and the next refresh tells it

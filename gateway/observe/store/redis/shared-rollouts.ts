@@ -52,7 +52,7 @@ export class SharedRollouts implements RolloutStates {
   readonly #options: SharedRolloutsOptions;
   #wasRead = false;
   #wentBack: readonly string[] = [];
-  /** Rolled-back ids that Redis had when it was last read or told. */
+  /** Rolled-back ids that Redis had when it was last read or written. */
   #shared: ReadonlySet<string> = new Set();
   #subscribing: NodeJS.Timeout | undefined;
   /** What Redis holds under the ids of rollouts that is no document. */
@@ -128,7 +128,7 @@ export class SharedRollouts implements RolloutStates {
   async rollBack(id: string, document?: RolloutDocument): Promise<{ readonly shared: boolean }> {
     const { connections, keys, local } = this.#options;
     const saved = local.rollBack(id, document);
-    saved.catch(() => {}); // it is awaited below, after the others were told
+    saved.catch(() => {}); // awaited below, after Redis has it
     // The reason goes first, so that nobody hears of a rollback without it. What fails is reported by `use`, and the next
     // refresh tells it.
     if (document !== undefined) void this.#restoreOne(document).catch(() => {});
