@@ -4,6 +4,7 @@ import type { FastifyInstance } from 'fastify';
 import { ADMIN_PATHS, addAdminRoutes } from './admin/api.ts';
 import { requireToken } from './admin/auth.ts';
 import { type StatusInput, statusOf } from './admin/status.ts';
+import { unsharedOf } from './admin/unshared.ts';
 import type { GatewaySettings } from './env.ts';
 import { listenError } from './errors.ts';
 import { Admission } from './forward/admission.ts';
@@ -65,6 +66,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
     onTrouble: (message) => log.error({ policy: settings.policy }, message),
     onGoodAgain: () =>
       log.info({ policy: settings.policy }, 'the policy file is good again, and the same as what is in force'),
+    onSettled: () => log.info({ policy: settings.policy }, 'the policy file has stopped changing and is taken'),
   });
   await inForce.open();
   const store = await openStore(settings, {
@@ -81,7 +83,7 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
   metrics.follow(inForce.policy);
   const missed = new MissedInputs(metrics.registry);
   missed.follow(inForce.policy);
-  addStoreMetrics(metrics.registry, store, () => store.rollouts.known().pending);
+  addStoreMetrics(metrics.registry, store, () => unsharedOf(store.rollouts.known(), judge.rollouts.ledger));
   addReadinessMetrics(metrics.registry, () => upstream.unready.readings());
   const judge = openJudge(settings, inForce.policy, {
     admission: upstream.admission,
@@ -318,7 +320,7 @@ function createApps(
       refusals: rollouts.refusals,
       store: store.health(),
       damaged: store.damages.list(),
-      pendingRollbacks: store.rollouts.known().pending,
+      unshared: unsharedOf(store.rollouts.known(), rollouts.ledger),
       isAutomatic: settings.isAutomatic,
       servers: servers(),
     });

@@ -4,7 +4,7 @@ import type { Refusal } from '../judge/ledger.ts';
 import type { RolloutStanding, Unjudged } from '../judge/told.ts';
 import type { MissedStatus } from '../observe/missed-inputs.ts';
 import type { Damage } from '../observe/store/damage.ts';
-import type { PendingRollbacks, StoreHealth } from '../observe/store/store.ts';
+import type { Pending, StoreHealth, Unshared } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
 
@@ -36,7 +36,7 @@ export type StatusInput = {
   readonly store: StoreHealth;
   /** Files and keys in which something cannot be read. */
   readonly damaged: readonly Damage[];
-  readonly pendingRollbacks: PendingRollbacks;
+  readonly unshared: Unshared;
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;
   /** Each with its name and whatever else is known of it. */
@@ -93,14 +93,15 @@ export function statusOf({
   ladderOf,
   refusals,
   store,
-  pendingRollbacks,
+  unshared,
   ...process
 }: StatusInput) {
   return {
     ...process,
     policy: standing,
     store,
-    pendingRollbacks: pendingStatus(pendingRollbacks),
+    pendingRollbacks: pendingStatus('rollback', unshared.rollbacks),
+    pendingSuspensions: pendingStatus('suspension', unshared.suspensions),
     refusals,
     models: Object.fromEntries(
       [...models].map(([name, model]) => [
@@ -115,9 +116,9 @@ export function statusOf({
   };
 }
 
-/** Rollbacks that the other gateways may not have heard of, or that a crash could forget. */
-function pendingStatus({ disk, store }: PendingRollbacks) {
-  const here = (id: string) => `the rollback of ${id} holds at this gateway`;
+/** Rollbacks or suspensions that the other gateways may not have heard of, or that a crash could forget. */
+function pendingStatus(what: 'rollback' | 'suspension', { disk, store }: Pending) {
+  const here = (id: string) => `the ${what} of ${id} holds at this gateway`;
   return [
     ...[...store].map((id) => ({
       id,

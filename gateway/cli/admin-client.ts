@@ -65,7 +65,10 @@ async function exchange(url: URL, init: RequestInit): Promise<unknown> {
 
 /** What an answer has at least, by path: another server, or a gateway of another release, may answer something else. */
 const KEYS: readonly (readonly [RegExp, readonly string[]])[] = [
-  [/^\/api\/status$/, ['version', 'policy', 'store', 'models', 'refusals', 'held', 'pendingRollbacks', 'damaged']],
+  [
+    /^\/api\/status$/,
+    ['version', 'policy', 'store', 'models', 'refusals', 'held', 'pendingRollbacks', 'pendingSuspensions', 'damaged'],
+  ],
   [/^\/api\/comparisons$/, ['comparisons', 'newest']],
   [/^\/api\/comparisons\/summary$/, ['since', 'until', 'slot', 'subjects']],
   [/^\/api\/models\/[^/]+\/rollout\//, ['id', 'phase']],

@@ -25,14 +25,16 @@ export const statusCommand: Command<typeof OPTIONS> = {
 
 /** The status for people. */
 export function statusText(status: Status): string {
-  const { version, policy, store, models, refusals, held, pendingRollbacks, damaged, isAutomatic } = status;
+  const { version, policy, store, models, refusals, held, pendingRollbacks, pendingSuspensions, damaged, isAutomatic } =
+    status;
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
+    ...(policy.unsettled === undefined ? [] : [policy.unsettled]),
     ...store.troubles.map((trouble) => `the store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['until the store works nothing advances; rollbacks go on']),
     ...damaged.map(damageText),
     ...(policy.uncopied === undefined ? [] : [`${policy.uncopied}; it is tried again every second`]),
-    ...pendingRollbacks.map(({ sentence }) => sentence),
+    ...[...pendingRollbacks, ...pendingSuspensions].map(({ sentence }) => sentence),
     ...(isAutomatic ? [] : ['the kill switch is thrown: rollouts move by hand only']),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `rollout ${id} is held on its baseline: ${sentence}; next: ${next}`),

@@ -1,20 +1,20 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { PendingRollbacks, Store } from './store/store.ts';
+import type { Store, Unshared } from './store/store.ts';
 
-/** Adds the metrics of the store. `health`, `damages` and `pending` are asked at every scrape. */
+/** Adds the metrics of the store. `health`, `damages` and `unshared` are asked at every scrape. */
 export function addStoreMetrics(
   registry: Registry,
   { health, damages }: Pick<Store, 'health' | 'damages'>,
-  pending: () => PendingRollbacks,
+  unshared: () => Unshared,
 ): void {
-  addStanding([registry], { health, damages }, pending);
+  addStanding([registry], { health, damages }, unshared);
   addCounters([registry], health);
 }
 
 function addStanding(
   registers: Registry[],
   { health, damages }: Pick<Store, 'health' | 'damages'>,
-  pending: () => PendingRollbacks,
+  unshared: () => Unshared,
 ): void {
   new Gauge({
     name: 'sluice_store_up',
@@ -26,21 +26,26 @@ function addStanding(
       this.set({ kind }, up ? 1 : 0);
     },
   });
-  new Gauge({
-    name: 'sluice_rollbacks_pending',
-    help: 'Rollbacks that hold at this gateway and that its disk, or the store that gateways share, does not have yet.',
-    labelNames: ['at'],
-    registers,
-    collect() {
-      for (const [at, ids] of Object.entries(pending())) this.set({ at }, ids.size);
-    },
-  });
+  addPending(registers, 'rollbacks', 'Rollbacks', unshared);
+  addPending(registers, 'suspensions', 'Suspensions', unshared);
   new Gauge({
     name: 'sluice_store_damaged',
     help: 'Files of the data folder, and keys of Redis, in which something cannot be read; /api/status names them.',
     registers,
     collect() {
       this.set(damages.list().length);
+    },
+  });
+}
+
+function addPending(registers: Registry[], name: keyof Unshared, title: string, unshared: () => Unshared): void {
+  new Gauge({
+    name: `sluice_${name}_pending`,
+    help: `${title} that hold at this gateway and that its disk, or the store that gateways share, does not have yet.`,
+    labelNames: ['at'],
+    registers,
+    collect() {
+      for (const [at, ids] of Object.entries(unshared()[name])) this.set({ at }, ids.size);
     },
   });
 }

@@ -17,7 +17,13 @@ export type InForceOptions = {
   readonly onTrouble: (message: string) => void;
   /** The file that was refused is again the policy in force. */
   readonly onGoodAgain?: () => void;
+  /** A file that kept changing has stopped, and is in force. */
+  readonly onSettled?: () => void;
 };
+
+/** Why an edit is not taken while the file keeps changing, and what to do. */
+const UNSETTLED =
+  'the policy file, or a certificate that it names, keeps changing and is not taken yet: the gateway waits until it stays as it is. Write another file and rename it over this one, or end the file with the line "end: true"';
 
 /** What a person or a probe may want to know of the policy in force. */
 export type PolicyStanding = {
@@ -31,6 +37,8 @@ export type PolicyStanding = {
   readonly mistake: string | undefined;
   /** Why the last good copy on disk is not the policy in force, so that a restart would not find it; undefined while it is. */
   readonly uncopied: string | undefined;
+  /** That the file keeps changing, so that it is not taken, with what to do; undefined while it does not. */
+  readonly unsettled: string | undefined;
 };
 
 /** The policy that decides now: the file's, or the last good one while the file is bad. */
@@ -39,6 +47,7 @@ export class PolicyInForce {
   readonly #loader = new PolicyLoader();
   #current: { readonly policy: Policy; readonly since: string; readonly from: PolicyStanding['from'] } | undefined;
   #mistake: string | undefined;
+  #unsettled: string | undefined;
   /** Of the file before it was first loaded. */
   #signature = '';
   #stopWatching: () => void = () => {};
@@ -60,8 +69,15 @@ export class PolicyInForce {
 
   get standing(): PolicyStanding {
     const { since = '', from = 'file' } = this.#current ?? {};
-    const [mistake, uncopied] = [this.#mistake, this.#uncopied];
-    return { file: this.#options.file, sha256: this.policy.sha256, since, from, mistake, uncopied };
+    return {
+      file: this.#options.file,
+      sha256: this.policy.sha256,
+      since,
+      from,
+      mistake: this.#mistake,
+      uncopied: this.#uncopied,
+      unsettled: this.#unsettled,
+    };
   }
 
   /** Loads the file, or the last good copy when the file is bad. Rejects with PolicyError when there is neither. */
@@ -107,6 +123,14 @@ export class PolicyInForce {
         await this.#keep(loaded); // the next load waits for it, so two copies are never written at a time
       },
       onBad: (error) => this.#refuse(error),
+      onUnsettled: () => {
+        this.#unsettled = UNSETTLED;
+        this.#options.onTrouble(UNSETTLED);
+      },
+      onSettled: () => {
+        this.#unsettled = undefined;
+        if (this.#mistake === undefined) this.#options.onSettled?.();
+      },
     });
   }
 

@@ -5,6 +5,8 @@ import { fileHasEndMark, type Shape, Writing } from './whole.ts';
 
 /** How often the file is looked at. A change that came at once is loaded when it has stood still for one look. */
 const LOOK_EVERY_MS = 40;
+/** A file that is still changing this long after its first change is reported: until it stops it is not taken. */
+const UNSETTLED_MS = 3000;
 
 export type WatchOptions = {
   readonly file: string;
@@ -15,6 +17,10 @@ export type WatchOptions = {
   readonly load: (file: string) => Promise<Loaded>;
   readonly onGood: (loaded: Loaded) => Promise<void>;
   readonly onBad: (error: unknown) => void;
+  /** Hears once that the files keep changing, so that they are not loaded. */
+  readonly onUnsettled: () => void;
+  /** Hears after `onUnsettled` that they have stopped, and after they were loaded. */
+  readonly onSettled: () => void;
 };
 
 /**
@@ -32,6 +38,7 @@ async function look(options: WatchOptions, stop: AbortSignal): Promise<void> {
   let { handled } = options;
   let previous = handled;
   let stillSince = performance.now();
+  const storm = new Storm(options);
   const writing = new Writing(shapeIn(handled));
   while (await pause(stop)) {
     const now = await signatureOfAll(file, besides());
@@ -39,14 +46,43 @@ async function look(options: WatchOptions, stop: AbortSignal): Promise<void> {
       if (policyIn(now) !== policyIn(previous)) writing.changed(shapeIn(now));
       previous = now;
       stillSince = performance.now();
+      storm.changed(stillSince);
       continue;
     }
-    if (now === handled) continue;
+    if (now === handled) {
+      storm.over();
+      continue;
+    }
     // A piece of a file may be a valid, smaller policy: what is written in place is taken when its writer has stopped.
     if (performance.now() - stillSince < writing.waitMs && !(await fileHasEndMark(file))) continue;
     handled = now;
     writing.handled();
     await load(file).then(onGood).catch(onBad);
+    storm.over();
+  }
+}
+
+/** Changes that follow each other so closely that none of them is loaded. */
+class Storm {
+  readonly #options: Pick<WatchOptions, 'onUnsettled' | 'onSettled'>;
+  #since: number | undefined;
+  #isReported = false;
+
+  constructor(options: Pick<WatchOptions, 'onUnsettled' | 'onSettled'>) {
+    this.#options = options;
+  }
+
+  changed(now: number): void {
+    this.#since ??= now;
+    if (this.#isReported || now - this.#since < UNSETTLED_MS) return;
+    this.#isReported = true;
+    this.#options.onUnsettled();
+  }
+
+  over(): void {
+    if (this.#isReported) this.#options.onSettled();
+    this.#since = undefined;
+    this.#isReported = false;
   }
 }
 

@@ -53,6 +53,7 @@ class Shared {
       wasRead: true,
       wentBack: [],
       pending: { disk: new Set<string>(), store: new Set<string>() },
+      pendingDocuments: { disk: new Set<string>(), store: new Set<string>() },
     });
     return {
       known,

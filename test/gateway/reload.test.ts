@@ -1,6 +1,15 @@
 // Reload, as people do it: edits, symlink swaps, half-written files, storms; under load, with a ledger of request ids.
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, readFileSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,15 +17,20 @@ import type { Gateway } from '../../gateway/app.ts';
 import { answering, type FakeServer, fakeServer } from '../support/fake-server.ts';
 import { folderOf } from '../support/folder.ts';
 import { gatewayOf, infer, policyOf } from '../support/gateway.ts';
+import { gatewayProcess } from '../support/gateway-process.ts';
 import { replaceFile } from '../support/replace-file.ts';
 import { until } from '../support/until.ts';
+import { sluice } from './cli/sluice.ts';
 
 /** The promise is 250 ms; a busy machine may take five times as long. */
 const VISIBLE_WITHIN_MS = 5 * 250;
 
-type Status = { policy: { sha256: string; from: string; mistake?: string }; fleet: Record<string, unknown> };
+type Status = {
+  policy: { sha256: string; from: string; mistake?: string; unsettled?: string };
+  fleet: Record<string, unknown>;
+};
 
-async function statusOf({ adminUrl }: Gateway): Promise<Status> {
+async function statusOf({ adminUrl }: Pick<Gateway, 'adminUrl'>): Promise<Status> {
   return (await (await fetch(`${adminUrl}/api/status`)).json()) as Status;
 }
 
@@ -37,7 +51,7 @@ async function twoFakes(t: TestContext): Promise<{ a: string; b: string }> {
   return { a: policyOf([a.url]), b: policyOf([b.url]) };
 }
 
-async function who({ url }: Gateway): Promise<string> {
+async function who({ url }: Pick<Gateway, 'url'>): Promise<string> {
   return ((await (await infer(url)).json()) as { server: string }).server;
 }
 
@@ -139,6 +153,34 @@ for (const [how, write] of IN_TWO_PIECES) {
     assert.deepEqual([...new Set(statuses)], [200]);
   });
 }
+
+test('a file that keeps changing is reported once with what to do, and once when it has stopped and is taken', async (t) => {
+  const { a, b } = await twoFakes(t);
+  const gateway = await gatewayProcess(t, a, ['--log-level', 'info']);
+  const lines = (text: RegExp) =>
+    gateway
+      .log()
+      .split('\n')
+      .filter((line) => text.test(line));
+  writeFileSync(gateway.policy, b);
+  const touching = setInterval(() => utimesSync(gateway.policy, new Date(), new Date()), 300);
+  t.after(() => clearInterval(touching));
+  await until(async () => (await statusOf(gateway)).policy.unsettled !== undefined, 'the standing', 8000);
+  assert.match(
+    (await statusOf(gateway)).policy.unsettled ?? '',
+    /keeps changing and is not taken yet.* Write another file and rename it over this one, or end the file with the line "end: true"$/,
+  );
+  await sleep(1500);
+  assert.equal(await who(gateway), 'a', 'it is not taken');
+  assert.equal(lines(/keeps changing and is not taken yet/).length, 1);
+  assert.equal(lines(/has stopped changing/).length, 0);
+  const { stdout } = await sluice(['status', '--admin', gateway.adminUrl]);
+  assert.match(stdout, /^! the policy file, or a certificate that it names, keeps changing/m);
+  clearInterval(touching);
+  await until(async () => (await who(gateway)) === 'b', 'the file is taken', 8000);
+  await until(async () => (await statusOf(gateway)).policy.unsettled === undefined, 'the standing is as before');
+  await until(() => lines(/has stopped changing and is taken/).length === 1, 'the line that it is taken');
+});
 
 test('a bad file changes nothing and is told everywhere, and a good one heals it', async (t) => {
   const { a, b } = await twoFakes(t);

@@ -105,6 +105,7 @@ type MemberOptions = { readonly redisUrl?: string; readonly file?: string; reado
 export type Status = {
   readonly policy: { readonly sha256: string; readonly mistake?: string };
   readonly held: readonly { readonly id: string; readonly sentence: string }[];
+  readonly pendingSuspensions: readonly { readonly id: string; readonly at: string; readonly sentence: string }[];
   readonly models: Readonly<
     Record<string, { readonly rollouts: readonly { readonly share: number; readonly standing?: RolloutStanding }[] }>
   >;

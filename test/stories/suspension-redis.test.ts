@@ -46,6 +46,12 @@ async function versionsOf(url: string, users: readonly string[]): Promise<Readon
   return new Set(had.map(({ version }) => version));
 }
 
+/** How many suspensions a gateway counts that the shared store does not have. */
+async function pendingAt({ adminUrl }: Member): Promise<number> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+  return Number(/^sluice_suspensions_pending\{at="store"\} (\d+)$/m.exec(text)?.[1]);
+}
+
 const pinned = (url: string) => ask(url, 'someone', { headers: { 'x-sluice-version': 'v2' } });
 
 test('a suspension reaches the other gateway, and lasts over a reload and a restart until a person resumes', async (t) => {
@@ -98,7 +104,7 @@ test('a suspension reaches the other gateway, and lasts over a reload and a rest
   assert.equal(callers.statuses[500], undefined);
 });
 
-test('with Redis killed a suspension is in force at once, outlives SIGKILL, and reaches the others when Redis is back', async (t) => {
+test('with Redis killed a suspension is in force at once, is counted as pending, outlives SIGKILL, and reaches the others when Redis is back', async (t) => {
   const { candidate, redis, one, two, users } = await setUp(t);
   const callers = callersOf(t, one, 100);
   await until(() => callers.answeredBy('v2') > 30, 'traffic on the candidate');
@@ -113,6 +119,13 @@ test('with Redis killed a suspension is in force at once, outlives SIGKILL, and 
   assert.deepEqual(await versionsOf(two.url, users), new Set(['v2']));
   await sleep(2000);
   assert.equal(await one.phase(), 'suspended in step 1');
+  assert.deepEqual([await pendingAt(one), await pendingAt(two)], [1, 0]);
+  const { pendingSuspensions } = await one.status();
+  assert.deepEqual(
+    pendingSuspensions.map(({ id, at }) => [id, at]),
+    [['r', 'store']],
+  );
+  assert.match(pendingSuspensions[0]?.sentence ?? '', /^the suspension of r holds at this gateway only/);
   const errors = one.logged('error');
   assert.ok(errors.length <= 3, errors.join('\n'));
   await callers.stop();
@@ -120,11 +133,13 @@ test('with Redis killed a suspension is in force at once, outlives SIGKILL, and 
   await one.kill();
   await one.start();
   assert.equal(await one.phase(), 'suspended in step 1');
+  assert.equal(await pendingAt(one), 1);
   assert.deepEqual(await versionsOf(one.url, users), new Set(['v1']));
 
   await redis.start();
   const backAt = performance.now();
   await until(async () => (await two.phase()) === 'suspended in step 1', 'the suspension at the other gateway', 30_000);
+  for (const member of [one, two]) await until(async () => (await pendingAt(member)) === 0, 'nothing pending');
   t.diagnostic(`the other gateway knew ${Math.round(performance.now() - backAt)} ms after Redis was back`);
   for (const member of [one, two]) {
     assert.deepEqual(await versionsOf(member.url, users), new Set(['v1']));

@@ -9,6 +9,8 @@ import { undo } from './undo.ts';
 export type GatewayProcess = {
   readonly url: string;
   readonly adminUrl: string;
+  /** Where its policy is. */
+  readonly policy: string;
   readonly child: Child;
   /** What it has written to standard error so far. */
   readonly told: () => string;
@@ -44,5 +46,5 @@ export async function gatewayProcess(
     const mebibytes = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1]) / 1024;
     return { now: mebibytes('VmRSS'), most: mebibytes('VmHWM') };
   };
-  return { url, adminUrl, child, told: () => told, log: () => log, memory };
+  return { url, adminUrl, policy: file, child, told: () => told, log: () => log, memory };
 }

@@ -29,15 +29,16 @@ export function overview(status: Status, { experiments, calibration }: Reports, 
 }
 
 function troubles(status: Status): string[] {
-  const { policy, store, refusals, held, pendingRollbacks, isAutomatic, draining } = status;
+  const { policy, store, refusals, held, pendingRollbacks, pendingSuspensions, isAutomatic, draining } = status;
   return [
     ...(policy.mistake === undefined ? [] : [`The policy file is bad, the last good one decides: ${policy.mistake}`]),
+    ...(policy.unsettled === undefined ? [] : [`${sentenceCase(policy.unsettled)}.`]),
     ...store.troubles.map((trouble) => `The store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['Until the store works nothing advances; rollbacks go on.']),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),
     ...(policy.uncopied === undefined ? [] : [`The policy: ${policy.uncopied}; it is tried again every second.`]),
-    ...pendingRollbacks.map(({ sentence }) => `${sentenceCase(sentence)}.`),
+    ...[...pendingRollbacks, ...pendingSuspensions].map(({ sentence }) => `${sentenceCase(sentence)}.`),
     ...refusals.map(({ sentence }) => sentence),
     ...held.map(({ id, sentence, next }) => `Rollout ${id} is held on its baseline: ${sentence}. Next: ${next}.`),
   ];

@@ -62,8 +62,14 @@ export class LocalRollouts implements RolloutStates {
   }
 
   known(): KnownRollouts {
-    const disk = without(this.#known.rolledBack, this.#kept.onDisk.rolledBack);
-    return { ...this.#known, wasRead: true, wentBack: [], pending: { disk, store: NONE } };
+    const { rolledBack, documents } = this.#kept.onDisk;
+    return {
+      ...this.#known,
+      wasRead: true,
+      wentBack: [],
+      pending: { disk: without(this.#known.rolledBack, rolledBack), store: NONE },
+      pendingDocuments: { disk: aheadOf(this.#known.documents, documents), store: NONE },
+    };
   }
 
   /** Why the last write failed; undefined while all is well. */
@@ -133,6 +139,16 @@ function keptOf({ documents, rolledBack }: Known): Kept {
 }
 
 const NONE: ReadonlySet<string> = new Set();
+
+/** The ids of the documents that the others lack, or have with a lower epoch. */
+export function aheadOf(
+  documents: ReadonlyMap<string, RolloutDocument>,
+  others: ReadonlyMap<string, Pick<RolloutDocument, 'epoch'>>,
+): ReadonlySet<string> {
+  if (documents === others) return NONE;
+  const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (others.get(id)?.epoch ?? 0));
+  return new Set(ahead.map(({ id }) => id));
+}
 
 /** The ids of one set that the other lacks. */
 export function without(ids: ReadonlySet<string>, known: ReadonlySet<string>): ReadonlySet<string> {

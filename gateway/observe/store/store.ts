@@ -158,16 +158,22 @@ export type KnownRollouts = {
   readonly wasRead: boolean;
   /** Documents that the shared store showed with a lower epoch than known here: an old dump. They were not adopted. */
   readonly wentBack: readonly string[];
-  readonly pending: PendingRollbacks;
+  /** Rollbacks that hold here. */
+  readonly pending: Pending;
+  /** Documents that hold here, such as that of a suspension. */
+  readonly pendingDocuments: Pending;
 };
 
-/** Rollbacks that hold at this replica, by what does not have them yet. */
-export type PendingRollbacks = {
-  /** Ids that this machine's disk does not have: a crash of this process forgets them. */
+/** Ids of rollouts of which something holds at this replica, by what does not have it yet. */
+export type Pending = {
+  /** This machine's disk: a crash of this process forgets it. */
   readonly disk: ReadonlySet<string>;
-  /** Ids that the shared store is not known to have: the other replicas may go on with these candidates. */
+  /** The shared store, as far as is known: the other replicas may go on with these candidates. */
   readonly store: ReadonlySet<string>;
 };
+
+/** What holds at this replica and is not yet where it must be. */
+export type Unshared = { readonly rollbacks: Pending; readonly suspensions: Pending };
 
 export type Advance =
   | { readonly kind: 'written' }

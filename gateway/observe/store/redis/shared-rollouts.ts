@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atMostEvery } from '../at-most-every.ts';
 import type { Damages } from '../damage.ts';
-import { type LocalRollouts, without } from '../local-rollouts.ts';
+import { aheadOf, type LocalRollouts, without } from '../local-rollouts.ts';
 import { isStorable } from '../rollouts-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Connections } from './connections.ts';
@@ -54,6 +54,8 @@ export class SharedRollouts implements RolloutStates {
   #wentBack: readonly string[] = [];
   /** Rolled-back ids that Redis had when it was last read or written. */
   #shared: ReadonlySet<string> = new Set();
+  /** The documents that Redis had when they were last read or written. */
+  readonly #sharedDocuments = new Map<string, Pick<RolloutDocument, 'epoch'>>();
   #subscribing: NodeJS.Timeout | undefined;
   /** What Redis holds under the ids of rollouts that is no document. */
   #damaged: ReadonlyMap<string, RolloutDocument> = new Map();
@@ -68,7 +70,8 @@ export class SharedRollouts implements RolloutStates {
   known(): KnownRollouts {
     const own = this.#options.local.known();
     const pending = { ...own.pending, store: without(own.rolledBack, this.#shared) };
-    const known = { ...own, wasRead: this.#wasRead, wentBack: this.#wentBack, pending };
+    const pendingDocuments = { ...own.pendingDocuments, store: aheadOf(own.documents, this.#sharedDocuments) };
+    const known = { ...own, wasRead: this.#wasRead, wentBack: this.#wentBack, pending, pendingDocuments };
     if (this.#damaged.size === 0) return known;
     return { ...known, documents: new Map([...this.#damaged, ...known.documents]) };
   }
@@ -92,6 +95,8 @@ export class SharedRollouts implements RolloutStates {
     void local.adopt(rolledBack, documents).catch(() => {}); // held here at once, and written again at the next look
     this.#wasRead = true;
     this.#shared = new Set(rolledBack);
+    this.#sharedDocuments.clear();
+    for (const document of documents) this.#isShared(document);
     await this.#restore(before, new Map(documents.map((document) => [document.id, document])));
     return this.known();
   }
@@ -110,6 +115,7 @@ export class SharedRollouts implements RolloutStates {
         client.eval(ADVANCE, 2, keys.rollouts, keys.rolledBack, ...args),
       );
       if (said === 'written') {
+        this.#isShared(document);
         this.#hint(document.id);
         await local.adopt([], [document]).catch(() => {}); // Redis has it, and this disk when it takes it again
         return { kind: 'written' };
@@ -191,6 +197,12 @@ export class SharedRollouts implements RolloutStates {
     const { connections, keys } = this.#options;
     const words = [document.id, String(document.epoch), JSON.stringify(document)];
     await connections.use('rollouts_write', (client) => client.eval(RESTORE, 1, keys.rollouts, ...words));
+    this.#isShared(document);
+  }
+
+  /** Only the epoch is kept: a document may be large. */
+  #isShared({ id, epoch }: RolloutDocument): void {
+    this.#sharedDocuments.set(id, { epoch });
   }
 }
 

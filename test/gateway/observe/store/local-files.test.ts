@@ -268,9 +268,11 @@ for (const [how, [code, begin, end]] of Object.entries(DISKS))
           ['b', 1],
         ],
       );
+      assert.deepEqual([...rollouts.known().pendingDocuments.disk], how === 'broken' ? [] : ['bad', 'b']);
       end(disk);
       await rollouts.refresh();
       assert.deepEqual([rollouts.known().pending.disk.size, health().up], [0, true]);
+      assert.equal(rollouts.known().pendingDocuments.disk.size, 0);
       const { documents, rolledBack } = JSON.parse(readFileSync(join(folder, 'rollouts.json'), 'utf8'));
       assert.deepEqual(
         [documents, rolledBack],
