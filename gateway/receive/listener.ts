@@ -84,6 +84,8 @@ export function createListener(options: ListenerOptions): FastifyInstance {
   connections.watch(app.server);
   holdContinue(app.server);
   app.server.on('connect', (_request, socket: Socket) => {
+    socket.on('error', () => {}); // Node has taken its own listener off: an error that nobody hears ends the process
+    socket.resume();
     onRefused('not_implemented');
     connections.refuse(socket, rawAnswer('501 Not Implemented', 'not implemented: the method CONNECT'));
   });

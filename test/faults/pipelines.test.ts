@@ -133,3 +133,25 @@ test('the admin listener serves a pipeline in order as well', async (t) => {
     numbers(40).map((i) => (i % 2 === 0 ? 200 : 404)),
   );
 });
+
+test('a caller that resets its connection behind a CONNECT ends nothing but its own requests', async (t) => {
+  const server = await slowServer(t, 50);
+  const { url } = await gateway(t, policyOf([server.url], 'timeout: 5s'));
+  for (const ahead of ['', inferBytes('{}'), inferBytes('{}') + inferBytes('{}')]) {
+    const caller = await rawCaller(t, url);
+    caller.send(`${ahead}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`);
+    await sleep(20);
+    caller.socket.resetAndDestroy();
+  }
+  await sleep(100);
+  assert.equal((await infer(url)).status, 200);
+});
+
+test('what stands before a CONNECT is served first, in order', async (t) => {
+  const server = await slowServer(t, 50);
+  const { url } = await gateway(t, policyOf([server.url], 'timeout: 5s'));
+  const caller = await rawCaller(t, url);
+  caller.send(`${inferBytes('{}')}${inferBytes('{}')}CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n\r\n`);
+  await until(() => caller.ended() !== undefined, 'the connection ends');
+  assert.deepEqual(caller.statuses(), [200, 200, 501]);
+});
