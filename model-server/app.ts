@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { type AppDeps, answer, answerError, type Target, targetOf } from './answer.ts';
 import { holdBodies } from './body-memory.ts';
 import { describeModel, describeReadiness, describeServer, describeStatistics } from './describe.ts';
 import { RequestError } from './errors.ts';
 import { type Handler, inferV2, predictV1 } from './infer.ts';
-import { serveInTurn } from './pipeline.ts';
+import { Turns } from './pipeline.ts';
 import { receiveBody } from './receive-body.ts';
 import { indexRepository, loadModel, unloadModel } from './repository-api.ts';
-import { refuseExpectation, refuseUnreadable } from './unreadable.ts';
+import { refuseConnect, refuseExpectation, refuseUnreadable } from './unreadable.ts';
 import { describeV1Metadata, describeV1Status } from './v1-describe.ts';
 
 type Methods = { readonly GET?: Handler; readonly POST?: Handler; readonly isInference?: boolean };
@@ -18,6 +19,7 @@ const OTHER_METHODS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as co
 
 /** Builds the HTTP side of the model server: every route, every refusal, nothing listening yet. */
 export function createApp(deps: AppDeps): FastifyInstance {
+  const turns = new Turns();
   const app = fastify({
     logger: false,
     bodyLimit: deps.bodyLimit,
@@ -29,15 +31,19 @@ export function createApp(deps: AppDeps): FastifyInstance {
     return503OnClosing: false,
     // Names of any length reach the look-up, whose 404 says more than a 414.
     routerOptions: { maxParamLength: 16 * 1024 },
-    clientErrorHandler: refuseUnreadable,
+    clientErrorHandler: (error, socket) => refuseUnreadable(error, socket, turns),
     frameworkErrors: (error, request, reply) => answerError(deps, error, request, reply),
   });
-  app.server.on('checkExpectation', refuseExpectation);
+  app.server.on('checkExpectation', (request, response) => {
+    turns.begin(request, response);
+    refuseExpectation(response);
+  });
+  app.server.on('connect', (_request, socket: Socket) => refuseConnect(socket, turns));
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (request: FastifyRequest, payload: IncomingMessage) =>
     receiveBody(payload, deps.bodyLimit, request.held),
   );
-  serveInTurn(app);
+  turns.rule(app);
   holdBodies(app, deps.bodies);
   app.decorateRequest('arrivedAt', 0);
   app.addHook('onRequest', (request, reply, done) => {

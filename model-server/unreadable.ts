@@ -1,6 +1,7 @@
 // What Node refuses by itself before there is a request to answer: it would send no body that says why.
-import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Turns } from './pipeline.ts';
 import type { ErrorResponse } from './protocol.ts';
 
 /** For a caller that neither reads its answer nor ends its side. */
@@ -11,23 +12,41 @@ const REFUSALS: Readonly<Record<string, readonly [number, string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'the header of the request is too large'],
 };
 
-/** Answers bytes that are no HTTP request, or not one in time, and ends the connection. */
-export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+/** Answers bytes that are no HTTP request, or not one in time, after the requests before them, and ends the connection. */
+export function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket, turns: Turns): void {
+  if (error.code === 'ECONNRESET') {
     socket.destroy();
-    return;
+  } else if (error.code !== 'HPE_CLOSED_CONNECTION') {
+    // What follows a request that said it was the last is not answered: that one is, and ends the connection (RFC 9112 section 9.6).
+    const [status, reason] = REFUSALS[error.code ?? ''] ?? [400, `this is not HTTP: ${error.message}`];
+    turns.end(socket, () => endWith(socket, status, reason));
   }
-  const [status, reason] = REFUSALS[error.code ?? ''] ?? [400, `this is not HTTP: ${error.message}`];
-  const body = errorBody(reason);
-  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n\r\n${body}`);
-  socket.setTimeout(LAST_WRITES_MS, () => socket.destroy());
+}
+
+/** Answers a CONNECT after the requests before it. Node has taken its listeners off the socket: an error that nobody hears ends the process. */
+export function refuseConnect(socket: Socket, turns: Turns): void {
+  socket.on('error', () => undefined);
+  socket.resume();
+  turns.end(socket, () => endWith(socket, 501, 'not implemented: the method CONNECT'));
 }
 
 /** Answers a request that expects anything but `100-continue`. */
-export function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+export function refuseExpectation(response: ServerResponse): void {
   const body = errorBody('only "expect: 100-continue" can be met');
   response.writeHead(417, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }).end(body);
+}
+
+function endWith(socket: Socket, status: number, reason: string): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const body = errorBody(reason);
+  const head = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${head}\r\n\r\n${body}`);
+  // What still arrives is read and dropped for a while: closing at once would reset the connection, and the answer with it.
+  const cut = setTimeout(() => socket.destroy(), LAST_WRITES_MS);
+  socket.once('close', () => clearTimeout(cut));
 }
 
 function errorBody(error: string): string {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 import { test } from 'node:test';
+import { Turns } from '../../model-server/pipeline.ts';
 import { refuseUnreadable } from '../../model-server/unreadable.ts';
 import { raw } from '../support/raw.ts';
 import { undo } from '../support/undo.ts';
@@ -15,8 +16,9 @@ const cases: readonly [string, string, string][] = [
 
 for (const [code, status, reason] of cases) {
   test(`${code} is answered with ${status || 'nothing'}`, async (t) => {
+    const turns = new Turns();
     const server = createServer((socket) => {
-      refuseUnreadable(Object.assign(new Error('the "parser" said so'), { code }), socket);
+      refuseUnreadable(Object.assign(new Error('the "parser" said so'), { code }), socket, turns);
     });
     undo(t, () => server.close());
     await once(server.listen(0, '127.0.0.1'), 'listening');
