@@ -1,5 +1,5 @@
 import { badRequest, RequestError, show } from './errors.ts';
-import { isObject } from './json.ts';
+import { isObject } from './protocol/json.ts';
 
 /** The `parameters` of a request, an input or an output; those that nobody here knows are ignored, as the protocol has it. */
 export type Parameters = Readonly<Record<string, unknown>>;

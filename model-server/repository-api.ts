@@ -3,8 +3,9 @@ import { type AppDeps, answer, targetOf } from './answer.ts';
 import { describeIndex } from './describe.ts';
 import { badRequest, RequestError, show } from './errors.ts';
 import type { Handler } from './infer.ts';
-import { isObject, parseJson } from './json.ts';
+import { parseJson } from './json.ts';
 import { parametersOf, readFlag } from './parameters.ts';
+import { isObject } from './protocol/json.ts';
 
 /** Answers `POST /v2/repository/index`: every version and its state, or with `{"ready": true}` those that answer. */
 export function indexRepository(deps: AppDeps): Handler {

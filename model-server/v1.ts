@@ -1,5 +1,5 @@
 import { badRequest, show } from './errors.ts';
-import { isObject } from './json.ts';
+import { isObject } from './protocol/json.ts';
 import { InputCheck, type Port, type Signature } from './signature.ts';
 import { readText } from './tensor-bytes.ts';
 import { writeNested, writeRows } from './tensor-text.ts';

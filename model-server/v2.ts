@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { badRequest, show } from './errors.ts';
-import { isObject, parseJson } from './json.ts';
+import { parseJson } from './json.ts';
 import {
   type Parameters,
   parametersOf,
@@ -10,6 +10,7 @@ import {
   readRequestParameters,
   readWhole,
 } from './parameters.ts';
+import { isObject } from './protocol/json.ts';
 import { DATATYPES, JSON_LENGTH_HEADER, MAX_ID_LENGTH } from './protocol.ts';
 import { InputCheck, type Port, pickOutputs, type Signature, takesWholeNumbers } from './signature.ts';
 import { readBytes, readText } from './tensor-bytes.ts';

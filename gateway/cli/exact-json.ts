@@ -1,14 +1,11 @@
 // JSON that people give to commands, with every digit of its numbers.
+import { readJson } from '../../model-server/protocol/json.ts';
+import { EXACT } from '../../model-server/protocol/readers.ts';
 import { writtenAt } from '../decide/written-at.ts';
-import { parseExactly } from '../observe/compare/lenient-json.ts';
 
-/** As many digits as a double may lose one of. */
-const LONG_NUMBER = /\d{16}/;
-
-/** Parses JSON; integers that a double cannot hold are bigints. Throws SyntaxError. */
+/** Parses JSON; integers that a double cannot hold are bigints. Throws SyntaxError, or BeyondBounds. */
 export function parseWhole(text: string): unknown {
-  const value: unknown = JSON.parse(text);
-  return LONG_NUMBER.test(text) ? parseExactly(text) : value;
+  return readJson(text, EXACT);
 }
 
 /** A part of good JSON, as it is written but for the white space around its tokens; undefined when it is not there. */

@@ -1,7 +1,7 @@
 // How sure a model was of an answer, read from the answer itself.
 import { confidenceOf, widthOf } from '../../model-server/protocol/confidence.ts';
 import type { ConfidenceFrom } from '../policy/policy.ts';
-import { readJson, valueAt } from './inside.ts';
+import { jsonWithin, valueAt } from './inside.ts';
 
 /** An output of an answer: its values, or its bytes in a binary answer. */
 type Output = { readonly shape: readonly number[]; readonly datatype: string; readonly data: unknown };
@@ -14,7 +14,7 @@ type Rows = { readonly values: readonly unknown[]; readonly width: number };
  * missing, no number or out of range: whoever asks must take that for "not sure", never for "sure".
  */
 export function confidenceIn(from: ConfidenceFrom, body: Buffer, headerLength: string | undefined): number | undefined {
-  const json = readJson(body, headerLength);
+  const json = jsonWithin(body, headerLength);
   if (json === undefined) return undefined;
   if (from.from === 'field') return inRange(valueAt(json, from.path));
   if (from.from === 'parameter') return inRange(valueAt(json, ['parameters', from.name]));

@@ -1,10 +1,11 @@
 // What rules may see inside a request body. Parsed at most once, only for models whose rules look inside, and bounded.
 
+import { BeyondBounds, readJson } from '../../model-server/protocol/json.ts';
+import { POLICY } from '../../model-server/protocol/readers.ts';
 import type { Unread } from './plain.ts';
 
 /** Bytes of JSON that are looked at; a longer body is forwarded all the same but gives no signal. */
 const MAX_BYTES = 1024 * 1024;
-const MAX_DEPTH = 64;
 
 /** The readable part of a request. */
 export type Inside = {
@@ -36,7 +37,7 @@ export function lookInside(body: Buffer, headerLength: string | undefined): Insi
 }
 
 /** The JSON object of a body, or of the head of a binary one; undefined when there is none that can be read within bounds. */
-export function readJson(body: Buffer, headerLength: string | undefined): object | undefined {
+export function jsonWithin(body: Buffer, headerLength: string | undefined): object | undefined {
   const json = jsonIn(body, headerLength);
   return typeof json === 'string' ? undefined : json;
 }
@@ -46,52 +47,18 @@ function jsonIn(body: Buffer, headerLength: string | undefined): object | Unread
   const bytes = jsonPart(body, headerLength);
   if (bytes === undefined) return 'not_json';
   if (bytes.length > MAX_BYTES) return 'too_large';
-  if (isDeep(bytes)) return 'too_deep';
-  const json = parseLeniently(bytes.toString('utf8'));
-  return typeof json === 'object' && json !== null ? json : 'not_json';
+  try {
+    const json = readJson(bytes.toString('utf8'), POLICY);
+    return typeof json === 'object' && json !== null ? json : 'not_json';
+  } catch (error) {
+    return error instanceof BeyondBounds ? 'too_deep' : 'not_json';
+  }
 }
 
 function jsonPart(body: Buffer, headerLength: string | undefined): Buffer | undefined {
   if (headerLength === undefined) return body;
   const length = /^\d{1,9}$/.test(headerLength) ? Number(headerLength) : -1;
   return length > 0 && length <= body.length ? body.subarray(0, length) : undefined;
-}
-
-/** Nesting deeper than any request needs: JSON.parse would spend seconds on millions of brackets. */
-function isDeep(bytes: Buffer): boolean {
-  let depth = 0;
-  let inString = false;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i];
-    if (byte === QUOTE) inString = !inString;
-    else if (byte === BACKSLASH && inString) i++;
-    else if (inString) continue;
-    else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
-    else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) depth--;
-    if (depth > MAX_DEPTH) return true;
-  }
-  return false;
-}
-
-const [QUOTE, BACKSLASH, OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = Buffer.from('"\\[]{}');
-
-/**
- * A string, also one that is never closed: were that no match, the search would start again at every quote inside it and
- * a body of 1 MiB would take minutes.
- */
-const STRING_OR_NUMBER = /"(?:[^"\\]|\\[\s\S])*"?|-?\b(?:NaN|Infinity)\b/g;
-
-/** Servers of the protocol take bare NaN and Infinity, which JSON does not have; they are read as null. */
-function parseLeniently(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    try {
-      return JSON.parse(text.replace(STRING_OR_NUMBER, (token) => (token[0] === '"' ? token : 'null')));
-    } catch {
-      return undefined;
-    }
-  }
 }
 
 /** The data of v2 inputs, or v1's `instances` or `inputs`. A v2 input without data stands in the binary part of the body. */

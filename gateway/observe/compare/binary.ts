@@ -1,6 +1,7 @@
 // The binary tensor data extension of the Open Inference Protocol: little-endian, row-major, one tensor after the other.
+
+import { BeyondBounds } from '../../../model-server/protocol/json.ts';
 import { DATATYPES, isDatatype } from '../../../model-server/protocol.ts';
-import { BeyondBounds } from './beyond-bounds.ts';
 import type { Elements } from './output.ts';
 
 /** Elements of a tensor that travelled as bytes. Throws RangeError when the bytes do not bear the datatype out, or BeyondBounds. */

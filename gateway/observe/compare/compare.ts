@@ -1,13 +1,13 @@
 // One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
 import { hash } from 'node:crypto';
+import { BeyondBounds, type Json, readJson } from '../../../model-server/protocol/json.ts';
+import { EXACT } from '../../../model-server/protocol/readers.ts';
 import type { Pair, Side } from '../../flow.ts';
-import { BeyondBounds } from './beyond-bounds.ts';
 import { type Compared, compareClasses, highestConfidence } from './classification.ts';
 import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } from './comparison.ts';
 import { compareEmbeddings } from './embedding.ts';
 import { compareExactly } from './exact.ts';
 import { compareJson } from './json.ts';
-import { type Json, parseExactly } from './lenient-json.ts';
 import type { Output, Reading } from './output.ts';
 import { compareRanking } from './ranking.ts';
 import { readAnswer } from './read.ts';
@@ -145,7 +145,7 @@ function compareJsonValues(a: Output, b: Output, spec: CompareSpec): FieldCompar
 function parsed(value: Json, side: NoJson['side']): Json {
   if (typeof value !== 'string') return value;
   try {
-    return parseExactly(value);
+    return readJson(value, EXACT);
   } catch (error) {
     throw error instanceof BeyondBounds ? error : new NoJson(side, error as Error);
   }

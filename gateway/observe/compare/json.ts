@@ -1,5 +1,5 @@
+import type { Json } from '../../../model-server/protocol/json.ts';
 import type { FieldComparison, JsonDifference } from './comparison.ts';
-import type { Json } from './lenient-json.ts';
 import { isSameScalar } from './scalar.ts';
 import type { CompareSpec } from './spec.ts';
 

@@ -1,9 +1,10 @@
 // The few values of bodies that may be kept, for people to look at: listed by path, sampled, redacted, short. Nothing else
 // of a body is ever stored.
 import { createHash } from 'node:crypto';
+import { type Json, readJson } from '../../../model-server/protocol/json.ts';
+import { COMPARISON } from '../../../model-server/protocol/readers.ts';
 import type { Pair, Side } from '../../flow.ts';
 import { isSecretField } from '../../policy/secrets.ts';
-import { type Json, parseLeniently } from './lenient-json.ts';
 import type { KeepSpec } from './spec.ts';
 
 /** Values by path; of binary answers only what their JSON part holds. */
@@ -33,7 +34,7 @@ export function keep(pair: Pair, spec: KeepSpec): Kept | undefined {
 
 function valuesIn({ body, headerLength }: Pick<Side, 'body' | 'headerLength'>, paths: readonly string[]): KeptValues {
   try {
-    const value = parseLeniently(body.toString('utf8', 0, headerLength ?? body.length));
+    const value = readJson(body.toString('utf8', 0, headerLength ?? body.length), COMPARISON);
     return Object.fromEntries(paths.map((path) => [path, valuesAt(value, path.split('.'))]));
   } catch {
     return {}; // no JSON: the comparison says that it is unreadable

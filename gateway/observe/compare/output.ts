@@ -1,4 +1,4 @@
-import type { Json } from './lenient-json.ts';
+import type { Json } from '../../../model-server/protocol/json.ts';
 
 /** Elements in row-major order. */
 export type Elements = ArrayLike<number> | ArrayLike<bigint> | readonly Json[];

@@ -1,10 +1,10 @@
 // Reads an answer for comparing: v2 with JSON or binary tensors, v1, or any JSON or text. Lenient in what it takes, bounded
 // in what it spends, and it never throws: what cannot be read is a finding.
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
+import { BeyondBounds, type Json, readJson as readText } from '../../../model-server/protocol/json.ts';
+import { COMPARISON, EXACT } from '../../../model-server/protocol/readers.ts';
 import type { Side } from '../../flow.ts';
-import { BeyondBounds } from './beyond-bounds.ts';
 import { decodeBinary } from './binary.ts';
-import { type Json, parseExactly, parseLeniently } from './lenient-json.ts';
 import { type Elements, type Output, type Reading, sizeOf } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 import { flatten, jsonAt, tensorOf } from './tensor-of.ts';
@@ -57,9 +57,9 @@ function readJson({ body, headerLength }: Body, spec: CompareSpec): Reading {
   if (headerLength !== undefined && headerLength > MAX_TEXT_BYTES)
     throw new BeyondBounds(`its JSON is larger than ${MAX_TEXT_BYTES} bytes`);
   const text = headerLength === undefined ? body.toString('utf8') : body.toString('utf8', 0, headerLength);
-  const reading = readParsed(parseLeniently(text), body, headerLength, spec);
+  const reading = readParsed(readText(text, COMPARISON), body, headerLength, spec);
   // Digits beyond 2^53 are rare, and reading them exactly costs ten times as much.
-  return mayHaveLostDigits(reading) ? readParsed(parseExactly(text), body, headerLength, spec) : reading;
+  return mayHaveLostDigits(reading) ? readParsed(readText(text, EXACT), body, headerLength, spec) : reading;
 }
 
 function readParsed(value: Json, body: Buffer, headerLength: number | undefined, spec: CompareSpec): Reading {

@@ -1,4 +1,4 @@
-import type { Json } from './lenient-json.ts';
+import type { Json } from '../../../model-server/protocol/json.ts';
 import type { Output } from './output.ts';
 
 const MAX_RANK = 16;
