@@ -31,10 +31,15 @@ export class SharedAudit implements AuditTrail {
     await saved;
   }
 
-  /** While Redis is away, what happened here. */
+  /** What Redis has, and what this disk has besides: Redis may be away, or have lost its data. */
   async read(limit: number): Promise<readonly AuditEntry[]> {
-    const { connections, keys, local, damages } = this.#options;
     const count = Math.min(limit, MAX_PAGE);
+    const [shared, local] = await Promise.all([this.#shared(count), this.#options.local.read(count)]);
+    return merged(shared, local).slice(0, count);
+  }
+
+  async #shared(count: number): Promise<readonly AuditEntry[]> {
+    const { connections, keys, damages } = this.#options;
     try {
       const entries = await connections.use('audit_read', (client) =>
         client.xrevrange(keys.audit, '+', '-', 'COUNT', count),
@@ -46,7 +51,20 @@ export class SharedAudit implements AuditTrail {
       damages.saw(keys.audit, problems);
       return read;
     } catch {
-      return local.read(limit); // reported by `use`
+      return []; // reported by `use`
     }
   }
+}
+
+/** Each entry once, the newest first. Both lists have that order, and keep it: clocks of other machines may differ. */
+function merged(shared: readonly AuditEntry[], local: readonly AuditEntry[]): AuditEntry[] {
+  const ids = new Set(shared.map(({ id }) => id));
+  const besides = local.filter(({ id }) => !ids.has(id));
+  let next = 0;
+  const upTo = shared.flatMap((entry) => {
+    const first = next;
+    while ((besides[next]?.at ?? Number.NEGATIVE_INFINITY) > entry.at) next++;
+    return [...besides.slice(first, next), entry];
+  });
+  return [...upTo, ...besides.slice(next)];
 }

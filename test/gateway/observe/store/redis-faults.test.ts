@@ -5,7 +5,7 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Store } from '../../../../gateway/observe/store/store.ts';
+import type { AuditEntry, Store } from '../../../../gateway/observe/store/store.ts';
 import { faultProxy } from '../../../support/fault-proxy.ts';
 import { freePorts } from '../../../support/free-ports.ts';
 import { needs } from '../../../support/programs.ts';
@@ -158,6 +158,32 @@ test('an old dump brings back no rollout and no epoch', REDIS, async (t) => {
   await until(async () => JSON.parse((await client.hget('{sluice}:rollouts', 'r')) ?? '{}').epoch === 2, 'the epoch');
   assert.deepEqual((await store.rollouts.refresh()).documents.get('r'), { id: 'r', epoch: 2, step: 2 });
   assert.ok(troubles.some(({ message }) => /older state of rollout r/.test(message)));
+});
+
+test('audit entries that Redis has lost are shown from the disk, each once, the newest first', REDIS, async (t) => {
+  const server = await redisServer(t);
+  const [{ store }, { store: other }] = [await replica(t, server.url), await replica(t, server.url)];
+  const shown = async (by: Store, limit = 100) => (await by.audit.read(limit)).map(({ id }) => id).join();
+  const happens = async (at: Store, entry: AuditEntry, seenBy: Store) => {
+    await at.audit.append(entry);
+    await until(async () => (await shown(seenBy)).includes(entry.id), 'the other gateway shows it');
+  };
+  await happens(store, { id: 'a', at: 10 }, other);
+  await happens(other, { id: 'b', at: 20 }, store);
+  await happens(store, { id: 'c', at: 30 }, other);
+  assert.deepEqual([await shown(store), await shown(other)], ['c,b,a', 'c,b,a']);
+
+  await server.client().flushall();
+  assert.deepEqual([await shown(store), await shown(other)], ['c,a', 'b']);
+  await happens(other, { id: 'd', at: 25 }, store);
+  await happens(other, { id: 'e', at: 40 }, store);
+  assert.deepEqual([await shown(store), await shown(other)], ['e,c,d,a', 'e,d,b']);
+  assert.equal(await shown(store, 2), 'e,c');
+
+  await server.kill();
+  await server.start();
+  await until(() => store.health().up, 'Redis is back, and empty');
+  assert.equal(await shown(store), 'c,a');
 });
 
 test('a key of another application stops the start, and is named', REDIS, async (t) => {
