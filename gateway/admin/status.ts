@@ -99,7 +99,7 @@ export function statusOf({
   return {
     ...process,
     policy: standing,
-    store,
+    store: { ...store, losses: lossesOf(store) },
     pendingRollbacks: pendingStatus('rollback', unshared.rollbacks),
     pendingSuspensions: pendingStatus('suspension', unshared.suspensions),
     refusals,
@@ -114,6 +114,13 @@ export function statusOf({
       servers.map(({ name, ...server }) => [server.address === undefined ? name : `${name}@${server.address}`, server]),
     ),
   };
+}
+
+/** What the store has lost since the start, as sentences. */
+function lossesOf({ auditDropped }: StoreHealth): readonly string[] {
+  if (auditDropped === 0) return [];
+  const entries = auditDropped === 1 ? 'one entry is' : `${auditDropped} entries are`;
+  return [`${entries} missing in the audit trail on this gateway's disk, which failed for too long`];
 }
 
 /** Rollbacks or suspensions that the other gateways may not have heard of, or that a crash could forget. */

@@ -30,7 +30,7 @@ export function statusText(status: Status): string {
   const trouble = [
     ...(policy.mistake === undefined ? [] : [`the policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(policy.unsettled === undefined ? [] : [policy.unsettled]),
-    ...store.troubles.map((trouble) => `the store: ${trouble}`),
+    ...[...store.troubles, ...store.losses].map((trouble) => `the store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['until the store works nothing advances; rollbacks go on']),
     ...damaged.map(damageText),
     ...(policy.uncopied === undefined ? [] : [`${policy.uncopied}; it is tried again every second`]),

@@ -52,6 +52,15 @@ function addPending(registers: Registry[], name: keyof Unshared, title: string, 
 
 function addCounters(registers: Registry[], health: Store['health']): void {
   new Counter({
+    name: 'sluice_audit_entries_dropped_total',
+    help: "Entries of the audit trail that this gateway's disk will never have: it failed while more than 1,000 waited.",
+    registers,
+    collect() {
+      this.reset();
+      this.inc(health().auditDropped);
+    },
+  });
+  new Counter({
     name: 'sluice_store_failures_total',
     help: 'What was asked of the store and not done, by operation (rollouts_read, ...) and kind (lost, permission, ...).',
     labelNames: ['operation', 'kind'],

@@ -33,7 +33,7 @@ function troubles(status: Status): string[] {
   return [
     ...(policy.mistake === undefined ? [] : [`The policy file is bad, the last good one decides: ${policy.mistake}`]),
     ...(policy.unsettled === undefined ? [] : [`${sentenceCase(policy.unsettled)}.`]),
-    ...store.troubles.map((trouble) => `The store: ${trouble}`),
+    ...[...store.troubles, ...store.losses].map((trouble) => `The store: ${trouble}`),
     ...(store.up || store.kind !== 'redis' ? [] : ['Until the store works nothing advances; rollbacks go on.']),
     ...(isAutomatic ? [] : ['The kill switch is thrown: rollouts move by hand only.']),
     ...(draining ? ['This gateway is draining.'] : []),

@@ -9,6 +9,7 @@ import { takingTurns } from './turns.ts';
 const MAX_PAGE = 1000;
 /** Beyond this a new file is begun and the one before the last goes. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
+/** Entries in memory, where there is no file; where there is one, those that wait for the disk. */
 const MAX_IN_MEMORY = 1000;
 const AGAIN_MS = 1000;
 
@@ -24,6 +25,7 @@ export class LocalAudit implements AuditTrail {
   #isWhole = false;
   #again: NodeJS.Timeout | undefined;
   #trouble: string | undefined;
+  #dropped = 0;
 
   constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
@@ -33,7 +35,10 @@ export class LocalAudit implements AuditTrail {
   append(entry: AuditEntry): Promise<void> {
     const entries = this.#file === undefined ? this.#inMemory : this.#waiting;
     entries.push(entry);
-    if (entries.length > MAX_IN_MEMORY) entries.shift();
+    if (entries.length > MAX_IN_MEMORY) {
+      entries.shift();
+      if (this.#file !== undefined) this.#dropped++;
+    }
     return this.#inTurn(() => this.#write());
   }
 
@@ -54,6 +59,11 @@ export class LocalAudit implements AuditTrail {
     return entries.flatMap(({ kind, to, rollout }) =>
       kind === 'moved' && to === ROLLED_BACK && typeof rollout === 'string' ? [rollout] : [],
     );
+  }
+
+  /** Entries that the file will never have: the disk failed for so long that too many waited. */
+  get dropped(): number {
+    return this.#dropped;
   }
 
   /** Why the last write failed; undefined while all is well. */

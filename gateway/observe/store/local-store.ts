@@ -74,7 +74,9 @@ async function openParts(
       const troubles = parts.flatMap((part) => part.trouble() ?? []);
       const [reason] = troubles;
       const kind = folder === undefined ? 'memory' : 'files';
-      return { kind, up: reason === undefined, reason, troubles, failures: [], counters: comparisons.counters() };
+      const up = reason === undefined;
+      const counters = comparisons.counters();
+      return { kind, up, reason, troubles, failures: [], counters, auditDropped: audit.dropped };
     },
     close: async () => {
       await comparisons.close();

@@ -31,6 +31,8 @@ export type StoreHealth = {
   /** What failed since the start, by operation and kind. */
   readonly failures: readonly StoreFailure[];
   readonly counters: StoreCounters;
+  /** Entries of the audit trail that this machine's disk will never have: it failed for so long that too many waited. */
+  readonly auditDropped: number;
 };
 
 /** How often an operation failed in a way, such as `rollouts_read` by `permission`. */

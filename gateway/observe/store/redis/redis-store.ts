@@ -96,7 +96,9 @@ function healthOf(connections: Connections, writer: Writer, local: RedisStoreOpt
   const troubles = [...new Set([connections.reason() ?? [], operations.troubles(), disk].flat())];
   const [reason] = troubles;
   const failures = operations.failures();
-  return { kind: 'redis', up: reason === undefined, reason, troubles, failures, counters: writer.counters() };
+  const up = reason === undefined;
+  const auditDropped = local.audit.dropped;
+  return { kind: 'redis', up, reason, troubles, failures, counters: writer.counters(), auditDropped };
 }
 
 /** Reports, whenever Redis is there, what is wrong with it: it may have come only after the check that a start makes. */

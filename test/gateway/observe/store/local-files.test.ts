@@ -11,6 +11,7 @@ import {
   readFileSync,
   realpathSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -319,6 +320,19 @@ test(
     );
   },
 );
+
+test('audit entries beyond a thousand that wait for a disk that fails are counted, and the others are written', async (t) => {
+  const folder = folderOf(t);
+  const store = await open(t, folder);
+  const file = join(folder, 'audit.jsonl');
+  mkdirSync(file); // so that every write fails
+  for (let i = 0; i < 1003; i++) await assert.rejects(store.audit.append({ id: `${i}`, at: i }), /EISDIR/);
+  assert.equal(store.health().auditDropped, 3);
+  rmdirSync(file);
+  await until(() => store.health().up, 'the disk takes them', 5000);
+  const ids = (await store.audit.read(2000)).map(({ id }) => id);
+  assert.deepEqual([ids.length, ids[0], ids.at(-1), store.health().auditDropped], [1000, '1002', '3', 3]);
+});
 
 test('an audit entry after a line that a crash cut short is a line of its own', async (t) => {
   const folder = folderOf(t);
