@@ -89,6 +89,8 @@ export class Operations {
   }
 
   #reasonOf(purpose: Purpose, kind: RefusalKind, message: string): string {
+    if (kind === 'timeout')
+      return `Redis gave no answer in time when Sluice was to ${PURPOSES[purpose].does}, so it is not known whether it did (${message}); look at its load and at the network`;
     if (isAway(kind) || kind === 'full') return reasonOf(message);
     const cannot = `Redis does not let Sluice ${PURPOSES[purpose].does}`;
     if (kind !== 'permission') return `${cannot}: ${reasonOf(message)}`;

@@ -59,6 +59,8 @@ export function reasonOf(message: string): string {
       return 'Redis is full: raise its maxmemory, or let Sluice keep less';
     case 'disk':
       return `Redis cannot write to its disk (${message})`;
+    case 'timeout':
+      return `Redis gave no answer in time (${message}); look at its load and at the network`;
     case 'lost':
       if (message.startsWith('ERR DB index'))
         return `Redis has no such database (${message}); check its number in REDIS_URL`;

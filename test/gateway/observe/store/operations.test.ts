@@ -25,6 +25,14 @@ test('the end of an outage is reported once, when the last connection is back', 
   assert.deepEqual(reports, ['Connection is closed.', 'recovered']);
 });
 
+test('an operation that Redis did not answer in time is named, with what that means and what to do', () => {
+  const { operations, reports } = reporting();
+  operations.failed('hints_read', 'Command timed out');
+  const reason =
+    'Redis gave no answer in time when Sluice was to hear at once what other gateways change, so it is not known whether it did (Command timed out); look at its load and at the network';
+  assert.deepEqual([reports, operations.troubles()], [[reason], [reason]]);
+});
+
 test('a connection that is back ends no refusal', () => {
   const { operations, reports } = reporting();
   operations.failed('rollouts_write', 'NOPERM this user has no permissions');
