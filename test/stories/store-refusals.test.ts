@@ -36,6 +36,38 @@ function linesWith(log: string, text: string): readonly string[] {
   return log.split('\n').filter((line) => line.includes(text));
 }
 
+test(
+  'a user without INFO is reported in the log with the right that is missing, and nothing else is printed',
+  REDIS,
+  async (t) => {
+    const server = await redisServer(t);
+    const model = await fakeServer(t, answering({}));
+    const url = await grant(server, `resetkeys resetchannels -@all ${RIGHTS} -info`);
+    const gateway = await gatewayProcess(t, policyOf(model.url), [], { REDIS_URL: url });
+    await until(() => gateway.log().includes('NOPERM'), 'the report');
+    await sleep(500);
+    const lines = `${gateway.log()}${gateway.told()}`.split('\n').filter((line) => line !== '');
+    const strange = lines.filter((line) => !line.startsWith('{') && !/^gateway listening|^sluice/i.test(line));
+    assert.deepEqual(strange, []);
+    const refusals = lines.filter((line) => line.includes('NOPERM'));
+    assert.deepEqual(
+      refusals.filter((line) => !/grant it with ACL SETUSER: .*\+info/.test(line)),
+      [],
+    );
+  },
+);
+
+test('a password that Redis does not ask for is reported by the log alone', REDIS, async (t) => {
+  const server = await redisServer(t);
+  const model = await fakeServer(t, answering({}));
+  const url = server.url.replace('redis://', 'redis://:secret@');
+  const gateway = await gatewayProcess(t, policyOf(model.url), [], { REDIS_URL: url });
+  await until(() => /does not require a password/.test(gateway.log()), 'the report');
+  assert.doesNotMatch(gateway.told(), /does not require a password/);
+  assert.equal(linesWith(gateway.log(), 'does not require a password').length, 1);
+  for (const line of linesWith(gateway.log(), 'does not require a password')) assert.match(line, /^\{"level":"error"/);
+});
+
 async function seen({ adminUrl }: { readonly adminUrl: string }) {
   type Status = {
     store: { up: boolean; troubles: string[] };

@@ -44,6 +44,7 @@ const SPECS = {
   audit_read: { on: 'control', does: 'read the audit trail', commands: ['xrevrange'] },
   clock_read: { on: 'control', does: 'read the clock that gateways share', commands: ['eval', 'time'] },
   keys_read: { on: 'control', does: 'check that its keys are not those of another application', commands: ['type'] },
+  memory_read: { on: 'control', does: 'see whether it may evict what Sluice stores', commands: ['info'] },
   rights: { on: 'control', does: 'do what a rollback may need', commands: [] },
 } as const satisfies Record<string, Spec>;
 

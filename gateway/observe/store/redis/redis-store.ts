@@ -12,6 +12,7 @@ import type { Store, StoreHealth } from '../store.ts';
 import type { RedisAddress } from './address.ts';
 import { Connections } from './connections.ts';
 import { fixedKeys, type RedisKeys, redisKeys } from './keys.ts';
+import { hearPrinted } from './printed.ts';
 import { type Purpose, rightsOf } from './purposes.ts';
 import { watchRights } from './rights.ts';
 import { SharedAudit } from './shared-audit.ts';
@@ -45,6 +46,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const keys = redisKeys(prefix);
   const rights = (purpose: Purpose) => rightsOf(keys, purpose === 'rights' ? undefined : [purpose]);
   const connections = new Connections(address, { onTrouble, onRecovered, rightsOf: rights });
+  const stopHearing = hearPrinted((text) => onTrouble(new Error(`Redis: ${text}`)));
   const replica = randomUUID();
   const clock = new SharedClock(connections, keys, () => outcomes.forget());
   const writer = new Writer({ connections, appliedKey: keys.applied(replica), onTrouble });
@@ -57,6 +59,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const stop = () => {
     clock.stop();
     connections.close();
+    stopHearing();
   };
   if (connections.reason() === undefined)
     await checkKeys(connections, keys).catch((error: unknown) => {
@@ -123,7 +126,7 @@ async function checkKeys(connections: Connections, keys: RedisKeys): Promise<voi
 
 /** Redis may be told to forget keys when it is full; then it may forget a rollback, which every replica's disk remembers. */
 async function warnOfEviction(connections: Connections, onTrouble: (error: Error) => void): Promise<void> {
-  const info = await connections.use('keys_read', (client) => client.info('memory')).catch(() => ''); // reported by `use`
+  const info = await connections.use('memory_read', (client) => client.info('memory')).catch(() => ''); // reported by `use`
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
   if (policy?.startsWith('allkeys-'))
     onTrouble(new Error(`Redis may evict what Sluice stores (maxmemory-policy ${policy}); noeviction is safe`));

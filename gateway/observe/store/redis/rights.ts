@@ -43,7 +43,7 @@ async function tryAll(client: Client, keys: RedisKeys): Promise<void> {
   if (first !== undefined) throw new Error(`NOPERM for ${[...refused.keys()].join(', ')}: ${first}`);
 }
 
-/** Every command that Sluice sends about data; nothing grows by it. */
+/** Every command that Sluice sends about data, and the one that asks what server it is; nothing grows by it. */
 function commandsOn({ check, hints }: RedisKeys): (readonly [name: string, ...words: string[]])[] {
   const [hash, set, zset, stream, text] = ['hash', 'set', 'zset', 'stream', 'text'].map(check) as [
     string,
@@ -77,6 +77,7 @@ function commandsOn({ check, hints }: RedisKeys): (readonly [name: string, ...wo
     ['PSETEX', text, KEPT_MS, '1'],
     ['GET', text],
     ['TYPE', text],
+    ['INFO', 'memory'],
     ...keep,
   ];
 }
