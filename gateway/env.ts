@@ -1,5 +1,6 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
 import { readFileSync } from 'node:fs';
+import { PROVIDERS, parseProviders } from '../model-server/providers.ts';
 import type { OptionTable, Values } from './cli/options.ts';
 import { UserError } from './errors.ts';
 import { isForbiddenHost } from './policy/url.ts';
@@ -65,18 +66,22 @@ export const GATEWAY_OPTIONS = {
     env: 'SLUICE_REQUEST_TIMEOUT',
     default: 25 * SECOND,
     help: 'a request must be here whole within this time, its head within 10s; otherwise 408',
+    check: checkTimeout,
   },
   'answer-timeout': {
     kind: 'milliseconds',
     env: 'SLUICE_ANSWER_TIMEOUT',
     default: 20 * SECOND,
     help: 'a caller that takes nothing of its answer for this long is cut off',
+    check: checkTimeout,
   },
   'trusted-proxies': {
     kind: 'string',
     env: 'SLUICE_TRUSTED_PROXIES',
     default: '',
+    without: 'none if left out',
     help: 'addresses whose Forwarded and X-Forwarded-* headers are passed on, such as 10.0.0.0/8,::1',
+    check: readTrustedProxies,
   },
   'log-level': { kind: 'choice', of: LEVELS, env: 'SLUICE_LOG_LEVEL', default: 'info', help: 'how much to log' },
 } as const satisfies OptionTable;
@@ -94,7 +99,9 @@ export const JUDGE_OPTIONS = {
     kind: 'string',
     env: 'SLUICE_NOTIFY_URL',
     default: '',
+    without: 'none if left out',
     help: 'webhook that gets a JSON notice of every move of a rollout',
+    check: checkWebhook,
   },
 } as const satisfies OptionTable;
 
@@ -158,6 +165,7 @@ export const MODEL_SERVER_OPTIONS = {
     env: 'SLUICE_PROVIDERS',
     default: 'cpu',
     help: 'cuda, tensorrt, webgpu or cpu between commas: the first that works runs a model',
+    check: checkProviders,
   },
   'require-provider': { kind: 'flag', help: 'refuse to start when the first of them does not work' },
   threads: {
@@ -227,7 +235,7 @@ export function gatewaySettings(
     policy: values.policy,
     ...storeSettings(values, values.data, env),
     isAutomatic: values.judge === 'on',
-    notifyUrl: readNotifyUrl(values['notify-url']),
+    notifyUrl: values['notify-url'] || undefined,
     host: values.host,
     port: values.port,
     adminHost: values['admin-host'],
@@ -240,28 +248,32 @@ export function gatewaySettings(
       uploadMemory: values['upload-memory'],
       answerMemory: values['answer-memory'],
       maxConnections: values['max-connections'],
-      requestTimeoutMs: atLeast(values['request-timeout'], '--request-timeout'),
-      answerTimeoutMs: atLeast(values['answer-timeout'], '--answer-timeout'),
+      requestTimeoutMs: values['request-timeout'],
+      answerTimeoutMs: values['answer-timeout'],
     },
     trustedProxies: readTrustedProxies(values['trusted-proxies'], '--trusted-proxies'),
     logLevel: values['log-level'],
   };
 }
 
-function readNotifyUrl(text: string): string | undefined {
-  if (text === '') return undefined;
+function checkWebhook(text: string, source: string): void {
+  if (text === '') return;
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url !== undefined && isForbiddenHost(url.hostname))
-    throw new UserError(`--notify-url: ${url.host} is a link-local, metadata or multicast address, and no webhook`, 2);
-  if (url !== undefined && /^https?:$/.test(url.protocol)) return text;
-  throw new UserError(`--notify-url: expected an address such as https://hooks.example/abc, got "${text}"`, 2);
+    throw new UserError(`${source}: ${url.host} is a link-local, metadata or multicast address, and no webhook`, 2);
+  if (url === undefined || !/^https?:$/.test(url.protocol))
+    throw new UserError(`${source}: expected an address such as https://hooks.example/abc, got "${text}"`, 2);
+}
+
+function checkProviders(text: string, source: string): void {
+  if (parseProviders(text) === undefined)
+    throw new UserError(`${source}: expected some of ${PROVIDERS.join(', ')}, each once, got "${text}"`, 2);
 }
 
 /** Zero would mean no limit to Node. */
-function atLeast(milliseconds: number, flag: string): number {
+function checkTimeout(milliseconds: number, source: string): void {
   if (milliseconds < SHORTEST_TIMEOUT_MS)
-    throw new UserError(`${flag}: expected at least ${SHORTEST_TIMEOUT_MS}ms, got ${milliseconds}ms`, 2);
-  return milliseconds;
+    throw new UserError(`${source}: expected at least ${SHORTEST_TIMEOUT_MS}ms, got ${milliseconds}ms`, 2);
 }
 
 /** The admin token, itself or in a file as Docker and Kubernetes mount secrets. Throws UserError when the file cannot be used. */

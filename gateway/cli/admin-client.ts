@@ -8,6 +8,7 @@ export const ADMIN_OPTIONS = {
     env: 'SLUICE_ADMIN',
     default: 'http://127.0.0.1:8081',
     help: "the gateway's admin address",
+    check: checkAddress,
   },
 } as const;
 
@@ -23,10 +24,13 @@ export type Parameters = Readonly<Record<string, string | number | undefined>>;
 /** Longer than the gateway lets a caller wait for news. */
 const TIMEOUT_MS = 30_000;
 
-/** A client of the admin listener at this address. Throws UserError when it is no address. */
+function checkAddress(text: string, source: string): void {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol))
+    throw new UserError(`${source}: expected an address such as http://127.0.0.1:8081, got "${text}"`, 2);
+}
+
+/** A client of the admin listener at this address. */
 export function adminClient(admin: string, env: NodeJS.ProcessEnv): AdminClient {
-  if (!URL.canParse(admin) || !/^https?:$/.test(new URL(admin).protocol))
-    throw new UserError(`--admin: expected an address such as http://127.0.0.1:8081, got "${admin}"`, 2);
   const token = env.SLUICE_ADMIN_TOKEN?.trim();
   const headers = token ? { authorization: `Bearer ${token}` } : {};
   return {
@@ -54,13 +58,21 @@ async function exchange(url: URL, init: RequestInit): Promise<unknown> {
     },
   );
   const answer = (await response.json().catch(() => undefined)) as { error?: unknown } | undefined;
-  if (response.ok) return checked(url, answer);
+  if (response.ok) {
+    const problem = problemIn(url, answer);
+    if (problem === undefined) return answer;
+    throw new UserError(`${url.origin}${url.pathname} answered ${problem}: ${await whatListens(url)}`);
+  }
   if (response.status === 401)
     throw new UserError(
       `the gateway at ${url.origin} wants a token: set SLUICE_ADMIN_TOKEN to the one it was started with`,
     );
-  const reason = typeof answer?.error === 'string' ? answer.error : 'is this the admin address of a gateway?';
-  throw new UserError(`${url.origin}${url.pathname} answered ${response.status}: ${reason}`);
+  const reason = typeof answer?.error === 'string' ? answer.error : undefined;
+  // Only another listener does not have the path.
+  const isElsewhere = reason === undefined || /^no such path|^this path takes another method/.test(reason);
+  throw new UserError(
+    `${url.origin}${url.pathname} answered ${response.status}: ${isElsewhere ? await whatListens(url) : reason}`,
+  );
 }
 
 /** What an answer has at least, by path: another server, or a gateway of another release, may answer something else. */
@@ -74,14 +86,22 @@ const KEYS: readonly (readonly [RegExp, readonly string[]])[] = [
   [/^\/api\/models\/[^/]+\/rollout\//, ['id', 'phase']],
 ];
 
-function checked({ origin, pathname }: URL, answer: unknown): unknown {
+function problemIn({ pathname }: URL, answer: unknown): string | undefined {
+  if (answer === undefined) return 'no JSON';
   const keys = KEYS.find(([path]) => path.test(pathname))?.[1] ?? [];
   const missing = keys.find((key) => typeof answer !== 'object' || answer === null || !Object.hasOwn(answer, key));
-  if (answer === undefined || missing !== undefined)
-    throw new UserError(
-      `${origin}${pathname} answered ${answer === undefined ? 'no JSON' : `without "${missing}"`}: is this the admin address of a gateway of this release?`,
-    );
-  return answer;
+  return missing === undefined ? undefined : `without "${missing}"`;
+}
+
+/** What to say of an address that is not the admin listener of a gateway: what the server there says of itself, and what to name. */
+async function whatListens({ origin }: URL): Promise<string> {
+  const told = await fetch(new URL('/v2', origin), { signal: AbortSignal.timeout(TIMEOUT_MS), redirect: 'error' })
+    .then((response) => response.json() as Promise<{ name?: unknown } | null>)
+    .catch(() => undefined);
+  const next = `name the gateway's admin address with --admin or SLUICE_ADMIN (${ADMIN_OPTIONS.admin.default} unless it was started with --admin-port)`;
+  if (told?.name === 'sluice') return `this is the data listener of a gateway, which applications call; ${next}`;
+  if (typeof told?.name === 'string') return `this is a model server; ${next}`;
+  return `is this the admin address of a gateway of this release? If not, ${next}`;
 }
 
 function unreachable(url: URL, error: Error): string {

@@ -57,8 +57,13 @@ function flagRow(name: string, option: Flag, hasShort: boolean): Row {
 function notesOf(option: Flag): string[] {
   if (option.kind === 'flag' || option.kind === 'fraction') return [];
   if (option.kind === 'list') return ['may be repeated'];
-  const standard = option.default === '' ? 'no default' : `default ${shown(option)}`;
+  const standard = option.default === '' ? withoutText(option) : `default ${shown(option)}`;
   return [standard, ...(option.env ? [option.env] : [])];
+}
+
+function withoutText(option: Exclude<Flag, { kind: 'flag' | 'fraction' | 'list' }>): string {
+  if (option.kind !== 'string') return 'no default';
+  return option.isRequired ? 'required' : (option.without ?? 'no default');
 }
 
 function notesText(notes: readonly string[]): string {

@@ -1,6 +1,6 @@
 import { ProviderError, RepositoryError } from '../../model-server/errors.ts';
 import { startModelServer } from '../../model-server/main.ts';
-import { PROVIDERS, type Provider, parseProviders } from '../../model-server/providers.ts';
+import { parseProviders } from '../../model-server/providers.ts';
 import { MODEL_SERVER_OPTIONS } from '../env.ts';
 import { listenError, UserError } from '../errors.ts';
 import { createLog } from '../observe/log.ts';
@@ -23,7 +23,7 @@ export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
       control: values['model-control'],
       pollIntervalMs: values['poll-interval'],
       load: modelsToLoad(values.load),
-      providers: providersOf(values.providers),
+      providers: parseProviders(values.providers) ?? [],
       requireProvider: values['require-provider'],
       maxQueue: values['max-queue'],
       bodyLimit: values['body-limit'],
@@ -41,12 +41,6 @@ export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {
 function modelsToLoad(text: string): readonly string[] | undefined {
   if (text === '*') return undefined;
   return text === 'none' ? [] : text.split(',').map((name) => name.trim());
-}
-
-function providersOf(text: string): readonly Provider[] {
-  const providers = parseProviders(text);
-  if (providers !== undefined) return providers;
-  throw new UserError(`--providers: expected some of ${PROVIDERS.join(', ')}, each once, got "${text}"`, 2);
 }
 
 /** A port in use, an empty repository or a missing provider is the user's to mend; anything else is a bug of ours and keeps its stack. */

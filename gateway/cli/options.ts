@@ -4,10 +4,24 @@ import { UserError } from '../errors.ts';
 import { amountIn, UNIT_BYTES, UNIT_MS } from '../policy/units.ts';
 import { settingIn } from './injected.ts';
 
+/** Refuses a value by a UserError; `source` is what it was given by, the flag or the variable. */
+type Check<T> = (value: T, source: string) => void;
+
 type Scalar =
-  | { readonly kind: 'string'; readonly default: string }
+  | {
+      readonly kind: 'string';
+      readonly default: string;
+      /** Said in place of a default: what happens without the option, or that it must be given. */
+      readonly without?: string;
+      readonly isRequired?: true;
+      readonly check?: Check<string>;
+    }
   | { readonly kind: 'choice'; readonly default: string; readonly of: readonly string[] }
-  | { readonly kind: 'port' | 'count' | 'bytes' | 'milliseconds'; readonly default: number };
+  | {
+      readonly kind: 'port' | 'count' | 'bytes' | 'milliseconds';
+      readonly default: number;
+      readonly check?: Check<number>;
+    };
 
 type Shown = { readonly help: string; readonly short?: string };
 
@@ -133,7 +147,11 @@ function readWord(
 ): string {
   const value = given ?? settingIn(env, option.env) ?? option.default;
   if (value !== undefined) return value;
-  throw new UserError(`missing ${name.toUpperCase()}, ${option.help}; --help tells more`, USAGE_ERROR);
+  throw missing(name.toUpperCase(), option.help);
+}
+
+function missing(what: string, help: string): UserError {
+  return new UserError(`missing ${what}, ${help}; --help tells more`, USAGE_ERROR);
 }
 
 function readFlag(
@@ -154,13 +172,18 @@ function readFlag(
     default: {
       if (typeof given === 'string') return readScalar(option, given, `--${name}`);
       const variable = settingIn(env, option.env);
-      return variable === undefined ? option.default : readScalar(option, variable, option.env ?? '');
+      if (variable !== undefined) return readScalar(option, variable, option.env ?? '');
+      if (option.kind === 'string' && option.isRequired) throw missing(`--${name}`, option.help);
+      return option.default;
     }
   }
 }
 
 function readScalar(option: Scalar, text: string, source: string): string | number {
-  if (option.kind === 'string') return text;
+  if (option.kind === 'string') {
+    option.check?.(text, source);
+    return text;
+  }
   if (option.kind === 'choice') {
     if (option.of.includes(text)) return text;
     throw new UserError(`${source}: expected one of ${option.of.join(', ')}, got "${text}"`, USAGE_ERROR);
@@ -168,8 +191,10 @@ function readScalar(option: Scalar, text: string, source: string): string | numb
   const value = amountIn(text.replace(/\s+(?=[A-Za-z])/, ''), UNITS[option.kind]) ?? Number.NaN;
   const [least, most] = RANGE[option.kind];
   const isWhole = option.kind === 'milliseconds' || Number.isInteger(value);
-  if (isWhole && value >= least && value <= most) return value;
-  throw new UserError(`${source}: expected ${EXPECTED[option.kind]}, got "${text}"`, USAGE_ERROR);
+  if (!isWhole || !(value >= least && value <= most))
+    throw new UserError(`${source}: expected ${EXPECTED[option.kind]}, got "${text}"`, USAGE_ERROR);
+  option.check?.(value, source);
+  return value;
 }
 
 function readFraction(text: string, source: string): number {
