@@ -1,7 +1,7 @@
 // A gateway that is a server of its own, by itself or over others: a request goes round once, and no further.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { answering, fakeServer } from '../support/fake-server.ts';
+import { answering, callsAt, fakeServer } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -106,7 +106,7 @@ models:
   const before = await refused();
   assert.equal((await infer(url)).status, 200);
   await until(async () => (await refused()) > before, 'the copy, refused');
-  assert.equal(server.seen.length, 1);
+  assert.equal(callsAt(server).length, 1);
 });
 
 test('what lies below a prefix goes round once too, where its path has the prefix twice', async (t) => {

@@ -22,8 +22,11 @@ const HELD_OUT: readonly (readonly [name: string, least: number, inputs: () => r
   ['spam', 1000, () => readMails('config/data/mails-held-out.jsonl.gz').map(labelledMail)],
 ];
 
-/** An interval of 95 % misses one measurement in twenty, and other tests run beside this one. */
-const ROUNDS = 3;
+/**
+ * Who answers an input is certain; what a run takes is not, on a machine on which other tests run. The interval of a cost has
+ * room for other inputs, not for another pace, so it is asserted this many times as wide.
+ */
+const RELAXED = 5;
 
 async function setUp(t: TestContext) {
   const setup = new LocalSetup({
@@ -59,28 +62,30 @@ test('the cascades answer as well as their last tiers, for less than 40 % of the
   const { url, adminUrl, servers, sluice } = await setUp(t);
   for (const [name, least, read] of HELD_OUT) {
     const inputs = read();
-    for (let round = 1; ; round++) {
-      const replayed = JSON.parse(await sluice(inputs, 'replay', name, '--policy', POLICY, '--json')) as Replay;
-      const at = { url, adminUrl, serverUrls: servers, concurrency: 2 };
-      const result = await measureLadder({ ...at, name, models: [`${name}-balanced`, `${name}-accurate`], inputs });
-      t.diagnostic(ladderText([result]).split('\n')[1] ?? '');
-      assert.ok(result.inputs >= least);
-      assert.ok(result.cost <= 0.4, `${name} costs ${result.cost} of always the last tier`);
-      assert.ok(Math.abs(result.difference.is) <= 0.005, `${name}: ${result.difference.is}`);
+    const replayed = JSON.parse(await sluice(inputs, 'replay', name, '--policy', POLICY, '--json')) as Replay;
+    const at = { url, adminUrl, serverUrls: servers, concurrency: 2 };
+    const result = await measureLadder({ ...at, name, models: [`${name}-balanced`, `${name}-accurate`], inputs });
+    t.diagnostic(ladderText([result]).split('\n')[1] ?? '');
+    assert.ok(result.inputs >= least);
+    assert.ok(result.cost <= 0.4, `${name} costs ${result.cost} of always the last tier`);
+    assert.ok(Math.abs(result.difference.is) <= 0.005, `${name}: ${result.difference.is}`);
 
-      const [policy] = replayed.ladders;
-      const { cost, difference } = policy ?? {};
-      assert.ok(cost !== undefined && difference !== undefined);
-      t.diagnostic(
-        `${name} as replayed: ${(100 * difference.is).toFixed(2)} points, cost ${(100 * cost.is).toFixed(1)} % (${(100 * cost.low).toFixed(1)} to ${(100 * cost.high).toFixed(1)})`,
-      );
-      assert.ok(difference.low - 1e-9 <= result.difference.is && result.difference.is <= difference.high + 1e-9);
-      assert.ok(difference.high - difference.is <= 0.01, 'at most a point on each side');
-      assert.ok(cost.high - cost.is <= 0.1, 'at most a tenth of the cost on each side');
-      assert.deepEqual(replayed.beaten, []);
-      if (cost.low <= result.cost && result.cost <= cost.high) break;
-      assert.ok(round < ROUNDS, `${name}: ${result.cost} is not in the interval, ${ROUNDS} times in turn`);
+    const [policy] = replayed.ladders;
+    const { cost, difference, shares } = policy ?? {};
+    assert.ok(cost !== undefined && difference !== undefined && shares !== undefined);
+    t.diagnostic(
+      `${name} as replayed: ${(100 * difference.is).toFixed(2)} points, cost ${(100 * cost.is).toFixed(1)} % (${(100 * cost.low).toFixed(1)} to ${(100 * cost.high).toFixed(1)})`,
+    );
+    for (const [tier, share] of Object.entries(shares)) {
+      const answered = result.shares.get(`${name}-${tier}`) ?? 0;
+      assert.equal(Math.round(answered * inputs.length), Math.round(share * inputs.length), `${name}: by ${tier}`);
     }
+    assert.equal(result.difference.is, difference.is);
+    assert.ok(difference.high - difference.is <= 0.01, 'at most a point on each side');
+    assert.ok(cost.high - cost.is <= 0.1, 'at most a tenth of the cost on each side');
+    assert.deepEqual(replayed.beaten, []);
+    const [low, high] = [cost.is - RELAXED * (cost.is - cost.low), cost.is + RELAXED * (cost.high - cost.is)];
+    assert.ok(low <= result.cost && result.cost <= high, `${name}: ${result.cost} is not in ${low} to ${high}`);
   }
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
     models: Record<string, { escalation?: { isAlarmed: boolean; degraded: object; requests: number } }>;

@@ -38,6 +38,14 @@ export async function fakeServer(
   return { url: `http://${host}:${(server.address() as AddressInfo).port}`, seen, close };
 }
 
+/**
+ * What callers asked of a server, without what a shadow sent it: of one copy in a hundred the version that answered is asked
+ * once more, to learn how far its own answers differ.
+ */
+export function callsAt({ seen }: FakeServer): readonly IncomingMessage[] {
+  return seen.filter(({ headers }) => headers['x-sluice-shadow'] === undefined);
+}
+
 /** A script that answers everything with this JSON. */
 export function answering(body: unknown, status = 200): RequestListener {
   return (request, response) => {

@@ -46,7 +46,7 @@ for (const host of ['::1', '127.0.0.1'])
     resolving(t, ['127.0.0.1', '::1']);
     const { url, adminUrl } = await gateway(t, SHADOWED(port));
     for (let i = 0; i < 20; i++) assert.equal((await infer(url)).status, 200);
-    await until(() => seen.length === 40, 'a copy of each request');
+    await until(() => seen.length >= 40, 'a copy of each request');
     assert.ok(seen.some((request) => request.headers['x-sluice-shadow'] !== undefined));
     await until(() => looks.some((path) => path.endsWith('/ready')), 'a readiness probe');
     await until(() => looks.some((path) => path.endsWith('/versions/v1') || path === '/v2/models/m'), 'a look');
