@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
+import { join } from 'node:path';
 
 /** Majors that `npm run soak -- node-versions` runs the whole suite under: what package.json says, and the image's. */
 export const TRIED: readonly number[] = [20, 22, 24, 26];
@@ -29,25 +29,6 @@ export async function withNode<T>(major: number, use: (node: string) => Promise<
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-/** What tests are run with. */
-export type TestRun = { readonly node: string; readonly files: readonly string[]; readonly args?: readonly string[] };
-
-/** Story tests start several processes each; more than two files at once would measure the machine, not the code. */
-const LIMITS = ['--test-concurrency=2', '--test-timeout=120000'];
-
-/** Runs test files under a Node; every `node` that they start by its name is that one too. Answers the exit code. */
-export function runTests({ node, files, args = LIMITS }: TestRun, onOutput?: (text: string) => void): Promise<number> {
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env; // set inside a test, and then no other would run
-  const PATH = [dirname(node), env.PATH ?? ''].join(delimiter);
-  const runner = spawn(node, ['--enable-source-maps', '--test', ...args, ...files], {
-    stdio: onOutput === undefined ? 'inherit' : ['ignore', 'pipe', 'pipe'],
-    env: { ...env, PATH, ORT_DISABLE_TELEMETRY: '1' },
-  });
-  for (const stream of [runner.stdout, runner.stderr])
-    stream?.setEncoding('utf8').on('data', (text: string) => onOutput?.(text));
-  return new Promise((resolve) => runner.on('close', (code) => resolve(code ?? 1)));
 }
 
 async function install(major: number, folder: string): Promise<string> {

@@ -23,7 +23,7 @@ for (const [kind, options] of [
 fleet: { g: { url: "${good.url}" }, b: { url: "${bad.url}" } }
 models:
   m:
-    timeout: 1s
+    timeout: 10s
     versions: { v1: { servers: [g] }, v2: { servers: [g], version: "2" }, v3: { servers: [b] } }
     baseline: v1
     experiment: { id: e, unit: header x-u, without_unit: reject, arms: { v2: 50%, v3: 25% }, holdout: 20% }

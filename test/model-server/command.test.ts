@@ -17,7 +17,8 @@ const refusals: readonly [readonly string[], number, RegExp][] = [
   [['--model-control', 'sometimes'], 2, /--model-control: expected one of fixed, poll, explicit, got "sometimes"/],
   [['--poll-interval', '5'], 2, /--poll-interval: expected a time with its unit/],
   [
-    ['--providers', 'cuda,cpu', '--require-provider'],
+    // No time to drain: nobody was sent to a server that was never ready.
+    ['--providers', 'cuda,cpu', '--require-provider', '--drain-grace', '5m'],
     1,
     /^sluice: provider cuda is required: fell back to cpu, for cuda/m,
   ],

@@ -1,13 +1,14 @@
 // The whole suite under every Node that package.json allows and the images use; those that the machine lacks come from npm.
 // An outcome other than green prints the failing tests and where the whole output is.
 import assert from 'node:assert/strict';
-import { createWriteStream, mkdtempSync } from 'node:fs';
+import { appendFileSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { filesOf } from '../files.ts';
-import { runTests, TRIED, withNode } from '../nodes.ts';
+import { TRIED, withNode } from '../nodes.ts';
 import { provision } from '../provision.ts';
+import { type Ended, runAll, sumOf, TESTS } from '../queue.ts';
 
 const PROGRESS_MS = 60_000;
 const outputs = mkdtempSync(join(tmpdir(), 'sluice-node-versions-'));
@@ -20,44 +21,36 @@ for (const major of wanted)
   test(`the whole suite passes on Node ${major}`, async () => {
     const files = filesOf('.test.js');
     await provision(files);
-    const { code, line, failures, output } = await withNode(major, (node) => run(node, major, files));
+    const { line, failures, output } = await withNode(major, (node) => run(node, major, files));
     summary.push(line);
     console.log(line);
-    assert.equal(code, 0, `${failures.join('\n')}\nall of it: ${output}`);
+    assert.deepEqual(
+      failures.map(({ file }) => file),
+      [],
+      `all of it: ${output}`,
+    );
   });
 
 after(() => console.log(['', 'the whole suite, by Node:', ...summary].join('\n')));
 
 async function run(node: string, major: number, files: readonly string[]) {
   const output = join(outputs, `node-${major}.txt`);
-  const file = createWriteStream(output);
   const start = performance.now();
-  const seen = { passed: 0, failures: [] as string[], rest: '' };
-  const tell = () => {
+  const all: Ended[] = [];
+  const line = () => {
     const minutes = ((performance.now() - start) / 60_000).toFixed(1);
-    return `Node ${major}: ${seen.passed} passed, ${seen.failures.length} failed, ${minutes} min`;
+    const { pass, fail, skipped } = sumOf(all);
+    return `Node ${major}: ${pass} passed, ${fail} failed, ${skipped} skipped, ${minutes} min`;
   };
-  const timer = setInterval(() => console.log(tell()), PROGRESS_MS);
-  const code = await runTests({ node, files, args: [...ARGS] }, (text) => {
-    file.write(text);
-    count(seen, text);
-  });
+  const timer = setInterval(() => console.log(line()), PROGRESS_MS);
+  const onEnd = (one: Ended) => {
+    all.push(one);
+    appendFileSync(output, `\n${one.file}\n${one.output}`);
+    if (!one.passed) console.log(`${one.file}\n${one.output}`);
+  };
+  const { ended, flaky } = await runAll(files, { node, ...TESTS, onEnd });
   clearInterval(timer);
-  file.end();
-  return { code, line: `${tell()}, exit code ${code}`, failures: seen.failures, output };
-}
-
-const ARGS = ['--test-concurrency=2', '--test-timeout=120000', '--test-reporter=spec'];
-
-/** Counts tests of the first level by the lines of the runner's report; the list at its end would count them twice. */
-function count(seen: { passed: number; failures: string[]; rest: string }, text: string): void {
-  const lines = (seen.rest + text).split('\n');
-  seen.rest = lines.pop() ?? '';
-  for (const line of lines) {
-    if (line.startsWith('✔ ')) seen.passed++;
-    if (line.startsWith('✖ ') && line !== '✖ failing tests:' && !seen.failures.includes(line)) {
-      seen.failures.push(line);
-      console.log(line);
-    }
-  }
+  const namesOf = (some: readonly Ended[]) => some.map(({ file }) => file).join(' ') || 'none';
+  const failures = ended.filter(({ passed }) => !passed);
+  return { line: `${line()}, flaky: ${namesOf(flaky)}, failed: ${namesOf(failures)}`, failures, output };
 }

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { request as httpRequest, type RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { answering, fakeServer, silent } from '../../support/fake-server.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { gateway, infer, policyOf, type TestSettings } from '../../support/gateway.ts';
@@ -31,10 +32,9 @@ function watched({ url, adminUrl }: { readonly url: string; readonly adminUrl: s
   /** Seconds that all requests took together. */
   const seconds = async () => Number(/^sluice_request_duration_seconds_sum\{.*\} (\S+)$/m.exec(await metrics())?.[1]);
   const counted = (expected: Readonly<Record<string, number>>) =>
-    until(
-      async () => JSON.stringify(await outcomes()) === JSON.stringify(expected),
-      `outcomes ${JSON.stringify(expected)}`,
-    ).catch(async (error: unknown) => assert.deepEqual(await outcomes(), expected, String(error)));
+    until(async () => isDeepStrictEqual(await outcomes(), expected), `outcomes ${JSON.stringify(expected)}`).catch(
+      async (error: unknown) => assert.deepEqual(await outcomes(), expected, String(error)),
+    );
   const server = async () => {
     const { fleet } = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
       fleet: Record<string, { standing: string; failuresInARow: number; inFlight: number }>;
