@@ -40,18 +40,18 @@ export async function startModelServer(
     throw new RepositoryError(`the model repository ${settings.models} holds no {model}/{version}/model.onnx`);
   }
   let closing: Promise<void> | undefined;
-  const close = () => {
-    closing ??= shutDown(server, settings, log);
+  const close = (drainGraceMs = settings.drainGraceMs) => {
+    closing ??= shutDown(server, { ...settings, drainGraceMs }, log);
     return closing;
   };
   const server = assemble(settings, log, close);
   await server.app.listen({ host: settings.host, port: settings.port });
   const url = urlOf(server.app);
   log.info({ url, models: settings.models, versions: scan.versions.length }, 'listening');
-  const loaded = load(server, scan, settings, log, close);
+  const loaded = load(server, scan, settings, log, () => close(0)); // nobody was sent to a server that was not ready
   // Whoever does not wait for it hears of it from the log.
   loaded.catch(() => undefined);
-  return { url, loaded, close };
+  return { url, loaded, close: () => close() };
 }
 
 type Server = {
@@ -106,7 +106,7 @@ async function load(
   { versions, ignored }: Scan,
   { control, load: only, pollIntervalMs, requireProvider }: ModelServerSettings,
   log: Logger,
-  close: () => Promise<void>,
+  giveUp: () => Promise<void>,
 ): Promise<void> {
   for (const reason of ignored) {
     log.warn({ reason }, 'ignored in the repository');
@@ -114,7 +114,7 @@ async function load(
   await lifecycle.start(versions, control === 'explicit' ? only : undefined);
   log.info({ ready: lifecycle.isReady }, 'loaded');
   if (requireProvider && lifecycle.providerProblem !== undefined) {
-    await close();
+    await giveUp();
     throw lifecycle.providerProblem;
   }
   if (control === 'poll' && !isDraining()) {
