@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { policyOf } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
+import { cpuMicros } from '../support/process-tree.ts';
 import { redisServer } from '../support/redis.ts';
 
 const ROLLOUT = `timeout: 1s
@@ -17,33 +18,20 @@ test('20,000 messages on the channel of hints hold up nobody', async (t) => {
     '{ v1: { servers: [s0] } }',
     '{ v1: { servers: [s0] }, v2: { servers: [s0] } }',
   );
-  const { url } = await gatewayProcess(t, policy, [], { REDIS_URL: redis.url });
+  const { url, child } = await gatewayProcess(t, policy, [], { REDIS_URL: redis.url });
   await sleep(1500); // it has subscribed
   const client = redis.client();
   const [channel] = (await client.pubsub('CHANNELS')) as string[];
   assert.ok(channel !== undefined, 'a gateway listens');
-  let isOver = false;
-  const pings = (async () => {
-    const took: number[] = [];
-    for (; !isOver; await sleep(2)) {
-      const start = performance.now();
-      assert.equal((await fetch(`${url}/v2/health/live`)).status, 200);
-      took.push(performance.now() - start);
-    }
-    return took;
-  })();
-  await sleep(300);
+  const { pid = 0 } = child.process;
   const flood = client.pipeline();
-  for (let i = 0; i < 20_000; i++) flood.publish(channel, `r${i}`);
-  const start = performance.now();
+  for (let i = 0; i < 20_000; i++) flood.publish(channel, `r${i % 2 === 0 ? '' : i}`);
+  const before = cpuMicros(pid);
   await flood.exec();
-  const published = performance.now() - start;
+  assert.equal((await fetch(`${url}/v2/health/live`)).status, 200);
   await sleep(1000);
-  isOver = true;
-  const took = await pings;
-  const most = Math.max(...took);
-  t.diagnostic(
-    `20,000 messages in ${published.toFixed(0)} ms: of ${took.length} pings the slowest took ${most.toFixed(0)} ms`,
-  );
-  assert.ok(most < 250, `a ping took ${most} ms`);
+  const busyMs = (cpuMicros(pid) - before) / 1000;
+  t.diagnostic(`20,000 messages, and a second more, took ${busyMs.toFixed(0)} ms of CPU`);
+  // Nobody can be held up for longer. Not a wait by the clock, which measures what else runs on the machine.
+  assert.ok(busyMs < 400, `the gateway was busy for ${busyMs} ms`);
 });
