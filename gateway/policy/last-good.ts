@@ -1,9 +1,10 @@
 // The last policy that was good, kept on disk for a start that finds a bad one.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { PolicyError, parseServable, readPolicyText } from './load.ts';
+import { makeFolder } from './make-folder.ts';
 import type { Policy } from './policy.ts';
 
 /** Where the copy of a policy file lies. Two policies served from one folder do not mix. */
@@ -14,7 +15,7 @@ export function lastGoodFile(folder: string, policyFile: string): string {
 
 /** Keeps a copy: on disk when this resolves; a crash or a full disk leaves the old copy. */
 export async function keepLastGood(folder: string, policyFile: string, text: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   const file = lastGoodFile(folder, policyFile);
   const handle = await open(`${file}.tmp`, 'w', 0o600);
   try {

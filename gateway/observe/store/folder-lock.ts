@@ -1,12 +1,13 @@
 // One process at a time in a data folder. The lock is a listening socket: whoever connects finds out whether its process
 // lives, while a file with a process id would outlive it, and ids come back (in a container always the same).
 import { createHash, randomBytes } from 'node:crypto';
-import { link, mkdir, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
+import { link, readdir, realpath, rename, rm, rmdir } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { UserError } from '../../errors.ts';
+import { makeFolder } from '../../policy/make-folder.ts';
 
 /** The longest path of a socket that every system takes. */
 const MAX_PATH = 100;
@@ -14,14 +15,6 @@ const MAX_PATH = 100;
 const SETTLE_MS = 30;
 const ASK_MS = 500;
 const TRIES = 5;
-
-/** Node says ENOENT of a folder that a read-only disk refuses, unless it is to make that one alone. */
-export async function makeFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true }).catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    return mkdir(folder);
-  });
-}
 
 /** Locks an existing folder for this process. Throws UserError when another holds it. Returns how to unlock. */
 export async function lockFolder(folder: string): Promise<() => Promise<void>> {
@@ -91,7 +84,7 @@ async function lockPlace(folder: string): Promise<string> {
   const real = await realpath(folder);
   if (Buffer.byteLength(real) + '/lock.0123456789ab.dead'.length <= MAX_PATH) return real;
   const place = join(tmpdir(), `sluice-${createHash('sha256').update(real).digest('hex').slice(0, 16)}`);
-  await mkdir(place, { recursive: true, mode: 0o700 });
+  await makeFolder(place, 0o700);
   return place;
 }
 

@@ -1,6 +1,7 @@
-import { mkdir, readdir, rename, writeFile } from 'node:fs/promises';
+import { readdir, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../../policy/make-folder.ts';
 import { addAll, type Sums } from '../compare/sums.ts';
 import { Damages } from './damage.ts';
 import { readDataFile } from './data-files.ts';
@@ -41,7 +42,7 @@ export class LocalExperiments implements ExperimentCounts {
 
   async open(): Promise<void> {
     if (this.#folder === undefined) return;
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder, 0o700);
     for (const name of (await readdir(this.#folder)).filter((name) => name.endsWith('.json'))) {
       const path = join(this.#folder, name);
       const file = await readDataFile(path, readExperiment, this.#damages).catch((error: Error) =>

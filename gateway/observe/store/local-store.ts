@@ -1,7 +1,8 @@
 // The store of a gateway by itself: memory, or files below a data folder that no other process uses.
 import { join } from 'node:path';
+import { makeFolder } from '../../policy/make-folder.ts';
 import { Damages } from './damage.ts';
-import { lockFolder, makeFolder } from './folder-lock.ts';
+import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalComparisons } from './local-comparisons.ts';
 import { LocalExperiments } from './local-experiments.ts';

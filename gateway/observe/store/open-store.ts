@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { UserError } from '../../errors.ts';
+import { makeFolder } from '../../policy/make-folder.ts';
 import { Damages } from './damage.ts';
-import { lockFolder, makeFolder } from './folder-lock.ts';
+import { lockFolder } from './folder-lock.ts';
 import { LocalAudit } from './local-audit.ts';
 import { LocalOrders } from './local-orders.ts';
 import { LocalRollouts } from './local-rollouts.ts';

@@ -1,5 +1,6 @@
-import { appendFile, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { appendFile, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../../policy/make-folder.ts';
 import type { Damages } from './damage.ts';
 import type { Segment, SegmentStorage } from './segments.ts';
 
@@ -11,7 +12,7 @@ export function segmentFiles(folder: string, damages: Damages): SegmentStorage {
   const read = async (segment: number) => linesIn(await readFile(fileOf(segment), 'utf8'));
   return {
     list: async () => {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder, 0o700);
       const numbers = (await readdir(folder)).flatMap((name) => NAME.exec(name)?.[1] ?? []).map(Number);
       return Promise.all(
         numbers.map((number) =>

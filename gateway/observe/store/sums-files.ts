@@ -1,8 +1,9 @@
 // Sums on disk, one file a slot. What has come since the last snapshot is in memory, and also in the log of comparisons:
 // every file says up to which line it has counted, so that a start counts the rest, and no line twice.
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { makeFolder } from '../../policy/make-folder.ts';
 import { Deltas, isSubjectKey, type Subject, type SumsDelta, subjectKey, subjectOf } from '../compare/batch.ts';
 import { addAll, type Sums, totalOf } from '../compare/sums.ts';
 import { Damages } from './damage.ts';
@@ -47,7 +48,7 @@ export class SumsFiles {
 
   /** Finds out how far the files have counted, and counts the rest of the log. */
   async open(log: SegmentedLog): Promise<void> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 });
+    await makeFolder(this.#folder, 0o700);
     const counted = new Map<SlotKey, Position>();
     for (const name of await readdir(this.#folder)) {
       const slot = SLOT_FILE.exec(name)?.[1] as SlotKey | undefined;
