@@ -4,6 +4,8 @@ import type { Server } from './server.ts';
 const USER_AGENT = 'sluice-probe';
 const WITHIN_MS = 1000;
 const MAX_BYTES = 1024 * 1024;
+/** Of what a server says in an error, as it is shown to people. */
+export const MOST_CHARACTERS = 200;
 
 /** What a server says at a path: a status, and its JSON when that is what it sent. */
 export type Seen = { readonly status: number; readonly json: unknown };
@@ -36,7 +38,8 @@ export async function look(server: Server, path: string): Promise<Seen | Silence
 /** In a few words: a name that leads to several addresses fails with one error for each. */
 function whyNot(error: Error & { readonly errors?: readonly Error[] }): string {
   if (error.name === 'TimeoutError') return `no answer within ${WITHIN_MS} ms`;
-  return error.message || error.errors?.map(({ message }) => message).join(', ') || error.name;
+  const why = error.message || error.errors?.map(({ message }) => message).join(', ') || error.name;
+  return why.slice(0, MOST_CHARACTERS);
 }
 
 function parse(text: string): unknown {

@@ -3,7 +3,7 @@ import { pathOf } from '../policy/paths.ts';
 import type { Policy, Version } from '../policy/policy.ts';
 import { speaks } from './dialect.ts';
 import type { Fleet } from './fleet.ts';
-import { look, type Seen } from './look.ts';
+import { look, MOST_CHARACTERS, type Seen } from './look.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
 
@@ -100,8 +100,6 @@ export function readinessIn({ status, json }: Seen): boolean | undefined {
   if (Array.isArray(states)) return states.some((each: { state?: unknown }) => each?.state === 'AVAILABLE');
   return ready !== false;
 }
-
-const MOST_CHARACTERS = 200;
 
 /** What a server says of a version that is not ready: the status, and its error where it has one. */
 function wordsOf({ status, json }: Seen): string {

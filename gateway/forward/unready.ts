@@ -12,13 +12,13 @@ const MOST_NAMED = 4;
 /** What the policy uses a version for; a version that it only names is `other`. */
 export type Role = 'baseline' | 'candidate' | 'arm' | 'shadow' | 'other';
 
-/** A version, and why it has no ready server; undefined when it has one. */
-export type VersionReading = {
-  readonly model: string;
-  readonly version: string;
-  readonly role: Role;
-  readonly unready: Unready | undefined;
-};
+type Named = { readonly model: string; readonly version: string; readonly role: Role };
+
+/** A version, and whether it has a ready server. */
+export type VersionReading = Named & { readonly isReady: boolean };
+
+/** A version, and why it has no ready server; undefined when it has one again. */
+type News = Named & { readonly unready: Unready | undefined };
 
 /** Since when a version has no ready server (ISO time), and what its servers say, as a sentence. */
 export type Unready = { readonly since: string; readonly sentence: string };
@@ -28,13 +28,13 @@ type Watched = { readonly since: string; readonly at: number; isReported: boolea
 /** Watches every version of the policy in force. Stops with `close`. */
 export class UnreadyVersions {
   readonly #fleet: Fleet;
-  readonly #onNews: (reading: VersionReading) => void;
+  readonly #onNews: (news: News) => void;
   readonly #timer: NodeJS.Timeout;
   #policy: Policy;
   #watched = new Map<string, Watched>();
 
   /** `onNews` hears of a version that has had no ready server for 10 s, and of its end. */
-  constructor(fleet: Fleet, policy: Policy, onNews: (reading: VersionReading) => void) {
+  constructor(fleet: Fleet, policy: Policy, onNews: (news: News) => void) {
     this.#fleet = fleet;
     this.#policy = policy;
     this.#onNews = onNews;
@@ -49,10 +49,11 @@ export class UnreadyVersions {
     clearInterval(this.#timer);
   }
 
-  /** Every version of the policy in force, and whether it has a ready server. */
-  readings(): VersionReading[] {
+  /** Every version of the policy in force, and whether it has a ready server; asked at every scrape, so without a word on why. */
+  *readings(): Generator<VersionReading> {
     const now = performance.now();
-    return [...versionsOf(this.#policy)].map(({ version, role }) => this.#readingOf(version, role, now));
+    for (const { version, role } of versionsOf(this.#policy))
+      yield { model: version.model, version: version.label, role, isReady: this.#hasReady(version, now) };
   }
 
   /** Since when this version of a model has no ready server, and why; undefined when it has one. */
@@ -60,7 +61,7 @@ export class UnreadyVersions {
     const served = this.#policy.models.get(model);
     const version = served?.kind === 'served' ? served.versions.get(label) : undefined;
     if (served?.kind !== 'served' || version === undefined) return undefined;
-    return this.#readingOf(version, roleOf(served, version), performance.now()).unready;
+    return this.#hasReady(version, performance.now()) ? undefined : this.#unready(version, roleOf(served, version));
   }
 
   #tick(now: number): void {
@@ -77,7 +78,7 @@ export class UnreadyVersions {
       this.#watched.set(key, watched);
       if (watched.isReported || now - watched.at < REPORT_AFTER_MS) continue;
       watched.isReported = true;
-      this.#onNews(this.#readingOf(version, role, now));
+      this.#onNews({ model: version.model, version: version.label, role, unready: this.#unready(version, role) });
     }
   }
 
@@ -85,16 +86,17 @@ export class UnreadyVersions {
     return this.#fleet.placementOf(version).seats.some((seat) => seat.isWell(now) && seat.silence === undefined);
   }
 
-  #readingOf(version: Version, role: Role, now: number): VersionReading {
+  #unready(version: Version, role: Role): Unready {
     const { model, label } = version;
-    const reading = { model, version: label, role };
-    if (this.#hasReady(version, now)) return { ...reading, unready: undefined };
     const since = this.#watched.get(keyOf(version))?.since ?? new Date().toISOString();
-    const said = this.#fleet.placementOf(version).seats.map((seat) => stateOf(seat));
-    const rest = said.length > MOST_NAMED ? `; and ${said.length - MOST_NAMED} more` : '';
+    const { seats } = this.#fleet.placementOf(version);
+    const said = seats.slice(0, MOST_NAMED).map((seat) => stateOf(seat));
+    const rest = seats.length > MOST_NAMED ? `; and ${seats.length - MOST_NAMED} more` : '';
     const what = role === 'other' ? 'version' : role;
-    const sentence = `${what} ${label} of ${model} has no ready server since ${since}: ${said.slice(0, MOST_NAMED).join('; ')}${rest}`;
-    return { ...reading, unready: { since, sentence } };
+    return {
+      since,
+      sentence: `${what} ${label} of ${model} has no ready server since ${since}: ${said.join('; ')}${rest}`,
+    };
   }
 }
 

@@ -1,15 +1,15 @@
 import { Gauge, type Registry } from 'prom-client';
 
-/** What is read of one version of the policy: what it is used for, and why it has no ready server, where it has none. */
+/** What is read of one version of the policy: what it is used for, and whether it has a ready server. */
 export type ReadinessReading = {
   readonly model: string;
   readonly version: string;
   readonly role: string;
-  readonly unready: object | undefined;
+  readonly isReady: boolean;
 };
 
 /** Adds the metric of versions that no server is ready for. `read` is asked at every scrape. */
-export function addReadinessMetrics(registry: Registry, read: () => readonly ReadinessReading[]): void {
+export function addReadinessMetrics(registry: Registry, read: () => Iterable<ReadinessReading>): void {
   new Gauge({
     name: 'sluice_version_ready',
     help: '1 while at least one server is ready to answer for this version of the policy; the role is what it is used for.',
@@ -17,8 +17,7 @@ export function addReadinessMetrics(registry: Registry, read: () => readonly Rea
     registers: [registry],
     collect() {
       this.reset();
-      for (const { model, version, role, unready } of read())
-        this.set({ model, version, role }, unready === undefined ? 1 : 0);
+      for (const { isReady, ...labels } of read()) this.set(labels, isReady ? 1 : 0);
     },
   });
 }
