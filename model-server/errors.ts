@@ -1,3 +1,5 @@
+import { Malformed } from './protocol/malformed.ts';
+
 /** Every way a request can end other than well: its HTTP status, and after how many seconds a retry makes sense. */
 export const ENDINGS = {
   bad_request: { status: 400 },
@@ -49,6 +51,15 @@ export function tooLarge(message: string): RequestError {
   return new RequestError('too_large', message);
 }
 
+/** Reads a part of a request; what is malformed in it is refused, with where it stands before the reason. */
+export function refusing<T>(where: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw error instanceof Malformed ? badRequest(where + error.message) : error;
+  }
+}
+
 /** Turns whatever was thrown into an error that can be answered; what nobody expected is told to the log only. */
 export function toRequestError(error: unknown, bodyLimit: number): RequestError {
   if (error instanceof RequestError) {
@@ -80,24 +91,6 @@ export function cleanReason(message: string): string {
     .replace(/ :/g, ':')
     .trim();
   return line.length > 300 ? `${line.slice(0, 299)}…` : line;
-}
-
-/** Shows a caller's own value back in a message without repeating a large one. */
-export function show(value: unknown): string {
-  if (Array.isArray(value)) {
-    return value.length > 8
-      ? 'a long array'
-      : `[${value.map((item) => (isScalar(item) ? show(item) : '…')).join(',')}]`;
-  }
-  if (typeof value === 'object' && value !== null) {
-    return 'an object';
-  }
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 72 ? `${text.slice(0, 71)}…` : text;
-}
-
-function isScalar(value: unknown): boolean {
-  return typeof value !== 'object' || value === null;
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
-import { messageOf, ProviderError, RepositoryError, RequestError, show } from './errors.ts';
+import { messageOf, ProviderError, RepositoryError, RequestError } from './errors.ts';
 import { type LoaderOptions, loadVersion } from './loader.ts';
 import { readAliases } from './model-settings.ts';
 import type { Labels, Models, Version } from './models.ts';
+import { show } from './protocol/show.ts';
 import { modelFolderOf, scanRepository, stampVersion, type VersionFolder } from './repository.ts';
 
 /** What loading needs; `onForget` hears of versions that left the repository. */

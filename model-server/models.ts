@@ -1,6 +1,7 @@
-import { RequestError, show } from './errors.ts';
+import { RequestError } from './errors.ts';
 import type { ReadyVersion } from './loader.ts';
 import type { Aliases } from './model-settings.ts';
+import { show } from './protocol/show.ts';
 
 /** A version of the repository, whether or not it answers. */
 export type Version =

@@ -1,5 +1,6 @@
-import { badRequest, RequestError, show } from './errors.ts';
+import { badRequest, RequestError } from './errors.ts';
 import { isObject } from './protocol/json.ts';
+import { show } from './protocol/show.ts';
 
 /** The `parameters` of a request, an input or an output; those that nobody here knows are ignored, as the protocol has it. */
 export type Parameters = Readonly<Record<string, unknown>>;

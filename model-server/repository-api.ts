@@ -1,11 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppDeps, answer, targetOf } from './answer.ts';
 import { describeIndex } from './describe.ts';
-import { badRequest, RequestError, show } from './errors.ts';
+import { badRequest, RequestError } from './errors.ts';
 import type { Handler } from './infer.ts';
 import { parseJson } from './json.ts';
 import { parametersOf, readFlag } from './parameters.ts';
 import { isObject } from './protocol/json.ts';
+import { show } from './protocol/show.ts';
 
 /** Answers `POST /v2/repository/index`: every version and its state, or with `{"ready": true}` those that answer. */
 export function indexRepository(deps: AppDeps): Handler {

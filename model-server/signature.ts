@@ -1,4 +1,5 @@
-import { badRequest, show } from './errors.ts';
+import { badRequest } from './errors.ts';
+import { show } from './protocol/show.ts';
 import { type Datatype, isDatatype, type TensorMetadata } from './protocol.ts';
 import { readShape } from './tensors.ts';
 

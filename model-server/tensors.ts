@@ -1,19 +1,11 @@
-import { badRequest, show } from './errors.ts';
+import { badRequest, refusing } from './errors.ts';
+import { show } from './protocol/show.ts';
+import { countOf, type Elements } from './protocol/tensor-bytes.ts';
+import { nestedLike } from './protocol/tensor-json.ts';
 import { DATATYPES, type Datatype } from './protocol.ts';
 
 /** The elements of a tensor: FP16 as its bits, BOOL as 0 and 1, BYTES as strings. */
-export type TensorData =
-  | Uint8Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Uint32Array<ArrayBuffer>
-  | BigUint64Array<ArrayBuffer>
-  | Int8Array<ArrayBuffer>
-  | Int16Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>
-  | Float32Array<ArrayBuffer>
-  | Float64Array<ArrayBuffer>
-  | string[];
+export type TensorData = Elements;
 
 /** A named tensor, in memory. */
 export type Tensor = {
@@ -41,11 +33,6 @@ export function readShape(value: unknown, where: string): readonly number[] {
   return value;
 }
 
-/** The number of elements a shape holds. */
-export function countOf(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
-}
-
 /** The memory of some tensors, each once, to be moved to another thread. */
 export function memoryOf(tensors: readonly Tensor[]): ArrayBuffer[] {
   return [...new Set(tensors.flatMap(({ data }) => (Array.isArray(data) ? [] : [data.buffer])))];
@@ -64,37 +51,11 @@ export function shapeOf(value: unknown, where: string): readonly number[] {
 }
 
 /** Reads nested or flat row-major JSON data of a checked shape; nothing is allocated before the data bears the shape out. */
-export function readData(value: unknown, datatype: Datatype, shape: readonly number[], where: string): TensorData {
-  const values = shape.length === 0 && !Array.isArray(value) ? [value] : value;
-  if (!Array.isArray(values)) {
-    throw badRequest(`${where}: data must be an array, got ${show(value)}`);
-  }
-  const nested = shape.length > 1 && Array.isArray(values[0]);
-  if (nested) {
-    checkNesting(values, shape, 0, where);
-  } else if (values.length !== countOf(shape)) {
-    const holds = `shape ${show(shape)} holds ${countOf(shape)} elements`;
-    throw badRequest(`${where}: ${holds}, data has ${values.length}`);
-  }
+export function readData(data: unknown, datatype: Datatype, shape: readonly number[], where: string): TensorData {
+  const { values, levels } = refusing(`${where}: `, () => nestedLike(data, shape));
   const target = allocate(datatype, countOf(shape), where);
-  fill(target, values, nested ? shape.length - 1 : 0, 0, datatype, where);
+  fill(target, values, levels, 0, datatype, where);
   return target;
-}
-
-function checkNesting(values: readonly unknown[], shape: readonly number[], depth: number, where: string): void {
-  if (values.length !== shape[depth]) {
-    const found = `data has ${values.length} at level ${depth + 1}`;
-    throw badRequest(`${where}: shape ${show(shape)} asks for ${shape[depth]} elements, ${found}`);
-  }
-  if (depth === shape.length - 1) {
-    return;
-  }
-  for (const inner of values) {
-    if (!Array.isArray(inner)) {
-      throw badRequest(`${where}: data is neither flat nor nested like shape ${show(shape)}`);
-    }
-    checkNesting(inner, shape, depth + 1, where);
-  }
 }
 
 function allocate(datatype: Datatype, count: number, where: string): TensorData {

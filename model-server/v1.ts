@@ -1,5 +1,6 @@
-import { badRequest, show } from './errors.ts';
+import { badRequest } from './errors.ts';
 import { isObject } from './protocol/json.ts';
+import { show } from './protocol/show.ts';
 import { InputCheck, type Port, type Signature } from './signature.ts';
 import { readText } from './tensor-bytes.ts';
 import { writeNested, writeRows } from './tensor-text.ts';

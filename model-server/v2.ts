@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { badRequest, show } from './errors.ts';
+import { badRequest } from './errors.ts';
 import { parseJson } from './json.ts';
 import {
   type Parameters,
@@ -11,6 +11,7 @@ import {
   readWhole,
 } from './parameters.ts';
 import { isObject } from './protocol/json.ts';
+import { show } from './protocol/show.ts';
 import { DATATYPES, JSON_LENGTH_HEADER, MAX_ID_LENGTH } from './protocol.ts';
 import { InputCheck, type Port, pickOutputs, type Signature, takesWholeNumbers } from './signature.ts';
 import { readBytes, readText } from './tensor-bytes.ts';

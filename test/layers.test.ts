@@ -28,7 +28,7 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/errors.ts', { ours: [] }],
   ['gateway/version.ts', { ours: [] }],
   ['model-server/protocol.ts', { ours: [], packages: [] }],
-  ['model-server/protocol/', { ours: [], packages: [] }],
+  ['model-server/protocol/', { ours: ['model-server/protocol.ts'], packages: [] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
   ['gateway/decide/', { ours: [...FLOW, SALT, ...PROTOCOL, 'type:gateway/policy/'], packages: PURE }],
   ['gateway/judge/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],

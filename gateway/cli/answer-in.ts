@@ -1,11 +1,13 @@
-import { parseWhole } from './exact-json.ts';
+import { answerOf, type Output, outputNamed } from '../../model-server/protocol/answer.ts';
+import { readJson } from '../../model-server/protocol/json.ts';
+import { EXACT } from '../../model-server/protocol/readers.ts';
 
 /**
  * The answer in a body, as text: the first value of an output, or the place of its highest value, as classes are counted.
- * Reads v2 outputs and v1 predictions in JSON. Undefined when it is not there.
+ * `headerLength` is the answer's `Inference-Header-Content-Length`. Undefined when there is none that can be read.
  */
-export function answerIn(body: Buffer, output: string, isScores: boolean): string | undefined {
-  const values = valuesIn(body, output);
+export function answerIn(body: Buffer, output: string, isScores: boolean, headerLength?: number): string | undefined {
+  const values = valuesIn(body, headerLength ?? body.length, output);
   const [first] = values;
   if (first === undefined || first === null) return undefined;
   if (!isScores) return String(first);
@@ -15,20 +17,20 @@ export function answerIn(body: Buffer, output: string, isScores: boolean): strin
   return String(scores.indexOf(Math.max(...scores)));
 }
 
-function valuesIn(body: Buffer, output: string): unknown[] {
-  let json: { outputs?: unknown; predictions?: unknown };
+/** The values of the first row of v1, all values of v2; none when they cannot be read or are more than scalars. */
+function valuesIn(body: Buffer, headerLength: number, name: string): readonly unknown[] {
   try {
-    json = parseWhole(body.toString('utf8')) as typeof json;
+    const answer = answerOf(readJson(body.toString('utf8', 0, headerLength), EXACT), body.subarray(headerLength));
+    const output = answer && outputNamed(answer, name)?.decode();
+    return output === undefined ? [] : firstOf(output);
   } catch {
     return [];
   }
-  if (Array.isArray(json.outputs)) {
-    const found = json.outputs.find((each: { name?: unknown }) => each?.name === output) as { data?: unknown };
-    return Array.isArray(found?.data) ? found.data.flat(8) : [];
-  }
-  if (!Array.isArray(json.predictions)) return [];
-  const [row] = json.predictions as unknown[];
-  const named =
-    typeof row === 'object' && row !== null && !Array.isArray(row) ? (row as Record<string, unknown>)[output] : row;
-  return Array.isArray(named) ? named.flat(8) : [named];
+}
+
+function firstOf({ datatype, shape, values }: Output): readonly unknown[] {
+  if (datatype === 'BOOL') return Array.from(values as ArrayLike<unknown>, Boolean);
+  const count = datatype === 'JSON' && shape.length > 0 ? values.length / (shape[0] ?? 1) : values.length;
+  const first = Array.from({ length: count }, (_, i) => values[i]);
+  return typeof first[0] === 'object' ? [] : first;
 }

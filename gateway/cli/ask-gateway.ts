@@ -1,5 +1,6 @@
 // One request of a measurement to a running gateway.
 import type { Pool } from 'undici';
+import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';
 import { confidenceIn } from '../decide/confidence.ts';
 import { UserError } from '../errors.ts';
 import type { ConfidenceFrom, ServedModel } from '../policy/policy.ts';
@@ -28,9 +29,11 @@ export async function ask(
     const body = Buffer.from(await response.body.arrayBuffer());
     const latencyMs = performance.now() - start;
     if (response.statusCode !== 200) return `${response.statusCode} ${body.toString('utf8', 0, 200)}`;
-    const given = answerIn(body, answer ?? outputOf(from), answer === undefined);
+    const headerLength = response.headers[JSON_LENGTH_HEADER]?.toString();
+    const jsonBytes = headerLength === undefined ? undefined : Number(headerLength);
+    const given = answerIn(body, answer ?? outputOf(from), answer === undefined, jsonBytes);
     if (given === undefined) return `no answer could be read from ${body.toString('utf8', 0, 120)}`;
-    const confidence = from === undefined ? undefined : confidenceIn(from, body, undefined);
+    const confidence = from === undefined ? undefined : confidenceIn(from, body, headerLength);
     return { answer: given, latencyMs, ...(confidence === undefined ? {} : { confidence }) };
   } catch (error) {
     refuseWithoutGateway(error as NodeJS.ErrnoException, url);

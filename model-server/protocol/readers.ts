@@ -1,6 +1,7 @@
 // Everyone who reads bodies of the protocol, and in what they differ on purpose. All else they read alike, by the files of this
 // folder; test/model-server/protocol/ holds them to it.
 import type { JsonRules } from './json.ts';
+import type { BinaryRules } from './tensor-bytes.ts';
 
 /** Lists and objects within one another; no honest body has as many. */
 const DEPTH = 64;
@@ -25,3 +26,12 @@ export const EXACT: JsonRules = { depth: DEPTH, tokens: 'number', exact: true };
 export function serverRules(memory: number, exact: boolean): JsonRules {
   return { depth: DEPTH, tokens: 'number', memory, exact };
 }
+
+/**
+ * Bytes of requests, in the model server: nothing that the runtime would change unseen. Their memory moves on to the inference
+ * thread, so it is taken over where that can be.
+ */
+export const SERVER_BYTES: BinaryRules = { halves: 'bits', content: 'strict', takesOver: true };
+
+/** Bytes of answers, in the gateway: as numbers that can be compared, and whatever a model may have written. */
+export const ANSWER_BYTES: BinaryRules = { halves: 'numbers', content: 'any', takesOver: false };

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { cleanReason, show } from '../../model-server/errors.ts';
+import { cleanReason } from '../../model-server/errors.ts';
+import { show } from '../../model-server/protocol/show.ts';
 
 const reasons: readonly [string, string][] = [
   [

@@ -1,6 +1,7 @@
-import { confidenceOf, widthOf } from '../../../model-server/protocol/confidence.ts';
+import { type Output, rowWidth } from '../../../model-server/protocol/answer.ts';
+import { confidenceOf } from '../../../model-server/protocol/confidence.ts';
 import type { DetailOf } from './comparison.ts';
-import { isFractional, numbersOf, type Output, rowsOf } from './output.ts';
+import { isFractional, numbersOf, rowsOf } from './output.ts';
 import { short } from './short.ts';
 import type { CompareSpec } from './spec.ts';
 
@@ -77,9 +78,7 @@ function compareLabels(baseline: Output, candidate: Output): Compared<DetailOf<'
 /** The highest probability of the least certain row; undefined for an output that holds no probabilities. */
 export function highestConfidence(output: Output): number | undefined {
   if (!isFractional(output)) return undefined;
-  // Predictions have no datatype, and each of them is one input's: numbers without brackets are rows of one.
-  const width = output.datatype === 'JSON' && output.shape.length === 1 ? 1 : widthOf(output.shape);
-  return confidenceOf(numbersOf(output), width, 'max');
+  return confidenceOf(numbersOf(output), rowWidth(output), 'max');
 }
 
 /** Place of the highest in a row, the first of equals; -1 when one is NaN. Of a row of one, whether it reaches 0.5. */

@@ -1,5 +1,6 @@
 // One mirrored request to one comparison. Never throws: whatever is wrong with an answer is what the comparison says.
 import { hash } from 'node:crypto';
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import { BeyondBounds, type Json, readJson } from '../../../model-server/protocol/json.ts';
 import { EXACT } from '../../../model-server/protocol/readers.ts';
 import type { Pair, Side } from '../../flow.ts';
@@ -8,7 +9,7 @@ import type { Comparison, ComparisonKind, Detail, FieldComparison, SideFacts } f
 import { compareEmbeddings } from './embedding.ts';
 import { compareExactly } from './exact.ts';
 import { compareJson } from './json.ts';
-import type { Output, Reading } from './output.ts';
+import type { Reading } from './output.ts';
 import { compareRanking } from './ranking.ts';
 import { readAnswer } from './read.ts';
 import { compareNumbers } from './regression.ts';

@@ -1,6 +1,7 @@
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
-import { numbersOf, type Output } from './output.ts';
+import { numbersOf } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 
 const DEFAULT_TOLERANCE = 0.001;

@@ -1,6 +1,6 @@
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
-import type { Output } from './output.ts';
 import { isSameScalar } from './scalar.ts';
 
 /** Values that must be equal, every digit of them; two NaN are equal, and 0 equals -0. Distance is the share that is not. */

@@ -1,26 +1,10 @@
+import type { Elements, Output } from '../../../model-server/protocol/answer.ts';
 import type { Json } from '../../../model-server/protocol/json.ts';
-
-/** Elements in row-major order. */
-export type Elements = ArrayLike<number> | ArrayLike<bigint> | readonly Json[];
-
-/** One named output of an answer, decoded. */
-export type Output = {
-  readonly name: string;
-  /** As the protocol names it; `JSON` for what has none: v1 answers and opaque bodies. */
-  readonly datatype: string;
-  readonly shape: readonly number[];
-  readonly values: Elements;
-};
 
 /** An answer, decoded; or why it could not be. `beyond`: our bounds say so, and it may be sound. */
 export type Reading =
   | { readonly kind: 'outputs'; readonly outputs: readonly Output[]; readonly confidence: number | undefined }
   | { readonly kind: 'unreadable' | 'beyond'; readonly reason: string };
-
-/** The number of elements that a shape holds. */
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((product, dim) => product * dim, 1);
-}
 
 /** Rows and their width: the last dimension is the row, and one dimension alone is rows of one. */
 export function rowsOf({ shape, values }: Output): { readonly rows: number; readonly width: number } {

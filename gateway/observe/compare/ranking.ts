@@ -1,6 +1,7 @@
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
-import { isFractional, numbersOf, type Output, rowsOf } from './output.ts';
+import { isFractional, numbersOf, rowsOf } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 
 const DEFAULT_TOP = 10;

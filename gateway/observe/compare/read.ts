@@ -1,13 +1,13 @@
 // Reads an answer for comparing: v2 with JSON or binary tensors, v1, or any JSON or text. Lenient in what it takes, bounded
 // in what it spends, and it never throws: what cannot be read is a finding.
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
-import { BeyondBounds, type Json, readJson as readText } from '../../../model-server/protocol/json.ts';
+import { answerOf, tensorOf } from '../../../model-server/protocol/answer.ts';
+import { BeyondBounds, isObject, type Json, readJson as readText } from '../../../model-server/protocol/json.ts';
 import { COMPARISON, EXACT } from '../../../model-server/protocol/readers.ts';
 import type { Side } from '../../flow.ts';
-import { decodeBinary } from './binary.ts';
-import { type Elements, type Output, type Reading, sizeOf } from './output.ts';
+import { jsonAt } from './json-at.ts';
+import type { Reading } from './output.ts';
 import type { CompareSpec } from './spec.ts';
-import { flatten, jsonAt, tensorOf } from './tensor-of.ts';
 
 const MEBIBYTE = 1024 * 1024;
 /** Bytes of an answer beyond which it is not compared; of JSON fewer, for it may unfold into fifty times its bytes. */
@@ -63,18 +63,10 @@ function readJson({ body, headerLength }: Body, spec: CompareSpec): Reading {
 }
 
 function readParsed(value: Json, body: Buffer, headerLength: number | undefined, spec: CompareSpec): Reading {
-  if (!isObject(value)) return opaque(value, spec);
-  const { outputs, predictions, parameters } = value;
-  if (isTensorList(outputs))
-    return {
-      kind: 'outputs',
-      outputs: readTensors(outputs, body, headerLength),
-      confidence: confidenceIn(parameters),
-    };
-  const rows = predictions ?? outputs;
-  if (rows === undefined || spec.as === 'json') return opaque(value, spec);
-  const name = predictions === undefined ? 'outputs' : 'predictions';
-  return { kind: 'outputs', outputs: readPredictions(name, rows), confidence: undefined };
+  const answer = answerOf(value, body.subarray(headerLength ?? body.length));
+  if (answer === undefined || (answer.protocol === 'v1' && spec.as === 'json')) return opaque(value, spec);
+  const confidence = answer.protocol === 'v2' ? confidenceIn(value as JsonObject) : undefined;
+  return { kind: 'outputs', outputs: answer.outputs.map((output) => output.decode()), confidence };
 }
 
 /** A body without a protocol: the value at `output`, or all of it. */
@@ -87,54 +79,9 @@ function opaque(value: Json, { as, output }: CompareSpec): Reading {
   return { kind: 'outputs', outputs, confidence: undefined };
 }
 
-type WrittenTensor = { readonly [key: string]: Json };
+type JsonObject = { readonly [key: string]: Json };
 
-function isTensorList(value: Json | undefined): value is readonly WrittenTensor[] {
-  return Array.isArray(value) && value.every((item) => isObject(item) && typeof item.datatype === 'string');
-}
-
-function readTensors(written: readonly WrittenTensor[], body: Buffer, headerLength: number | undefined): Output[] {
-  let at = headerLength ?? body.length;
-  return written.map((tensor) => {
-    const { name, datatype, shape, data, parameters } = tensor;
-    if (typeof name !== 'string' || typeof datatype !== 'string' || !isShape(shape))
-      throw new SyntaxError('an output lacks its name, datatype or shape');
-    const size = isObject(parameters) ? parameters.binary_data_size : undefined;
-    if (typeof size === 'number') at += size;
-    if (at > body.length) throw new SyntaxError(`the bytes of output ${name} are missing`);
-    const values =
-      typeof size === 'number' ? decodeBinary(body.subarray(at - size, at), datatype) : flat(data, shape, name);
-    if (values.length !== sizeOf(shape)) throw new SyntaxError(`output ${name} does not hold what its shape says`);
-    return { name, datatype, shape, values };
-  });
-}
-
-function isShape(value: Json | undefined): value is readonly number[] {
-  return Array.isArray(value) && value.every((dim) => Number.isSafeInteger(dim) && Number(dim) >= 0);
-}
-
-function flat(data: Json | undefined, shape: readonly number[], name: string): Elements {
-  if (!Array.isArray(data)) throw new SyntaxError(`output ${name} has no data`);
-  return Array.isArray(data[0]) && shape.length > 1 ? flatten(data, shape.length - 1) : data;
-}
-
-/** v1 has rows; rows that are objects hold one output a key (TensorFlow Serving). */
-function readPredictions(name: string, value: Json): Output[] {
-  const first = Array.isArray(value) ? value[0] : value;
-  if (!isObject(first)) return [tensorOf(name, value) ?? { name, datatype: 'JSON', shape: [], values: [value] }];
-  const columns = isObject(value) ? value : columnsOf(value as readonly Json[], Object.keys(first));
-  return Object.entries(columns).map(
-    ([key, column]) => tensorOf(key, column) ?? { name: key, datatype: 'JSON', shape: [], values: [column] },
-  );
-}
-
-function columnsOf(rows: readonly Json[], keys: readonly string[]): Record<string, Json> {
-  return Object.fromEntries(
-    keys.map((key) => [key, rows.map((row) => (isObject(row) && Object.hasOwn(row, key) ? (row[key] ?? null) : null))]),
-  );
-}
-
-function confidenceIn(parameters: Json | undefined): number | undefined {
+function confidenceIn({ parameters }: JsonObject): number | undefined {
   const confidence = isObject(parameters) ? parameters.confidence : undefined;
   return typeof confidence === 'number' && confidence >= 0 && confidence <= 1 ? confidence : undefined;
 }
@@ -150,8 +97,4 @@ function isUnsafe(value: unknown): boolean {
   return (
     typeof value === 'object' && value !== null && !ArrayBuffer.isView(value) && Object.values(value).some(isUnsafe)
   );
-}
-
-function isObject(value: Json | undefined): value is { readonly [key: string]: Json } {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

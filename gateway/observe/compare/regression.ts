@@ -1,7 +1,8 @@
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import { ExactSum } from '../statistics/exact-sum.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
-import { numbersOf, type Output } from './output.ts';
+import { numbersOf } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 
 /** Without a tolerance of its own a number may differ by one part in a hundred of the baseline's. */

@@ -1,7 +1,7 @@
+import type { Output } from '../../../model-server/protocol/answer.ts';
 import type { Compared } from './classification.ts';
 import type { DetailOf } from './comparison.ts';
 import { editDistance } from './edit-distance.ts';
-import type { Output } from './output.ts';
 import type { CompareSpec } from './spec.ts';
 
 /**

@@ -6,10 +6,10 @@ import { editDistance } from '../../../../gateway/observe/compare/edit-distance.
 import { compareEmbeddings } from '../../../../gateway/observe/compare/embedding.ts';
 import { compareExactly } from '../../../../gateway/observe/compare/exact.ts';
 import { compareJson } from '../../../../gateway/observe/compare/json.ts';
-import type { Output } from '../../../../gateway/observe/compare/output.ts';
 import { compareRanking, kendallTau, rankBiasedOverlap } from '../../../../gateway/observe/compare/ranking.ts';
 import { compareNumbers } from '../../../../gateway/observe/compare/regression.ts';
 import { compareText } from '../../../../gateway/observe/compare/text.ts';
+import type { Output } from '../../../../model-server/protocol/answer.ts';
 import type { Json } from '../../../../model-server/protocol/json.ts';
 import { randomFrom } from '../../decide/setup.ts';
 
