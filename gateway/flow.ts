@@ -95,7 +95,8 @@ export type Fault =
 /**
  * Whose doing a result was. Only `model_fault` speaks against a version. `server_fault` is the servers' trouble: no
  * connection, a connection that broke, an answer that is no whole one, or a server that does not have the version ready.
- * `own_limit` is an answer that this gateway did not take: it speaks against no server and no version.
+ * `own_limit` is an answer that this gateway did not take, or the 508 of a gateway that the request had passed before: what limits
+ * and policies bring about speaks against no server and no version.
  */
 export const OUTCOME_CLASSES = [
   'ok',

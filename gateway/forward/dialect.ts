@@ -20,6 +20,7 @@ export function readAnswer(kind: ServerKind, call: Call, status: number, body: B
   if (status === 499) return { class: 'client_left', isNotReady: false }; // TensorFlow Serving's CANCELLED
   if (status === 501) return CLIENT_FAULT; // an extension that it does not have
   if (status === 503 && call !== 'opaque') return NOT_READY; // an app behind a prefix says it of itself, not of a model
+  if (status === 508) return LOOP; // a gateway behind it, or this one, was asked twice: the policies say so, not a model
   if (status >= 500) return MODEL_FAULT;
   // The caller's own path, or one that this kind of server does not have: who asked for it asked for what is not there.
   if (call === 'opaque' || !speaks(kind, call)) return CLIENT_FAULT;
@@ -55,6 +56,7 @@ const CLASSES: Readonly<Record<Fault, OutcomeClass>> = {
 
 const OK: Reading = { class: 'ok', isNotReady: false };
 const MODEL_FAULT: Reading = { class: 'model_fault', isNotReady: false };
+const LOOP: Reading = { class: 'own_limit', isNotReady: false };
 const CLIENT_FAULT: Reading = { class: 'client_fault', isNotReady: false };
 const NOT_READY: Reading = { class: 'server_fault', isNotReady: true };
 

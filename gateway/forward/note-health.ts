@@ -34,6 +34,6 @@ export function noteHealth(seat: Seat, result: Result, { call, since, timeoutMs 
   else health.succeeded(now);
   if (outcome === 'ok' || outcome === 'model_fault') seat.ran();
   seat.server.answered(now);
-  // A server that has too much says so quickly, and must not look like the fastest for it.
-  seat.took(outcome === 'shed' ? Math.max(tookMs, timeoutMs) : tookMs, now);
+  // A server that has too much, or leads back to a gateway, says so quickly, and must not look like the fastest for it.
+  seat.took(outcome === 'shed' || outcome === 'own_limit' ? Math.max(tookMs, timeoutMs) : tookMs, now);
 }

@@ -35,7 +35,7 @@ export class FaultLog {
       return;
     }
     second.lines++;
-    this.#log.warn(outcome, 'a model failed to answer');
+    this.#log.warn(outcome, wordsFor(status));
   }
 
   /** Logs what is still only counted. */
@@ -46,9 +46,14 @@ export class FaultLog {
     }
   }
 
-  #end(key: string, way: object): void {
+  #end(key: string, way: { readonly status: number }): void {
     const untold = this.#seconds.get(key)?.untold ?? 0;
     this.#seconds.delete(key);
-    if (untold > 0) this.#log.warn({ ...way, untold }, 'a model failed to answer, more often than is logged');
+    if (untold > 0) this.#log.warn({ ...way, untold }, `${wordsFor(way.status)}, more often than is logged`);
   }
+}
+
+function wordsFor(status: number): string {
+  if (status !== 508) return 'a model failed to answer';
+  return 'a request went in a circle: a server of the policy is a gateway whose policy leads back to one that it had passed';
 }

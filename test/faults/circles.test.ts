@@ -1,9 +1,11 @@
 // A gateway that is a server of its own, by itself or over others: a request goes round once, and no further.
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { answering, callsAt, fakeServer } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
+import { gatewayProcess } from '../support/gateway-process.ts';
 import { until } from '../support/until.ts';
 
 /** A gateway at a port that its own policy may name, and what it has refused. */
@@ -57,6 +59,78 @@ test("two gateways that are each the other one's server answer 508 after one rou
   const second = await gatewayAt(t, b, policyOf([at(a[0])]));
   assert.equal((await infer(first.url)).status, 508);
   assert.deepEqual([await first.served(), await second.served()], [1, 1]);
+});
+
+/** The outcomes that a gateway has counted, and how its servers stand. */
+async function countedAt(adminUrl: string) {
+  const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
+  const found = metrics.matchAll(/^sluice_requests_total\{.*outcome="(\w+)"\} ([1-9]\d*)$/gm);
+  const { fleet } = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
+    fleet: Record<string, { standing: string; failuresInARow: number }>;
+  };
+  return {
+    outcomes: [...found].map(([, outcome, count]) => [outcome, Number(count)]),
+    standings: Object.values(fleet).map(({ standing, failuresInARow }) => [standing, failuresInARow]),
+    rollbacks: Number(/^sluice_rollout_transitions_total\{.*event="rollback"\} (\d+)$/m.exec(metrics)?.[1]),
+  };
+}
+
+test('the 508 of another gateway is reported as a circle, and is held against no server and no version', async (t) => {
+  const [port, other] = await freePorts(2);
+  const policy = (to: number | undefined) => `apiVersion: sluice/v1
+fleet: { s: { url: "${at(to)}" } }
+models:
+  m: { timeout: 2s, versions: { v1: { servers: [s] } }, baseline: v1 }
+  app: { protocol: http, prefix: /app, timeout: 2s, versions: { v1: { servers: [s] } }, baseline: v1 }
+`;
+  const first = await gatewayProcess(t, policy(other), ['--port', String(port)]);
+  const second = await gatewayProcess(t, policy(port), ['--port', String(other)]);
+  for (let i = 0; i < 20; i++) assert.equal((await infer(first.url)).status, 508);
+  assert.equal((await fetch(`${first.url}/app/app/app/x`, { method: 'POST', body: '{}' })).status, 508);
+  for (const { adminUrl, log } of [first, second]) {
+    const { outcomes, standings } = await countedAt(adminUrl);
+    assert.deepEqual(outcomes.sort(), [
+      ['own_limit', 1],
+      ['own_limit', 20],
+    ]);
+    assert.deepEqual(standings, [['healthy', 0]]);
+    await until(() => /a request went in a circle: a server of the policy is a gateway/.test(log()), 'it is logged');
+    assert.doesNotMatch(log(), /a model failed to answer/);
+  }
+});
+
+test('callers who claim to have passed gateways cannot have a candidate behind another gateway rolled back', async (t) => {
+  const server = await fakeServer(t, answering({ ok: true }));
+  const behind = await gatewayProcess(t, policyOf([server.url]));
+  const { url, adminUrl } = await gatewayProcess(
+    t,
+    `apiVersion: sluice/v1
+fleet: { s: { url: "${server.url}" }, behind: { url: "${behind.url}" } }
+models:
+  m: { timeout: 2s, versions: { v1: { servers: [s] }, v2: { servers: [behind] } }, baseline: v1, rollout: { id: r, candidate: v2, unit: random, steps: [100% for 1h], rollback: { error_rate: 2% } } }
+`,
+  );
+  await until(async () => (await infer(url)).headers.get('x-sluice-version') === 'v2', 'the candidate answers');
+  const via = Array.from({ length: 7 }, (_, i) => `1.1 sluice-${String(i).padStart(12, '0')}`).join(', ');
+  for (let i = 0; i < 200; i++) assert.equal((await infer(url, { headers: { via } })).status, 508);
+  await sleep(2500); // the judge looks every second
+  const { outcomes, standings, rollbacks } = await countedAt(adminUrl);
+  assert.ok(
+    outcomes.some(([outcome, count]) => outcome === 'own_limit' && count === 200),
+    outcomes.join(),
+  );
+  assert.ok(!outcomes.some(([outcome]) => outcome === 'model_fault' || outcome === 'server_fault'), outcomes.join());
+  assert.deepEqual(
+    [standings, rollbacks],
+    [
+      [
+        ['healthy', 0],
+        ['healthy', 0],
+      ],
+      0,
+    ],
+  );
+  assert.equal((await infer(url)).headers.get('x-sluice-version'), 'v2');
 });
 
 test('a request that passes two gateways is answered, and the server is told of both after what was told before', async (t) => {

@@ -49,13 +49,15 @@ test('of what the gateway answers itself, only a deadline speaks against a versi
   );
 });
 
-test('a path that a caller made up, or a call that the server does not have, is the doing of the caller', () => {
+test("a path that a caller made up, or a call that the server does not have, is the doing of the caller; a circle is nobody's", () => {
   for (const [kind, call, status, outcome, isNotReady] of [
     ['sluice', 'opaque', 404, 'client_fault', false],
     ['mlserver', 'opaque', 400, 'client_fault', false],
     ['sluice', 'opaque', 501, 'client_fault', false],
     ['sluice', 'opaque', 500, 'model_fault', false],
     ['sluice', 'opaque', 503, 'model_fault', false],
+    ['sluice', 'opaque', 508, 'own_limit', false],
+    ['sluice', 'infer', 508, 'own_limit', false],
     ['triton', 'predict', 404, 'client_fault', false],
     ['triton', 'predict', 400, 'client_fault', false],
     ['mlserver', 'predict', 404, 'client_fault', false],
