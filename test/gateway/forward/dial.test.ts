@@ -7,7 +7,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { request } from 'undici';
-import { GATEWAY_COMMAND_OPTIONS, gatewaySettings } from '../../../gateway/env.ts';
+import { parseOptions } from '../../../gateway/cli/options.ts';
+import { GATEWAY_COMMAND_OPTIONS } from '../../../gateway/env.ts';
 import { agentFor, poster } from '../../../gateway/forward/dial.ts';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, infer, policyOf } from '../../support/gateway.ts';
@@ -58,11 +59,8 @@ test('the webhook follows no redirect, and is refused where no server may be', a
   assert.equal(await post(`http://127.0.0.1:${(hook.address() as AddressInfo).port}/`, {}, signal), 307);
   assert.equal(hits, 1);
   await assert.rejects(post('http://169.254.169.254/', {}, signal), /never a server/);
-  const values = Object.fromEntries(
-    Object.entries(GATEWAY_COMMAND_OPTIONS).map(([name, option]) => [name, 'default' in option ? option.default : '']),
-  ) as Parameters<typeof gatewaySettings>[0];
   assert.throws(
-    () => gatewaySettings({ ...values, 'notify-url': 'http://metadata.azure.internal/x' }, {}),
+    () => parseOptions(['--notify-url', 'http://metadata.azure.internal/x'], GATEWAY_COMMAND_OPTIONS, {}),
     /--notify-url: metadata.azure.internal is a link-local, metadata or multicast address/,
   );
 });
