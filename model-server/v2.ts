@@ -11,6 +11,7 @@ import {
   readWhole,
 } from './parameters.ts';
 import { isObject } from './protocol/json.ts';
+import { jsonLengthOf } from './protocol/json-length.ts';
 import { show } from './protocol/show.ts';
 import { DATATYPES, JSON_LENGTH_HEADER, MAX_ID_LENGTH } from './protocol.ts';
 import { InputCheck, type Port, pickOutputs, type Signature, takesWholeNumbers } from './signature.ts';
@@ -98,8 +99,8 @@ class BinaryPart {
 
 function readJsonLength(text: string, body: unknown): number {
   const size = Buffer.isBuffer(body) ? body.length : 0;
-  const length = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (!(length <= size)) {
+  const length = jsonLengthOf(text);
+  if (length < 0 || length > size) {
     throw badRequest(`${JSON_LENGTH_HEADER} must be a number from 0 to ${size}, the length of the body`);
   }
   if (size === 0) {

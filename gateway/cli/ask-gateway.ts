@@ -1,5 +1,6 @@
 // One request of a measurement to a running gateway.
 import type { Pool } from 'undici';
+import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
 import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';
 import { confidenceIn } from '../decide/confidence.ts';
 import { UserError } from '../errors.ts';
@@ -30,7 +31,7 @@ export async function ask(
     const latencyMs = performance.now() - start;
     if (response.statusCode !== 200) return `${response.statusCode} ${body.toString('utf8', 0, 200)}`;
     const headerLength = response.headers[JSON_LENGTH_HEADER]?.toString();
-    const jsonBytes = headerLength === undefined ? undefined : Number(headerLength);
+    const jsonBytes = headerLength === undefined ? undefined : jsonLengthOf(headerLength);
     const given = answerIn(body, answer ?? outputOf(from), answer === undefined, jsonBytes);
     if (given === undefined) return `no answer could be read from ${body.toString('utf8', 0, 120)}`;
     const confidence = from === undefined ? undefined : confidenceIn(from, body, headerLength);

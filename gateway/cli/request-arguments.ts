@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { UserError } from '../errors.ts';
 import type { Facts } from '../flow.ts';
-import { partOf } from './exact-json.ts';
+import { parseWhole, partOf } from './exact-json.ts';
 import { type Target, targetOf } from './target.ts';
 
 export type RequestArguments = {
@@ -124,7 +124,7 @@ function readRequestFile(file: string): { path: string; headers: Headers; body: 
 
 function jsonOf(text: string, file: string): unknown {
   try {
-    return JSON.parse(text);
+    return parseWhole(text);
   } catch (error) {
     throw new UserError(`${file}: not JSON: ${(error as Error).message}`, 1, { cause: error });
   }

@@ -1,6 +1,7 @@
 // What rules may see inside a request body. Parsed at most once, only for models whose rules look inside, and bounded.
 
 import { BeyondBounds, readJson } from '../../model-server/protocol/json.ts';
+import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
 import { POLICY } from '../../model-server/protocol/readers.ts';
 import type { Unread } from './plain.ts';
 
@@ -57,7 +58,7 @@ function jsonIn(body: Buffer, headerLength: string | undefined): object | Unread
 
 function jsonPart(body: Buffer, headerLength: string | undefined): Buffer | undefined {
   if (headerLength === undefined) return body;
-  const length = /^\d{1,9}$/.test(headerLength) ? Number(headerLength) : -1;
+  const length = jsonLengthOf(headerLength);
   return length > 0 && length <= body.length ? body.subarray(0, length) : undefined;
 }
 

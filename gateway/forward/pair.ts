@@ -1,5 +1,8 @@
 // A mirrored request as it is compared: the answers of two versions, and what is known of the request.
+
 import { hash } from 'node:crypto';
+import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
+import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import type { Shadow, Version } from '../policy/policy.ts';
 import type { Original } from './mirror.ts';
@@ -63,8 +66,8 @@ function slicesOf({ headers }: Facts, names: readonly string[], tier: string | u
 
 /** Bytes of JSON before binary tensors. */
 function lengthIn(headers: Facts['headers']): number | undefined {
-  const length = headers['inference-header-content-length'];
-  return length === undefined ? undefined : Number(length);
+  const length = headers[JSON_LENGTH_HEADER];
+  return length === undefined ? undefined : jsonLengthOf(String(length));
 }
 
 /** How a body was compressed: only what was streamed to a caller who asked for it is. */

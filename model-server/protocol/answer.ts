@@ -1,4 +1,5 @@
 // The outputs of an answer: v2 with JSON or binary tensors, and v1. What is found is decoded only when it is asked for.
+import { widthOf } from './confidence.ts';
 import { isObject, type Json } from './json.ts';
 import { Malformed } from './malformed.ts';
 import { ANSWER_BYTES } from './readers.ts';
@@ -50,7 +51,7 @@ export function outputNamed({ isBare, outputs }: Answer, name: string): FoundOut
 
 /** The length of a row: the last dimension counts the classes. Each v1 prediction is one input's, so bare numbers are rows of one. */
 export function rowWidth({ datatype, shape }: Pick<Output, 'datatype' | 'shape'>): number {
-  return datatype === 'JSON' && shape.length === 1 ? 1 : (shape.at(-1) ?? 1);
+  return datatype === 'JSON' && shape.length === 1 ? 1 : widthOf(shape);
 }
 
 type Tensor = { readonly [key: string]: Json };

@@ -4,11 +4,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { parseWhole } from '../../../gateway/cli/exact-json.ts';
+import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import { jsonWithin } from '../../../gateway/decide/inside.ts';
 import { readAnswer } from '../../../gateway/observe/compare/read.ts';
 import { parseJson } from '../../../model-server/json.ts';
 import { BeyondBounds, type Json, readJson } from '../../../model-server/protocol/json.ts';
+import { jsonLengthOf } from '../../../model-server/protocol/json-length.ts';
 import { COMPARISON, EXACT, POLICY } from '../../../model-server/protocol/readers.ts';
+import { JSON_LENGTH_HEADER } from '../../../model-server/protocol.ts';
+import { readInferRequest } from '../../../model-server/v2.ts';
 
 const REFUSED = Symbol('refused');
 
@@ -121,6 +125,36 @@ test('a text that looks like what stands in for a number stays a text', () => {
       [like]: [like, '\x7f?', '\x7f', Number.NaN],
     });
 });
+
+test('a length of JSON is digits to all, and anything else is out of range', () => {
+  const answer = '{"outputs":[{"name":"p","datatype":"FP32","shape":[1,2],"data":[0.2,0.8]}]}';
+  const body = Buffer.from(answer.padEnd(100));
+  const read = (length: string) => {
+    const side = { body, contentType: '', encoding: undefined, headerLength: jsonLengthOf(length) };
+    return {
+      server: refusalOf(() => readInferRequest(body, length, { inputs: [], outputs: [] })),
+      live: confidenceIn({ from: 'output', name: 'p', as: 'max' }, body, length),
+      stored: readAnswer(side, { as: 'exact' }).kind,
+    };
+  };
+  const refused = `${JSON_LENGTH_HEADER} must be a number from 0 to 100, the length of the body`;
+  for (const length of ['1e2', '0x64', '+99', ' 99', '99.0', '', '-1', '101', 'NaN'])
+    assert.deepEqual(read(length), { server: refused, live: undefined, stored: 'unreadable' }, length);
+  for (const length of ['99', '100', '0000000000099']) {
+    const { server, ...gateway } = read(length);
+    assert.match(server, /the model has no output "p"/);
+    assert.deepEqual(gateway, { live: 0.8, stored: 'outputs' });
+  }
+});
+
+function refusalOf(read: () => unknown): string {
+  try {
+    read();
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return '';
+}
 
 const words = fc.constantFrom(
   'NaN',
