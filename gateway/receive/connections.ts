@@ -74,6 +74,11 @@ export class Connections {
     else end();
   }
 
+  /** Whether no earlier request of its connection is unanswered: the usual case. */
+  isTurnOf({ socket }: IncomingMessage): boolean {
+    return this.#open.get(socket)?.pipeline.hasOne ?? true;
+  }
+
   /** Does this when every earlier request of its connection is over. Once for each request. */
   whenTurn(request: IncomingMessage, run: () => void): void {
     const pipeline = this.#open.get(request.socket)?.pipeline;

@@ -103,7 +103,8 @@ function addGuard(app: FastifyInstance, { trustedProxies, paths }: ListenerOptio
   app.addHook('onRequest', (request, reply, done) => {
     const { raw } = request;
     if (connections.isClosing(raw.socket)) return void reply.hijack(); // never answered, so never served either
-    connections.whenTurn(raw, () => guard(request, reply, done));
+    if (connections.isTurnOf(raw)) guard(request, reply, done);
+    else connections.whenTurn(raw, () => guard(request, reply, done));
   });
   const guard = ({ raw, is404 }: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => {
     const { method = '', url: target = '', httpVersion, rawHeaders } = raw;

@@ -37,6 +37,10 @@ export class Pipeline {
     return this.#exchanges.size === 0;
   }
 
+  get hasOne(): boolean {
+    return this.#exchanges.size === 1;
+  }
+
   /** Whether a request that is here whole is not answered yet. */
   get awaitsAnswers(): boolean {
     for (const request of this.#exchanges.keys()) if (request.complete) return true;
