@@ -1,5 +1,6 @@
 // What watches a candidate, in words: what suspends it, what asks it again, and what ends its rollout.
 import { MOST_PROBES } from '../judge/probe.ts';
+import { WARM_UP_MS } from '../judge/suspended.ts';
 import { countedText, durationText, shareText } from './amounts.ts';
 import type { GuardsPlan, RolloutPlan } from './plan.ts';
 import { table } from './table.ts';
@@ -9,7 +10,10 @@ export function guardsText({ candidate, baseline, warm_up, guards }: RolloutPlan
   const warm =
     warm_up === 0
       ? `  ${candidate} gets its first callers without a warm-up`
-      : `  before the first callers each server of ${candidate} answers copies of ${countedText(warm_up, 'real request')}`;
+      : [
+          `  before the first callers each server of ${candidate} answers copies of ${countedText(warm_up, 'real request')}, within ${durationText(WARM_UP_MS)}`,
+          `  while nobody asks ${baseline}, as at a first start, there is nothing to copy: ${candidate} begins without a warm-up`,
+        ].join('\n');
   if (guards === null)
     return `${warm}\n  nothing watches ${candidate}: without the key \`rollback\` only a person takes it out of service`;
   return [

@@ -122,7 +122,7 @@ export const rollout = z
       .max(10_000)
       .default(20)
       .describe(
-        'What happens before the first callers: how many copies of real requests each server of the candidate answers first, so that it is warm when callers come. Nobody sees these answers. 0 turns it off; models that are not idempotent have none.',
+        'What happens before the first callers: how many copies of real requests each server of the candidate answers first, so that it is warm when callers come. Nobody sees these answers. Callers wait for it 10 s at most, and not at all while nobody asks the baseline, as at a first start: then there is nothing to copy. 0 turns it off; models that are not idempotent have none.',
       ),
     steps: z.array(step).min(1).max(100).describe("The candidate's share of callers, step by step, never falling."),
     holdback: someoneLeft.optional().describe('Callers kept on the baseline even at 100 %, as a control.'),

@@ -134,7 +134,8 @@ test('the plan says what warms a candidate up, what suspends it, who asks it aga
     ', rollback: { error_rate: 2%, latency_p99: 250ms, disagreement: 3%, versus_baseline: { errors: 2x }, false_alarm: 0.5% }',
   );
   for (const line of [
-    'before the first callers each server of v2 answers copies of 20 real requests',
+    'before the first callers each server of v2 answers copies of 20 real requests, within 10s',
+    'while nobody asks v1, as at a first start, there is nothing to copy: v2 begins without a warm-up',
     'suspended, all its callers on v1 at once, when v2',
     'more than 2x as often as v1 at the same time, or more often than 2 %',
     'more than 1.2x as slow as v1, or slower than 250ms in more than 1 % of its answers',

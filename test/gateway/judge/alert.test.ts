@@ -26,6 +26,13 @@ test('an alert for a candidate in its rollout is an order to roll it back', () =
   });
 });
 
+test('an alert needs no label but model and version, and no other one changes what it does', () => {
+  for (const more of [{}, { rollback: 'false' }, { severity: 'ticket' }, { rollout: 'r' }]) {
+    const labels = { model: 'digits', version: 'v2', ...more };
+    assert.equal(heedId({ ...ALERT, labels }, ledgerOf([RUNNING])), 'r');
+  }
+});
+
 const IGNORED = [
   ['resolved', { status: 'resolved' }, 'resolved'],
   ['for the baseline', { labels: { model: 'digits', version: 'v1' } }, 'not a candidate'],
