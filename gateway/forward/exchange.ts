@@ -21,8 +21,6 @@ export type Abandonment = 'deadline' | 'client_left' | 'outrun';
 /** One request at one server. Settles exactly once, whatever arrives first: the whole response, a failure, or `abandon`. */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #settle: (result: Result) => void;
-  /** Bytes beyond which an answer never fits, however little else is held: to ask again would not help. */
-  readonly #most: number;
   readonly #memory: AnswerMemory;
   #controller: Dispatcher.DispatchController | undefined;
   #isAbandoned = false;
@@ -33,8 +31,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #chunks: Buffer[] = [];
   #bytes = 0;
 
-  constructor(maxBytes: number, memory: AnswerMemory, settle: (result: Result) => void) {
-    this.#most = Math.min(maxBytes, memory.most);
+  constructor(memory: AnswerMemory, settle: (result: Result) => void) {
     this.#memory = memory;
     this.#settle = settle;
   }
@@ -64,7 +61,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#isSettled) return;
-    if (this.#bytes + chunk.length > this.#most) this.#reject(controller, 'answer_too_large');
+    if (this.#bytes + chunk.length > this.#memory.mostOfOne) this.#reject(controller, 'answer_too_large');
     else if (!this.#memory.hold(chunk.length)) this.#reject(controller, 'answers_full');
     else {
       this.#bytes += chunk.length;

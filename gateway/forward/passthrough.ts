@@ -6,10 +6,11 @@ import proxy from '@fastify/http-proxy';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Agent, Dispatcher } from 'undici';
 import { SluiceError } from '../errors.ts';
+import type { Fault } from '../flow.ts';
 import type { ServerSpec } from '../policy/policy.ts';
 import { agentFor } from './dial.ts';
 import { whyUnusable } from './exchange.ts';
-import { FAULTS } from './faults.ts';
+import { errorOf, FAULTS } from './faults.ts';
 import { responseHeaders } from './headers.ts';
 
 const WITHIN_MS = 5000;
@@ -55,7 +56,7 @@ const wholeOnly: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (option
     onRequestStart: (controller, context) => handler.onRequestStart?.(controller, context),
     onResponseStart: (controller, status, headers, message) => {
       const fault = status < 200 ? undefined : whyUnusable(status, headers);
-      if (fault !== undefined) controller.abort(new Error(FAULTS[fault].error));
+      if (fault !== undefined) controller.abort(new Error(errorOf(fault)));
       else handler.onResponseStart?.(controller, status, headers, message);
     },
     onResponseData: (controller, chunk) => handler.onResponseData?.(controller, chunk),
@@ -64,7 +65,7 @@ const wholeOnly: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (option
   });
 
 function answer(reply: FastifyReply, { message }: Error): void {
-  const isOurs = Object.values(FAULTS).some(({ error }) => error === message);
+  const isOurs = (Object.keys(FAULTS) as Fault[]).some((fault) => errorOf(fault) === message);
   void reply.code(502).send({ error: isOurs ? message : 'the server does not answer; /api/status shows its state' });
 }
 

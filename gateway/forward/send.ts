@@ -5,14 +5,12 @@ import { errorBody } from '../errors.ts';
 import type { Answer, Facts, Fault, OnLeave, OutcomeClass } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import { Exchange, type Result } from './exchange.ts';
-import { FAULTS, statusForCaller } from './faults.ts';
+import { errorOf, FAULTS, statusForCaller } from './faults.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
 
-/** Bytes of an answer held at once; beyond it the answer is refused with 502. */
-const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
 const MOST_ATTEMPTS = 3;
 /** A repeat waits up to this long, so that those of one broken server do not arrive elsewhere all at once. */
 const JITTER_MS = 10;
@@ -109,9 +107,7 @@ class Sending {
     const now = performance.now();
     this.#tried.push(seat);
     seat.server.inFlight++;
-    const exchange = new Exchange(MAX_ANSWER_BYTES, this.#placement.answers, (result) =>
-      this.#heard(exchange, seat, result, now),
-    );
+    const exchange = new Exchange(this.#placement.answers, (result) => this.#heard(exchange, seat, result, now));
     this.#open.add(exchange);
     const left = Math.max(1, Math.ceil(this.#timeoutMs - (now - this.#start)));
     this.#headers[this.#headers.length - 1] = String(left);
@@ -232,7 +228,8 @@ class Sending {
         ...common,
       };
     }
-    const { status, error, headers } = FAULTS[result.fault];
+    const { status, headers } = FAULTS[result.fault];
+    const error = errorOf(result.fault, { answers: this.#placement.answers });
     return { status, headers, body: errorBody(error), fault: result.fault, ...common };
   }
 }

@@ -249,7 +249,8 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   #answer(fault: Fault | undefined): Answer {
     const latencyMs = this.#latencyMs(fault);
-    return answerOf({ tried: this.#tried, status: this.#status, fault, isWarm: this.#isWarm, latencyMs });
+    const { bodyLimit } = this.#streams;
+    return answerOf({ tried: this.#tried, status: this.#status, fault, bodyLimit, isWarm: this.#isWarm, latencyMs });
   }
 
   #latencyMs(fault: Fault | undefined): number {

@@ -1,7 +1,7 @@
 import { errorBody } from '../errors.ts';
 import type { Answer, Fault } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
-import { FAULTS } from './faults.ts';
+import { errorOf, FAULTS } from './faults.ts';
 import type { Seat } from './seat.ts';
 
 /** What is known of a streamed request that has ended. */
@@ -11,6 +11,8 @@ export type Streamed = {
   /** The server's; 0 when its answer has not begun. */
   readonly status: number;
   readonly fault: Fault | undefined;
+  /** Bytes that a request's body may have. */
+  readonly bodyLimit: number;
   readonly isWarm: boolean;
   readonly latencyMs: number;
 };
@@ -23,7 +25,7 @@ export function readHead(seat: Seat | undefined, status: number): ReturnType<typ
 }
 
 /** The answer to a streamed request. Its body is the gateway's own words, where nothing has gone to the caller. */
-export function answerOf({ tried, status, fault, isWarm, latencyMs }: Streamed): Answer {
+export function answerOf({ tried, status, fault, bodyLimit, isWarm, latencyMs }: Streamed): Answer {
   const [first, last] = [tried[0]?.server, tried.at(-1)?.server];
   const firstFault = tried.length > 1 ? 'unreachable' : fault;
   const outcome = fault === undefined ? readHead(tried.at(-1), status).class : classOfFault(fault);
@@ -31,7 +33,7 @@ export function answerOf({ tried, status, fault, isWarm, latencyMs }: Streamed):
   return {
     status: status || (own?.status ?? 502),
     headers: own?.headers ?? {},
-    body: own === undefined ? NO_BODY : errorBody(own.error),
+    body: fault === undefined ? NO_BODY : errorBody(errorOf(fault, { body: bodyLimit })),
     isDelivered: status !== 0,
     server: last?.name,
     serverClass: last?.spec.class,

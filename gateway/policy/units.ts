@@ -29,6 +29,13 @@ export const duration = withUnit(UNIT_MS, 'a duration with a unit, such as 250ms
   .refine(isDuration, 'expected a duration from 1ms to 24d')
   .meta({ title: 'duration', description: 'A number with ms, s, m, h or d: 250ms, 1.5s, 10m. From 1ms to 24d.' });
 
+/** Bytes exactly, as a setting has them: `16MiB`, `1.5GiB`, `1025B`. */
+export function sizeText(bytes: number): string {
+  const isShort = (size: number) => bytes >= size && Number.isInteger((100 * bytes) / size);
+  const [unit, size] = Object.entries(UNIT_BYTES).findLast(([, each]) => isShort(each)) ?? ['B', 1];
+  return `${bytes / size}${unit}`;
+}
+
 /** `512KiB`, `16MiB` -> bytes. */
 export const bytes = withUnit(UNIT_BYTES, 'a size with a unit, such as 512KiB or 16MiB')
   .refine((size) => size >= 1 && Number.isInteger(size), 'expected a size of at least 1B')

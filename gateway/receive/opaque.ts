@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
 import { SluiceError } from '../errors.ts';
 import type { Answer, Facts, OnLeave } from '../flow.ts';
+import { sizeText } from '../policy/units.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
 import { sendContinue } from './expect.ts';
 import { factsOf } from './facts.ts';
@@ -82,7 +83,7 @@ function refuseUnstreamable({ raw, headers }: FastifyRequest, bodyLimit: number)
   // A server may resolve "..", and then the request is somewhere else than where it was decided.
   if (DOT_SEGMENT.test(pathOf(raw))) throw new SluiceError('BAD_REQUEST', 'its path has "." or ".." in it');
   if (headers.upgrade !== undefined && /websocket/i.test(headers.upgrade)) throw new SluiceError('NO_WEBSOCKETS');
-  if (Number(headers['content-length'] ?? 0) > bodyLimit) throw new SluiceError('BODY_TOO_LARGE');
+  if (Number(headers['content-length'] ?? 0) > bodyLimit) throw new SluiceError('BODY_TOO_LARGE', sizeText(bodyLimit));
 }
 
 async function relay(deps: OpaqueDeps, request: FastifyRequest, reply: FastifyReply, found: Found): Promise<void> {

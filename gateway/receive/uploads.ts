@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
 import { SluiceError } from '../errors.ts';
+import { sizeText } from '../policy/units.ts';
 import type { Connections } from './connections.ts';
 import { sendContinue } from './expect.ts';
 
@@ -76,7 +77,7 @@ export function bodyReader({ bodyLimit, uploadMemory }: UploadLimits, connection
   const memory = new UploadMemory(uploadMemory);
   return ({ raw }: FastifyRequest, payload: IncomingMessage, done: Done): void => {
     const declared = Number(raw.headers['content-length'] ?? 0);
-    if (declared > bodyLimit) return void done(new SluiceError('BODY_TOO_LARGE'));
+    if (declared > bodyLimit) return void done(new SluiceError('BODY_TOO_LARGE', sizeText(bodyLimit)));
     if (!memory.hasRoomFor(declared)) {
       leaveUnread(payload);
       return void done(new SluiceError('UPLOADS_FULL'));
@@ -96,7 +97,7 @@ export function bodyReader({ bodyLimit, uploadMemory }: UploadLimits, connection
       leaveUnread(payload);
     };
     const onData = (chunk: Buffer) => {
-      if (upload.held + chunk.length > bodyLimit) return fail(new SluiceError('BODY_TOO_LARGE'));
+      if (upload.held + chunk.length > bodyLimit) return fail(new SluiceError('BODY_TOO_LARGE', sizeText(bodyLimit)));
       if (!memory.hold(upload, chunk.length)) return shed();
       chunks.push(chunk);
     };

@@ -15,8 +15,7 @@ const JSON_TYPE = { 'content-type': 'application/json' };
 const BROKE_OFF = 'the model server broke off its answer';
 const MALFORMED = /an answer that is not HTTP, or whose end is uncertain/;
 const REDIRECTED = /redirected the request, which this gateway does not follow/;
-const TOO_LARGE =
-  /larger than this gateway takes: 64 MiB or --answer-memory, whichever is less, and 16 KiB for its header/;
+const TOO_LARGE = /the answer is larger than this gateway takes: 64MiB, and 16KiB for its header/;
 
 /** A server that sends these bytes to whoever asks, and ends the connection, orderly or by a reset. */
 function sending(head: readonly string[], body: string | Buffer, isReset = false): RequestListener {
@@ -178,7 +177,10 @@ test('P10: answers that callers do not take are bounded together; beyond it 503,
   assert.ok((outcomes.ok ?? 0) <= 5 && (outcomes.shed ?? 0) >= 7, JSON.stringify(outcomes));
   const refused = await infer(url);
   assert.deepEqual([refused.status, refused.headers.get('retry-after')], [503, '1']);
-  assert.match(await refused.text(), /the memory for answers at this gateway \(--answer-memory\) is full; try again/);
+  assert.match(
+    await refused.text(),
+    /the memory for answers at this gateway is full \(--answer-memory 40MiB\); try again/,
+  );
   assert.equal((await fleetOf(adminUrl))[0]?.standing, 'healthy');
   for (const { socket } of stuck) socket.destroy();
   await until(async () => (await infer(url)).status === 200, 'there is room again');
@@ -193,7 +195,10 @@ test('an answer that never fits into the memory for answers is 502 and not 503: 
   const { url, adminUrl } = await gateway(t, policyOf([server.url]), { limits: { answerMemory: 4 * MIB } });
   const refused = await infer(url);
   assert.deepEqual([refused.status, refused.headers.get('retry-after')], [502, null]);
-  assert.match(await refused.text(), /larger than this gateway takes: 64 MiB or --answer-memory, whichever is less/);
+  assert.match(
+    await refused.text(),
+    /larger than this gateway takes: 4MiB \(--answer-memory\), and 16KiB for its header/,
+  );
   assert.deepEqual(await outcomesAt(adminUrl), { own_limit: 1 });
 });
 
