@@ -69,7 +69,7 @@ export class Rollouts {
   /** Rollouts whose stored state cannot be read, and those in whose judging an exception was thrown. */
   #unreadable: ReadonlyMap<string, string> = new Map();
   #failed = new Map<string, string>();
-  /** Grows when callers are sorted anew, so that answers to requests that were sorted before can be told apart. */
+  /** Grows when callers are sorted anew, so that answers to requests that were sorted before can be recognized. */
   #stamp = 0;
 
   constructor(policy: Policy) {

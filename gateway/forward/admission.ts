@@ -78,7 +78,7 @@ export class Admission {
       return;
     }
     // A server that does not describe its models cannot be asked; holding its candidates back for ever would help no one.
-    const why = was === 'untold' || is === 'untold' ? undefined : whyIncompatible(was, is);
+    const why = was === 'undescribed' || is === 'undescribed' ? undefined : whyIncompatible(was, is);
     this.#verdicts.set(key, { why, nextAt: now + (why === undefined ? REFRESH_MS : AGAIN_MS) });
     const current = this.#pairs.get(key)?.candidate ?? candidate; // another policy may have made it anew
     if (why === undefined) this.#withheld.delete(current);
@@ -86,13 +86,13 @@ export class Admission {
     if (why !== before.why && !(why === undefined && before.why === NOT_CHECKED)) this.#onNews(candidate, why);
   }
 
-  async #signatureOf(version: Version): Promise<Signature | 'untold' | 'silent'> {
+  async #signatureOf(version: Version): Promise<Signature | 'undescribed' | 'silent'> {
     const metadata = pathOf(version, 'metadata');
-    if (metadata === undefined) return 'untold';
+    if (metadata === undefined) return 'undescribed';
     for (const seat of this.#fleet.placementOf(version).seats) {
       const seen = await look(seat.server, metadata);
       if ('silence' in seen || seen.status === 503 || seen.status === 404) continue; // not here, or not yet
-      return (seen.status === 200 ? signatureIn(seen.json) : undefined) ?? 'untold';
+      return (seen.status === 200 ? signatureIn(seen.json) : undefined) ?? 'undescribed';
     }
     return 'silent';
   }

@@ -5,10 +5,10 @@ import type { Logger } from './log.ts';
 const LINES = 5;
 const SECOND_MS = 1000;
 
-type Second = { lines: number; untold: number; readonly end: NodeJS.Timeout };
+type Second = { lines: number; suppressed: number; readonly end: NodeJS.Timeout };
 
 /**
- * Tells of failed answers without drowning in them: in an outage the first lines say it all. Ways to fail are told apart by
+ * Logs failed answers without drowning in them: in an outage the first lines say it all. A way to fail is a combination of
  * model, version, server, status and fault, all of which the policy and the protocol bound.
  */
 export class FaultLog {
@@ -27,11 +27,11 @@ export class FaultLog {
     let second = this.#seconds.get(key);
     if (second === undefined) {
       const end = setTimeout(() => this.#end(key, way), SECOND_MS).unref();
-      second = { lines: 0, untold: 0, end };
+      second = { lines: 0, suppressed: 0, end };
       this.#seconds.set(key, second);
     }
     if (second.lines === LINES) {
-      second.untold++;
+      second.suppressed++;
       return;
     }
     second.lines++;
@@ -47,9 +47,9 @@ export class FaultLog {
   }
 
   #end(key: string, way: { readonly status: number }): void {
-    const untold = this.#seconds.get(key)?.untold ?? 0;
+    const suppressed = this.#seconds.get(key)?.suppressed ?? 0;
     this.#seconds.delete(key);
-    if (untold > 0) this.#log.warn({ ...way, untold }, `${wordsFor(way.status)}, more often than is logged`);
+    if (suppressed > 0) this.#log.warn({ ...way, suppressed }, `${wordsFor(way.status)}, more often than is logged`);
   }
 }
 

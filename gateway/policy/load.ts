@@ -93,8 +93,8 @@ function refused(mistakes: readonly Mistake[], yaml: YamlFile, file: string): Po
     const path = mistake.path.length === 0 ? '' : `${mistake.path.map(stepText).join('.')}: `;
     return `${file}:${line}:${column} ${path}${inOneLine(mistake.message)}${lookAlikeIn(text)}`;
   });
-  const untold = mistakes.length - told.length;
-  if (untold > 0) told.push(`${file}: and ${untold} more`);
+  const more = mistakes.length - told.length;
+  if (more > 0) told.push(`${file}: and ${more} more`);
   return new PolicyError(told.join('\n'));
 }
 

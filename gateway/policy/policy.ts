@@ -244,7 +244,7 @@ export type TieredModel = {
   readonly timeoutMs: number;
   /** What an answer of a tier costs, in a unit of the policy's own; 0 for tiers of which it is not said. */
   readonly costs: ReadonlyMap<string, number>;
-  /** By what header costs are told apart, and its values that have a group of their own. */
+  /** By what header costs are counted separately, and its values that have a group of their own. */
   readonly costGroups: { readonly header: string; readonly of: readonly string[] } | undefined;
   /** Undefined when the tier that a rule chose always answers. */
   readonly escalation: Escalation | undefined;

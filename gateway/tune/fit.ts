@@ -11,7 +11,7 @@ export const LEAST_CLAIMS = 100;
 export const LEAST_FOR_ISOTONIC = 1000;
 
 const STEPS = 100;
-/** Keeps the parameters finite when claims can be told apart perfectly: a prior of this weight at "as claimed". */
+/** Keeps the parameters finite when claims separate right from wrong perfectly: a prior of this weight at "as claimed". */
 const RIDGE = 1e-3;
 const FOLDS = 5;
 

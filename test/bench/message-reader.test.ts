@@ -6,7 +6,7 @@ const SIZED = 'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello';
 const CHUNKED = 'HTTP/1.1 201 Created\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n';
 const BARE = 'GET /ready HTTP/1.1\r\nhost: a\r\n\r\n';
 
-test('messages are told apart however the bytes are cut', () => {
+test('each message is read whole, however the bytes are cut', () => {
   const bytes = Buffer.from(SIZED + CHUNKED + BARE + SIZED);
   for (let cut = 1; cut < bytes.length; cut++) {
     const starts: string[] = [];

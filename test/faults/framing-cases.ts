@@ -14,7 +14,7 @@ export type Case = {
   readonly allowed?: string;
 };
 
-/** Stands for the case's own number in its bytes, so that the backend's record can be told apart. */
+/** Stands for the case's own number in its bytes, so that the backend's record shows which case it is of. */
 export const NUMBER = 'CASE-NUMBER';
 
 const PATH = '/v2/models/m/infer';

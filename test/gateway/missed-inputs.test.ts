@@ -41,7 +41,7 @@ test('a body that unpacks to more than 64 KiB and 16 times its size costs little
   assert.ok(performance.now() - start < 200, `${performance.now() - start} ms`);
 });
 
-test('why a body shows nothing is told apart, and a body that lies throws nothing', () => {
+test('each reason why nothing can be read in a body has its own name, and a body that lies throws nothing', () => {
   const cases: readonly (readonly [View, string])[] = [
     [view(Buffer.from('text')), 'not_json'],
     [view(Buffer.alloc(0)), 'not_json'],

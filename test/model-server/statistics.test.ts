@@ -49,7 +49,7 @@ test('requests, rows and executions are counted apart, with the time of each', (
   });
 });
 
-test('batch sizes beyond those that are told apart stand together, and no execution is lost', () => {
+test('batch sizes beyond the bound are counted together, and no execution is lost', () => {
   const statistics = new Statistics();
   for (let rows = 1; rows <= 5000; rows++) statistics.executed({ ...execution, rows }, rows);
   const { batch_stats, execution_count } = statistics.toModelStatistics('m', '1', 77);

@@ -3,7 +3,7 @@
 // hashes are a uniform sample of all units, whose arms can be counted exactly (bottom-k; Cohen and Kaplan 2007).
 import { createHash } from 'node:crypto';
 
-/** Units that are told apart. */
+/** Units that are kept one by one. */
 export const SAMPLE_SIZE = 32_768;
 
 /** Hashes are whole numbers below this. */

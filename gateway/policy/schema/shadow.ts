@@ -37,7 +37,7 @@ const compare = z
       .array(headerName.refine((header) => !isSecretHeader(header), NO_CREDENTIALS))
       .max(8)
       .optional()
-      .describe('Headers by whose values the comparisons are told apart too, such as x-tenant.'),
+      .describe('Headers by whose values the comparisons are also counted separately, such as x-tenant.'),
     keep: keep.optional(),
   })
   .describe('How the answers are compared; every value, every digit when left out.');

@@ -169,7 +169,7 @@ export const tiers = z
         of: z.array(z.string().min(1).max(64)).min(1).max(20).describe('Its values; any other counts as "other".'),
       })
       .optional()
-      .describe('Groups of callers whose costs are told apart.'),
+      .describe('Groups of callers whose costs are counted separately.'),
     escalate: escalate.optional(),
   })
   .describe('A ladder of models, and which of them answers.');

@@ -49,7 +49,7 @@ test('a request without the unit is drawn once, into one block or none', () => {
     assert.equal(versionIn(decide(model, request({}), random)), expected, `${random}`);
 });
 
-/** The purposes of one model; their salts must not be told apart from unrelated ones. */
+/** The purposes of one model; their salts must behave as unrelated ones do. */
 const SALTS = [
   'digits.canary',
   'digits.canary.digits-v2',

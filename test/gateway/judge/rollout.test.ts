@@ -278,7 +278,7 @@ test('a total outage of both is a shared failure: nobody is suspended', () => {
   assert.match(driven.state.verdict?.sentence ?? '', /^shared failure, no blame: v2 failed .*; v1 fails too, /);
 });
 
-test('a shared failure is one also when hardly anyone is on the baseline: the candidate is not blamed before it is told apart', () => {
+test('a shared failure is one also when hardly anyone is on the baseline: the candidate is not blamed before it is known whose failure it is', () => {
   const rollout = rolloutWith(`steps: [100% for 10m], holdback: 1%, ${GUARDED}`);
   const driven = new Driven(rollout).run(10, observe(tally(99), tally(1)));
   driven.run(1, observe(tally(99, 30), tally(1)));

@@ -21,7 +21,7 @@ const OUTCOME: Outcome = {
 };
 
 function faultLog() {
-  const lines: { untold?: number; server?: string; id?: string }[] = [];
+  const lines: { suppressed?: number; server?: string; id?: string }[] = [];
   const log = { warn: (line: (typeof lines)[number]) => lines.push(line) } as unknown as Logger;
   return { faults: new FaultLog(log), lines };
 }
@@ -32,12 +32,12 @@ test('of an outage the first five failures a second are logged, the others count
   assert.equal(lines.length, 5);
   // The second's timer holds no process, so the test waits with one that does.
   await until(() => lines.length === 6, 'the second is over', 5000);
-  assert.equal(lines[5]?.untold, 995);
+  assert.equal(lines[5]?.suppressed, 995);
   assert.equal(lines[5]?.id, undefined);
   faults.tell(OUTCOME);
   assert.equal(lines.length, 7);
   faults.close();
-  assert.equal(lines.length, 7, 'nothing was left untold');
+  assert.equal(lines.length, 7, 'nothing was suppressed');
 });
 
 test('each way to fail has lines of its own, and an end tells what was only counted', () => {
@@ -46,7 +46,7 @@ test('each way to fail has lines of its own, and an end tells what was only coun
   assert.equal(lines.length, 10);
   faults.close();
   assert.deepEqual(
-    lines.slice(10).map(({ server, untold }) => [server, untold]),
+    lines.slice(10).map(({ server, suppressed }) => [server, suppressed]),
     [
       ['s0', 2],
       ['s1', 2],

@@ -289,7 +289,7 @@ test('answers with ever new labels fill neither the sums nor the record', () => 
   assert.deepEqual([classification?.flips.count, disagreement.count], [rows, 1]);
 });
 
-test('flips beyond those that are told apart still count against the label they were of', () => {
+test('flips beyond the bound still count against the label they were of', () => {
   // 100 labels, each taken for every other: 9,900 flips, and as often right.
   const labels = Array.from({ length: 100 }, (_, i) => i);
   const from = labels.flatMap((a) => labels.flatMap((b) => (a === b ? labels.map(() => a) : [a])));
@@ -322,7 +322,7 @@ test('outputs and their names, as many and as long as a server likes, make a sho
   assert.ok((missing.reason?.length ?? 0) <= 120);
 });
 
-test('fields with ever new names are told apart up to a bound, and counted beyond it', () => {
+test('fields with ever new names are counted by name up to a bound, and together beyond it', () => {
   const answer = (i: number, value: number) => side(JSON.stringify({ [`key-${i}`]: value, same: 1 }));
   const pairs = Array.from({ length: 300 }, (_, i) => pair(answer(i, 1), answer(i, 2), { id: `r-${i}` }));
   const { deltas } = compareBatch(pairs, new Map([['digits/v2', { as: 'json' }]]));

@@ -59,7 +59,7 @@ function comparisonSuite(open: (t: TestContext) => Promise<Store>): void {
     assert.deepEqual((await store.comparisons.page({ limit: 2, after: second.newest })).comparisons, []);
   });
 
-  test('5,000 values of a header take no room of what is counted, and those not told apart are counted together', async (t) => {
+  test('5,000 values of a header take no room of what is counted, and those beyond the bound are counted together', async (t) => {
     const store = await open(t);
     const made = Array.from({ length: 5000 }, (_, i) =>
       comparison(`${i}`, {
