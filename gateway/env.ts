@@ -1,6 +1,6 @@
 // Settings of the two servers: what each flag and environment variable means, in one table a command.
 import { readFileSync } from 'node:fs';
-import { PROVIDERS, parseProviders } from '../model-server/providers.ts';
+import { PROVIDERS, parseProviders } from '../model-server/protocol/provider-names.ts';
 import type { OptionTable, Values } from './cli/options.ts';
 import { UserError } from './errors.ts';
 import { isForbiddenHost } from './policy/url.ts';

@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { compareProviders, comparisonTable } from './compare-providers.ts';
 import { messageOf } from './errors.ts';
-import { PROVIDERS, parseProviders } from './providers.ts';
+import { PROVIDERS, parseProviders } from './protocol/provider-names.ts';
 
 const HELP = `Usage: npm run compare-providers -- [options]
 

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { canBatch } from './batch.ts';
 import { messageOf } from './errors.ts';
 import { Instance } from './instance.ts';
-import type { Provider } from './providers.ts';
+import type { Provider } from './protocol/provider-names.ts';
 import type { OpenedModel } from './session.ts';
 import type { Tensor, TensorData } from './tensors.ts';
 import { readWarmUpRequest } from './v2.ts';

@@ -5,7 +5,7 @@ import { messageOf, ProviderError, RequestError } from './errors.ts';
 import { Instance } from './instance.ts';
 import { type Labels, readLabels } from './labels.ts';
 import { type ModelSettings, readModelSettings } from './model-settings.ts';
-import type { Provider } from './providers.ts';
+import type { Provider } from './protocol/provider-names.ts';
 import { inspectVersion, type ModelFiles, modelFolderOf, stampVersion, type VersionFolder } from './repository.ts';
 import { Runner } from './runner.ts';
 import type { Execution, OpenedModel } from './session.ts';

@@ -2,8 +2,8 @@ import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isMap, LineCounter, parseDocument, visit } from 'yaml';
 import { z } from 'zod';
+import { PROVIDERS } from './protocol/provider-names.ts';
 import { ALIAS_NAME, VERSION_NAME } from './protocol.ts';
-import { PROVIDERS } from './providers.ts';
 
 const MICROSECONDS: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1_000_000, m: 60_000_000 };
 const BYTES: Readonly<Record<string, number>> = { KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };

@@ -4,8 +4,9 @@ import { type MessagePort, parentPort } from 'node:worker_threads';
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { joinInputs, splitOutputs } from './batch.ts';
 import { messageOf } from './errors.ts';
+import type { Provider } from './protocol/provider-names.ts';
 import type { Datatype } from './protocol.ts';
-import { openWithFirst, type Provider } from './providers.ts';
+import { openWithFirst } from './providers.ts';
 import type { Port, Signature } from './signature.ts';
 import { memoryOf, type Tensor, type TensorData } from './tensors.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { Logger } from 'pino';
-import type { Provider } from './providers.ts';
+import type { Provider } from './protocol/provider-names.ts';
 
 /** Everything one model server needs to know; only `models` has no default. */
 export type ModelServerSettings = {

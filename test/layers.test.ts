@@ -54,7 +54,8 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/cli/', ANYTHING],
   ['gateway/main.ts', ANYTHING],
   ['gateway/app.ts', ANYTHING],
-  ['gateway/env.ts', ANYTHING],
+  // Every command reads it, in the gateway's image too, which has the protocol of the model server alone.
+  ['gateway/env.ts', { ours: ['gateway/', ...PROTOCOL] }],
   ['gateway/choose.ts', { ours: [...SHARED, 'gateway/decide/'] }],
   ['gateway/per-request.ts', ANYTHING],
   ['gateway/per-tier.ts', ANYTHING],

@@ -1,6 +1,6 @@
 import { ProviderError, RepositoryError } from '../../model-server/errors.ts';
 import { startModelServer } from '../../model-server/main.ts';
-import { parseProviders } from '../../model-server/providers.ts';
+import { parseProviders } from '../../model-server/protocol/provider-names.ts';
 import { MODEL_SERVER_OPTIONS } from '../env.ts';
 import { listenError, UserError } from '../errors.ts';
 import { createLog } from '../observe/log.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { openWithFirst, parseProviders } from '../../model-server/providers.ts';
+import { parseProviders } from '../../model-server/protocol/provider-names.ts';
+import { openWithFirst } from '../../model-server/providers.ts';
 
 const lists: readonly [string, readonly string[] | undefined][] = [
   ['cpu', ['cpu']],
