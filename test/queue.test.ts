@@ -80,8 +80,11 @@ test('at most two files whose outcome may depend on time run at once, and others
     spans.set(file, [performance.now() - ms, performance.now()]);
   };
   await runAll(files, { ...RUNNING, onEnd });
-  const stories = ['a', 'b', 'c'].map((name) => spans.get(at(`stories/${name}.test.mjs`)) ?? [0, 0]);
+  const spansOf = (...names: string[]) => names.map((name) => spans.get(at(`${name}.test.mjs`)) ?? [0, 0]);
+  const stories = spansOf('stories/a', 'stories/b', 'stories/c');
   const lastBegun = Math.max(...stories.map(([from]) => from));
   assert.ok(stories.filter(([, to]) => to > lastBegun).length <= 2);
+  const units = spansOf('unit-1', 'unit-2');
+  assert.ok(units.some(([from, to]) => stories.filter((story) => story[0] < to && from < story[1]).length === 2));
   assert.equal(order.length, 5);
 });

@@ -1,8 +1,10 @@
 // Test files, each run by itself in a process of its own: which may run beside which, what came of them, and the second try.
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { delimiter, dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { treeOf } from './support/process-tree.ts';
 
 /** How test files are run. */
 export type Running = {
@@ -93,7 +95,7 @@ async function pass(files: readonly string[], running: Running): Promise<Ended[]
   const slot = async () => {
     for (let file = next(); file !== undefined; file = next()) {
       if (isTimed(file)) timedNow++;
-      const one = await runOne(file, running);
+      const one = await runOne(file, running, !isTimed(file) && files.length > 1 && running.slots > running.timed);
       if (isTimed(file)) timedNow--;
       ended.push(one);
       running.onEnd?.(one);
@@ -108,7 +110,7 @@ const LAST_OUTPUT_MS = 1000;
 /** What is not timed gives way to what is. */
 const UNTIMED_PRIORITY = 5;
 
-async function runOne(file: string, { node, limitMs, onOutput }: Running): Promise<Ended> {
+async function runOne(file: string, { node, limitMs, onOutput }: Running, givesWay: boolean): Promise<Ended> {
   const start = performance.now();
   const { NODE_TEST_CONTEXT: _, ...env } = process.env; // set inside a test, and then no other would run
   const child = spawn(node, ['--enable-source-maps', '--test-reporter=spec', file], {
@@ -116,7 +118,7 @@ async function runOne(file: string, { node, limitMs, onOutput }: Running): Promi
     env: { ...env, PATH: [dirname(node), env.PATH ?? ''].join(delimiter), ORT_DISABLE_TELEMETRY: '1' },
     detached: true, // a group of its own, which can be ended as a whole
   });
-  if (!isTimed(file) && child.pid !== undefined) setPriority(child.pid, UNTIMED_PRIORITY);
+  if (givesWay && child.pid !== undefined) setPriority(child.pid, UNTIMED_PRIORITY);
   RUNNING.add(child);
   const pieces: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr])
@@ -142,17 +144,29 @@ async function runOne(file: string, { node, limitMs, onOutput }: Running): Promi
 
 const RUNNING = new Set<ChildProcess>();
 
-/** Ends every file that is running, with all that it started. */
-export function endAll(): void {
-  for (const child of RUNNING) endGroup(child);
+/** Lets no file outlive this process, however it ends, short of SIGKILL. */
+export function endWithThisProcess(): void {
+  process.once('exit', () => {
+    for (const child of RUNNING) endGroup(child);
+  });
+  for (const [signal, code] of SIGNALS) process.once(signal, () => process.exit(code));
 }
 
+const SIGNALS = [
+  ['SIGHUP', 129],
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const;
+
+/** Ends a file with all that it started: also what has a group of its own, as long as the file runs. */
 function endGroup({ pid }: ChildProcess): void {
   if (pid === undefined) return;
-  try {
-    process.kill(-pid, 'SIGKILL');
-  } catch {
-    // nothing of it is left
+  for (const one of [-pid, ...(existsSync('/proc/self') ? treeOf(pid) : [])]) {
+    try {
+      process.kill(one, 'SIGKILL');
+    } catch {
+      // it is gone
+    }
   }
 }
 

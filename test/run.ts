@@ -5,7 +5,7 @@
 import { filesOf, isOfTheRuntime } from './files.ts';
 import { imageNode, OWN, withNode } from './nodes.ts';
 import { provision } from './provision.ts';
-import { type Ended, endAll, type Running, runAll, sumOf, TESTS } from './queue.ts';
+import { type Ended, endWithThisProcess, type Running, runAll, sumOf, TESTS } from './queue.ts';
 
 const isSoak = process.argv[2] === '--soak';
 const wanted = process.argv.slice(isSoak ? 3 : 2);
@@ -18,15 +18,7 @@ if (files.length === 0) {
   process.exit(1);
 }
 
-for (const [signal, code] of [
-  ['SIGINT', 130],
-  ['SIGTERM', 143],
-] as const)
-  process.once(signal, () => {
-    endAll();
-    process.exit(code);
-  });
-
+endWithThisProcess();
 await provision(files);
 const here = await run(process.execPath, files);
 const there = isSoak || wanted.length > 0 ? true : await runUnderImageNode();

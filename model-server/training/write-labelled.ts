@@ -1,5 +1,5 @@
 /** `npm run labelled -- FOLDER`: the labelled inputs of the demo ladders as JSON lines, to tune on and to replay. */
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { digitsOf, loadDigits } from './digits-data.ts';
 import { type Labelled, labelledDigit, labelledMail } from './labelled.ts';
@@ -10,9 +10,7 @@ if (folder === undefined) {
   console.error('usage: npm run labelled -- FOLDER');
   process.exit(2);
 }
-if (!existsSync(folder)) {
-  mkdirSync(folder); // not recursive: below a folder in which none can be made Node up to 24 never ends
-}
+mkdirSync(folder, { recursive: true });
 const digits = loadDigits();
 write('digits-validation.jsonl', digitsOf(digits.validation).map(labelledDigit));
 write('digits-held-out.jsonl', digitsOf(digits.heldOut).map(labelledDigit));

@@ -33,5 +33,5 @@ test('20,000 messages on the channel of hints hold up nobody', async (t) => {
   const busyMs = (cpuMicros(pid) - before) / 1000;
   t.diagnostic(`20,000 messages, and a second more, took ${busyMs.toFixed(0)} ms of CPU`);
   // Nobody can be held up for longer. Not a wait by the clock, which measures what else runs on the machine.
-  assert.ok(busyMs < 400, `the gateway was busy for ${busyMs} ms`);
+  assert.ok(busyMs < 250, `the gateway was busy for ${busyMs} ms`);
 });

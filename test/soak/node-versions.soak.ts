@@ -8,8 +8,9 @@ import { after, test } from 'node:test';
 import { filesOf } from '../files.ts';
 import { TRIED, withNode } from '../nodes.ts';
 import { provision } from '../provision.ts';
-import { type Ended, runAll, sumOf, TESTS } from '../queue.ts';
+import { type Ended, endWithThisProcess, runAll, sumOf, TESTS } from '../queue.ts';
 
+endWithThisProcess();
 const PROGRESS_MS = 60_000;
 const outputs = mkdtempSync(join(tmpdir(), 'sluice-node-versions-'));
 const summary: string[] = [];
