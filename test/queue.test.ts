@@ -85,6 +85,6 @@ test('at most two files whose outcome may depend on time run at once, and others
   const lastBegun = Math.max(...stories.map(([from]) => from));
   assert.ok(stories.filter(([, to]) => to > lastBegun).length <= 2);
   const units = spansOf('unit-1', 'unit-2');
-  assert.ok(units.some(([from, to]) => stories.filter((story) => story[0] < to && from < story[1]).length === 2));
+  assert.ok(units.some(([from, to]) => stories.filter((story) => story[0] < to && from < story[1]).length >= 2));
   assert.equal(order.length, 5);
 });
