@@ -64,7 +64,7 @@ test('a file that does not end is ended with what it started, and has failed', a
   await until(() => !existsSync(`/proc/${readFileSync(at('pid'), 'utf8')}/exe`), 'the end of what it started');
 });
 
-test('at most two files whose outcome may depend on time run at once, and others beside them', async (t) => {
+test('at most two files whose outcome may depend on time run at once, others beside them, and what compares waits alone', async (t) => {
   const slow = `${IMPORTS} test('s', () => new Promise((resolve) => setTimeout(resolve, 300)));`;
   const { at, files } = written(t, {
     'unit-1.test.mjs': slow,
@@ -72,6 +72,7 @@ test('at most two files whose outcome may depend on time run at once, and others
     'stories/b.test.mjs': slow,
     'stories/c.test.mjs': slow,
     'unit-2.test.mjs': slow,
+    'stories/shadow.test.mjs': slow,
   });
   const order: string[] = [];
   const spans = new Map<string, readonly [number, number]>();
@@ -86,5 +87,7 @@ test('at most two files whose outcome may depend on time run at once, and others
   assert.ok(stories.filter(([, to]) => to > lastBegun).length <= 2);
   const units = spansOf('unit-1', 'unit-2');
   assert.ok(units.some(([from, to]) => stories.filter((story) => story[0] < to && from < story[1]).length >= 2));
-  assert.equal(order.length, 5);
+  const [[alone = 0] = []] = spansOf('stories/shadow');
+  assert.ok([...stories, ...units].every(([, to]) => to <= alone));
+  assert.equal(order.length, 6);
 });

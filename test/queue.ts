@@ -57,15 +57,24 @@ export function isTimed(file: string): boolean {
   return /(^|\/)(stories|faults|bench|support)\//.test(file);
 }
 
+/** Waits of callers, compared with each other by the clock: nothing else of ours may run meanwhile. */
+export function runsAlone(file: string): boolean {
+  return /(^|\/)stories\/shadow(-redis)?\.test\.m?js$/.test(file);
+}
+
 /**
- * Runs the files, the timed ones first, and those that failed once more when all others are over, one at a time. Resolves
+ * Runs the files, those that run alone last, and those that failed once more when all others are over, one at a time. Resolves
  * with the last outcome of each file; `flaky` are those that failed and then passed.
  */
 export async function runAll(
   files: readonly string[],
   running: Running,
 ): Promise<{ readonly ended: readonly Ended[]; readonly flaky: readonly Ended[] }> {
-  const first = await pass(files, running);
+  const beside = await pass(
+    files.filter((file) => !runsAlone(file)),
+    running,
+  );
+  const first = [...beside, ...(await pass(files.filter(runsAlone), { ...running, slots: 1 }))];
   const failed = first.filter(({ passed }) => !passed);
   if (failed.length === 0 || failed.length > MOST_AGAIN) return { ended: first, flaky: [] };
   running.onAgain?.(failed);
