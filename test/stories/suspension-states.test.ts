@@ -141,7 +141,8 @@ test('text in Redis that is no document does not lead anyone to a candidate, and
   const { held } = await member.status();
   assert.deepEqual(held.map(({ id }) => id).sort(), names.map((name) => `${name}-r`).sort());
   for (const { sentence } of held) assert.match(sentence, /Redis holds a value that is no document/);
-  const errors = member.logged('error');
+  // On a busy machine an answer of Redis may come late, which is logged too.
+  const errors = member.logged('error').filter((line) => !line.includes('gave no answer in time'));
   assert.equal(
     errors.filter((line) => line.includes('is held on its baseline')).length,
     names.length,
