@@ -68,12 +68,15 @@ async function exchange(url: URL, init: RequestInit): Promise<unknown> {
       `the gateway at ${url.origin} wants a token: set SLUICE_ADMIN_TOKEN to the one it was started with`,
     );
   const reason = typeof answer?.error === 'string' ? answer.error : undefined;
-  // Only another listener does not have the path.
-  const isElsewhere = reason === undefined || /^no such path|^this path takes another method/.test(reason);
+  const isMissing = response.status === 404 || response.status === 405;
+  const isOfAdmin = reason !== undefined && (!isMissing || MISSING.test(reason));
   throw new UserError(
-    `${url.origin}${url.pathname} answered ${response.status}: ${isElsewhere ? await whatListens(url) : reason}`,
+    `${url.origin}${url.pathname} answered ${response.status}: ${isOfAdmin ? reason : await whatListens(url)}`,
   );
 }
+
+/** What the admin API itself does not have. Any other 404 or 405 may be the answer of another listener to a path that it lacks. */
+const MISSING = /^unknown (model|rollout|shadow)\b/;
 
 /** What an answer has at least, by path: another server, or a gateway of another release, may answer something else. */
 const KEYS: readonly (readonly [RegExp, readonly string[]])[] = [

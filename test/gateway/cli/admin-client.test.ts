@@ -4,6 +4,8 @@ import { test } from 'node:test';
 import { ADMIN_OPTIONS } from '../../../gateway/cli/admin-client.ts';
 import { type OptionTable, parseOptions } from '../../../gateway/cli/options.ts';
 import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../../../gateway/env.ts';
+import { scaleModel } from '../../model-server/fixtures/models.ts';
+import { startServer } from '../../model-server/fixtures/server.ts';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, policyOf } from '../../support/gateway.ts';
 import { sluice } from './sluice.ts';
@@ -46,10 +48,16 @@ test('a command that is given the data listener says so, and what to name instea
 });
 
 test('a command that is given a model server, or something else, says so', async (t) => {
-  const server = await fakeServer(t, answering({ name: 'sluice-model-server' }));
+  const { url } = await startServer(t, { 'm/1/model.onnx': scaleModel(2) });
+  for (const args of [['status'], ['comparisons'], ['rollback', 'm', '--reason', 'a test']])
+    assert.match(
+      (await sluice([...args, '--admin', url])).stderr,
+      /answered 404: this is a model server; name the gateway's admin address with --admin or SLUICE_ADMIN/,
+    );
+  const server = await fakeServer(t, answering({ name: 'triton' })); // answers everything alike
   assert.match(
     (await sluice(['status', '--admin', server.url])).stderr,
-    /answered without "version": this is a model server; name the gateway's admin address with --admin or SLUICE_ADMIN/,
+    /without "version": this is a model server; name/,
   );
   const other = await fakeServer(t, answering({ error: 7 }, 404));
   assert.match(
