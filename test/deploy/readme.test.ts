@@ -25,8 +25,6 @@ test('every script, command, target and link that it names exists', () => {
   const dockerfile = readFileSync('deploy/Dockerfile', 'utf8');
   for (const [, target = ''] of TEXT.matchAll(/--target ([\w-]+)/g))
     assert.match(dockerfile, new RegExp(` AS ${target}$`, 'm'));
-  for (const [, anchor = ''] of TEXT.matchAll(/\]\(#([\w-]+)\)/g))
-    assert.match(TEXT, new RegExp(`^## ${anchor.replaceAll('-', ' ')}$`, 'im'), anchor);
   for (const [, alert = ''] of TEXT.matchAll(/\b(Sluice[A-Z]\w+)\b/g))
     assert.match(TEXT, new RegExp(`^### ${alert}$`, 'm'), alert);
 });
