@@ -68,7 +68,7 @@ export class LocalRollouts implements RolloutStates {
       wasRead: true,
       wentBack: [],
       pending: { disk: without(this.#known.rolledBack, rolledBack), store: NONE },
-      pendingDocuments: { disk: aheadOf(this.#known.documents, documents), store: NONE },
+      pendingDocuments: { disk: idsAheadOf(this.#known.documents, documents), store: NONE },
     };
   }
 
@@ -128,7 +128,7 @@ export class LocalRollouts implements RolloutStates {
 
 /** With the documents whose epoch is higher; the same object when there is none. */
 function withHigher(known: Known, documents: Iterable<RolloutDocument>): Known {
-  const higher = [...documents].filter(({ id, epoch }) => epoch > (known.documents.get(id)?.epoch ?? 0));
+  const higher = aheadOf(documents, known.documents);
   if (higher.length === 0) return known;
   const added = higher.map((document) => [document.id, document] as const);
   return { ...known, documents: new Map([...known.documents, ...added]) };
@@ -140,14 +140,20 @@ function keptOf({ documents, rolledBack }: Known): Kept {
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** The ids of the documents that the others lack, or have with a lower epoch. */
+/** The documents that the others lack, or have with a lower epoch. */
 export function aheadOf(
+  documents: Iterable<RolloutDocument>,
+  others: ReadonlyMap<string, Pick<RolloutDocument, 'epoch'>>,
+): readonly RolloutDocument[] {
+  return [...documents].filter(({ id, epoch }) => epoch > (others.get(id)?.epoch ?? 0));
+}
+
+/** The ids of the documents that the others lack, or have with a lower epoch. */
+export function idsAheadOf(
   documents: ReadonlyMap<string, RolloutDocument>,
   others: ReadonlyMap<string, Pick<RolloutDocument, 'epoch'>>,
 ): ReadonlySet<string> {
-  if (documents === others) return NONE;
-  const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (others.get(id)?.epoch ?? 0));
-  return new Set(ahead.map(({ id }) => id));
+  return documents === others ? NONE : new Set(aheadOf(documents.values(), others).map(({ id }) => id));
 }
 
 /** The ids of one set that the other lacks. */

@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { atMostEvery } from '../at-most-every.ts';
 import type { Damages } from '../damage.ts';
-import { aheadOf, type LocalRollouts, without } from '../local-rollouts.ts';
+import { aheadOf, idsAheadOf, type LocalRollouts, without } from '../local-rollouts.ts';
 import { isStorable } from '../rollouts-file.ts';
 import type { Advance, KnownRollouts, RolloutDocument, RolloutStates } from '../store.ts';
 import type { Connections } from './connections.ts';
@@ -70,7 +70,7 @@ export class SharedRollouts implements RolloutStates {
   known(): KnownRollouts {
     const own = this.#options.local.known();
     const pending = { ...own.pending, store: without(own.rolledBack, this.#shared) };
-    const pendingDocuments = { ...own.pendingDocuments, store: aheadOf(own.documents, this.#sharedDocuments) };
+    const pendingDocuments = { ...own.pendingDocuments, store: idsAheadOf(own.documents, this.#sharedDocuments) };
     const known = { ...own, wasRead: this.#wasRead, wentBack: this.#wentBack, pending, pendingDocuments };
     if (this.#damaged.size === 0) return known;
     return { ...known, documents: new Map([...this.#damaged, ...known.documents]) };
@@ -180,7 +180,7 @@ export class SharedRollouts implements RolloutStates {
   ): Promise<void> {
     const { connections, keys, onTrouble } = this.#options;
     const missing = [...without(rolledBack, this.#shared)];
-    const ahead = [...documents.values()].filter(({ id, epoch }) => epoch > (shared.get(id)?.epoch ?? 0));
+    const ahead = aheadOf(documents.values(), shared);
     // What Redis never had is no sign of an old dump.
     this.#wentBack = ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)).map(({ id }) => id);
     for (const id of this.#wentBack)
