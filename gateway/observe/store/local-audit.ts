@@ -9,7 +9,7 @@ import { takingTurns } from './turns.ts';
 const MAX_PAGE = 1000;
 /** Beyond this a new file is begun and the one before the last goes. */
 const MAX_FILE_BYTES = 8 * 1024 * 1024;
-/** Entries in memory, where there is no file; where there is one, those that wait for the disk. */
+/** Entries in memory, where there is no file; where there is one, those that wait for the disk, beside what is being written. */
 const MAX_IN_MEMORY = 1000;
 const AGAIN_MS = 1000;
 
@@ -26,6 +26,8 @@ export class LocalAudit implements AuditTrail {
   #again: NodeJS.Timeout | undefined;
   #trouble: string | undefined;
   #dropped = 0;
+  /** The first of those that wait: they are being written now. */
+  #inWrite = 0;
 
   constructor(file: string | undefined, damages = new Damages(() => {})) {
     this.#file = file;
@@ -33,12 +35,13 @@ export class LocalAudit implements AuditTrail {
   }
 
   append(entry: AuditEntry): Promise<void> {
-    const entries = this.#file === undefined ? this.#inMemory : this.#waiting;
-    entries.push(entry);
-    if (entries.length > MAX_IN_MEMORY) {
-      entries.shift();
-      if (this.#file !== undefined) this.#dropped++;
+    if (this.#file === undefined) {
+      this.#inMemory.push(entry);
+      if (this.#inMemory.length > MAX_IN_MEMORY) this.#inMemory.shift();
+      return Promise.resolve();
     }
+    this.#waiting.push(entry);
+    this.#dropOldest();
     return this.#inTurn(() => this.#write());
   }
 
@@ -77,12 +80,20 @@ export class LocalAudit implements AuditTrail {
     clearTimeout(this.#again);
   }
 
+  /** What is being written is not dropped, and does not count: the file may have it when the write ends. */
+  #dropOldest(): void {
+    const excess = Math.max(this.#waiting.length - this.#inWrite - MAX_IN_MEMORY, 0);
+    this.#waiting.splice(this.#inWrite, excess);
+    this.#dropped += excess;
+  }
+
   async #write(): Promise<void> {
     const entries = [...this.#waiting];
     if (this.#file === undefined || entries.length === 0) return;
+    this.#inWrite = entries.length;
     try {
       await this.#appendAll(this.#file, entries);
-      this.#waiting.splice(0, this.#waiting.indexOf(entries.at(-1) as AuditEntry) + 1);
+      this.#waiting.splice(0, entries.length);
       this.#trouble = undefined;
     } catch (error) {
       this.#isWhole = false;
@@ -90,6 +101,9 @@ export class LocalAudit implements AuditTrail {
       clearTimeout(this.#again);
       this.#again = setTimeout(() => void this.#inTurn(() => this.#write()).catch(() => {}), AGAIN_MS).unref();
       throw error;
+    } finally {
+      this.#inWrite = 0;
+      this.#dropOldest();
     }
   }
 
