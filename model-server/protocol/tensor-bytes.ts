@@ -1,6 +1,7 @@
 // "Binary tensor data extension" of Triton: little-endian, row-major, no padding; as every processor onnxruntime has binaries for
 // is little-endian, the memory of an array is its wire form.
 import { DATATYPES, isDatatype } from '../protocol.ts';
+import { escapedUtf8 } from './escaped-utf8.ts';
 import { BeyondBounds } from './json.ts';
 import { Malformed } from './malformed.ts';
 import { show } from './show.ts';
@@ -11,7 +12,7 @@ export type BinaryRules = {
   readonly halves: 'bits' | 'numbers';
   /**
    * `strict` refuses what the runtime would change unseen: texts that are no UTF-8 or hold NUL, and a BOOL beside 0 and 1. `any`
-   * has a character for each byte of a text that is no UTF-8, so that two that differ stay different.
+   * escapes the bytes of a text that are no UTF-8 (`escapedUtf8`), so that two that differ stay different.
    */
   readonly content: 'strict' | 'any';
   /** Whether an array may take over the memory of the bytes, where it is aligned and nearly all theirs. */
@@ -57,7 +58,7 @@ export function readText(bytes: Buffer, { content }: BinaryRules): string {
   const text = bytes.toString('utf8');
   // What is no UTF-8 is read as this character, which a sender may also have meant.
   const isUtf8 = !text.includes('\ufffd') || Buffer.from(text).equals(bytes);
-  if (content === 'any') return isUtf8 ? text : bytes.toString('latin1');
+  if (content === 'any') return isUtf8 ? text : escapedUtf8(bytes);
   if (!isUtf8 || text.includes('\0')) throw new Malformed('must be UTF-8 text without NUL');
   return text;
 }

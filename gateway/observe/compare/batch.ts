@@ -4,7 +4,7 @@ import { compare } from './compare.ts';
 import type { Comparison } from './comparison.ts';
 import { keep } from './keep.ts';
 import { type CompareSpec, type KeepSpec, shadowKey } from './spec.ts';
-import { isKey, keyOf, type Sums } from './sums.ts';
+import { isKey, keyOf, partsOf, type Sums } from './sums.ts';
 import { tally } from './tally.ts';
 
 /** Whose sums they are: one shadow between two versions. Another candidate under the same name starts anew. */
@@ -120,6 +120,6 @@ export function isSubjectKey(key: string): boolean {
 
 /** The subject that a word names. */
 export function subjectOf(key: string): Subject {
-  const [model = '', shadow = '', baseline = '', candidate = ''] = key.split('/').map(decodeURIComponent);
+  const [model = '', shadow = '', baseline = '', candidate = ''] = partsOf(key);
   return { model, shadow, baseline, candidate };
 }

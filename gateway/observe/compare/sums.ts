@@ -12,8 +12,26 @@ export function keyOf(...parts: readonly string[]): string {
 
 /** A name as a word in which nothing has a meaning: no slash, colon, brace or star, also for Redis. */
 export function encode(part: string): string {
-  // Half of a surrogate pair has no UTF-8: JSON can spell one, and a cut can leave one.
-  return encodeURIComponent(part.replace(/\p{Surrogate}/gu, '\ufffd')).replaceAll('*', '%2A');
+  if (!LONE_SURROGATE.test(part)) return encodeURIComponent(part).replaceAll('*', '%2A');
+  // It has no UTF-8: JSON can spell one, a cut can leave one, and a byte that is no UTF-8 is read as one.
+  return part
+    .split(LONE_SURROGATES)
+    .map((text, i) => (i % 2 === 0 ? encode(text) : spelled(text)))
+    .join('');
+}
+
+const LONE_SURROGATE = /\p{Surrogate}/u;
+const LONE_SURROGATES = /(\p{Surrogate})/u;
+const SPELLED = /%u(D[89A-F][\dA-F]{2})/g;
+
+/** Half of a surrogate pair as nothing else is spelled in a key, for a percent sign is `%25`. */
+function spelled(surrogate: string): string {
+  return `%u${surrogate.charCodeAt(0).toString(16).toUpperCase()}`;
+}
+
+/** The name that was encoded. Throws URIError for what is no such word. */
+function decode(word: string): string {
+  return decodeURIComponent(word.replace(SPELLED, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16))));
 }
 
 const BELOW = new Map<string, Map<string, string>>();
@@ -40,7 +58,7 @@ export function keyBelow(prefix: string, name: string): string {
 /** Whether a word is a key: what others wrote may be none, and then has no parts. */
 export function isKey(word: string): boolean {
   try {
-    decodeURIComponent(word);
+    decode(word);
     return true;
   } catch {
     return false;
@@ -49,7 +67,7 @@ export function isKey(word: string): boolean {
 
 /** The parts of a key. */
 export function partsOf(key: string): string[] {
-  return key.split('/').map(decodeURIComponent);
+  return key.split('/').map(decode);
 }
 
 /** The room of each set of sums, for as long as there is the set. */

@@ -6,6 +6,7 @@ import { answerIn } from '../../../gateway/cli/answer-in.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import { highestConfidence } from '../../../gateway/observe/compare/classification.ts';
 import { readAnswer } from '../../../gateway/observe/compare/read.ts';
+import { isKey, keyOf, partsOf } from '../../../gateway/observe/compare/sums.ts';
 import { parseJson } from '../../../model-server/json.ts';
 import { answerOf, outputNamed } from '../../../model-server/protocol/answer.ts';
 import { ANSWER_BYTES, SERVER_BYTES } from '../../../model-server/protocol/readers.ts';
@@ -114,6 +115,62 @@ test('an output that is not asked for may be broken: only a comparison looks at 
   );
   assert.deepEqual(readings(body), { ...SURE, stored: undefined });
 });
+
+/** One element of BYTES, as the gateway reads it. */
+function textOf(bytes: Buffer): unknown {
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(bytes.length);
+  return readBinary(Buffer.concat([length, bytes]), 'BYTES', [1], ANSWER_BYTES)[0];
+}
+
+test('a text that is no UTF-8 is like no text that is', () => {
+  const hex = (digits: string) => textOf(Buffer.from(digits, 'hex'));
+  assert.equal(hex('c3a9'), 'é');
+  assert.equal(hex('e9'), '\udce9');
+  assert.equal(hex('636166c3a9e9'), 'café\udce9');
+  assert.notEqual(hex('ff'), hex('fe'));
+  assert.equal(hex('ff'), hex('ff'));
+  // Longer than need be, half a surrogate pair, beyond U+10FFFF, cut short.
+  for (const bad of ['c080', 'e08080', 'eda080', 'f4908080', 'e282', 'f09f98', 'efbfbdff'])
+    assert.equal(
+      hex(bad),
+      Buffer.from(bad, 'hex')
+        .toString('latin1')
+        .replace(/^ï¿½/, '\ufffd')
+        .replace(/[\x80-\xff]/g, escaped),
+    );
+});
+
+test('every text of bytes has its own reading, from which the bytes can be had', () => {
+  const piece = fc.oneof(
+    fc.uint8Array({ maxLength: 4 }).map(Buffer.from),
+    fc.string({ unit: 'grapheme', maxLength: 3 }).map((text) => Buffer.from(text)),
+  );
+  fc.assert(
+    fc.property(fc.array(piece, { maxLength: 4 }), (pieces) => {
+      const bytes = Buffer.concat(pieces);
+      const text = String(textOf(bytes));
+      assert.deepEqual(
+        Buffer.concat(
+          [...text].map((each) =>
+            /[\udc80-\udcff]/u.test(each) ? Buffer.from([each.charCodeAt(0) - 0xdc00]) : Buffer.from(each),
+          ),
+        ),
+        bytes,
+      );
+      if (bytes.equals(Buffer.from(bytes.toString()))) assert.equal(text, bytes.toString());
+      assert.equal(JSON.parse(Buffer.from(JSON.stringify(text)).toString()), text);
+      const key = keyOf(text, 'a');
+      assert.ok(isKey(key));
+      assert.deepEqual(partsOf(Buffer.from(key).toString()), [text, 'a']);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+function escaped(character: string): string {
+  return String.fromCharCode(0xdc00 + character.charCodeAt(0));
+}
 
 test('texts that are no UTF-8 stay different, and the model server refuses them', () => {
   const text = (byte: number) => Buffer.from([1, 0, 0, 0, byte]);

@@ -1,15 +1,15 @@
 // What others may have written under our keys, by hand or as another program: what Sluice does not write is left out.
+import { isKey, partsOf } from '../../compare/sums.ts';
 import type { Damages } from '../damage.ts';
 import type { Say } from '../foreign.ts';
 import type { Client } from './clients.ts';
 
 /** The parts of a field or member, each as it was before it was encoded; undefined when their number is another. */
 export function partsIn(word: string, count: number, say: Say): readonly string[] | undefined {
-  const parts = word.split('/');
-  if (parts.length === count)
-    try {
-      return parts.map(decodeURIComponent);
-    } catch {} // said below
+  if (isKey(word)) {
+    const parts = partsOf(word);
+    if (parts.length === count) return parts;
+  }
   say(`"${word.slice(0, 80)}" is not a name that Sluice writes`);
   return undefined;
 }
