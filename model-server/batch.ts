@@ -1,5 +1,6 @@
+import type { TensorData } from './protocol/tensor-bytes.ts';
 import type { Signature } from './signature.ts';
-import type { Tensor, TensorData } from './tensors.ts';
+import type { Tensor } from './tensors.ts';
 
 /** How many rows one run may take, and how long the first of them waits for others, in milliseconds. */
 export type BatchLimits = { readonly maxRows: number; readonly delayMs: number };

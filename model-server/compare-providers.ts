@@ -3,8 +3,9 @@ import { canBatch } from './batch.ts';
 import { messageOf } from './errors.ts';
 import { Instance } from './instance.ts';
 import type { Provider } from './protocol/provider-names.ts';
+import type { TensorData } from './protocol/tensor-bytes.ts';
 import type { OpenedModel } from './session.ts';
-import type { Tensor, TensorData } from './tensors.ts';
+import type { Tensor } from './tensors.ts';
 import { readWarmUpRequest } from './v2.ts';
 import { sampleInputs } from './warm-up.ts';
 

@@ -5,10 +5,11 @@ import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { joinInputs, splitOutputs } from './batch.ts';
 import { messageOf } from './errors.ts';
 import type { Provider } from './protocol/provider-names.ts';
+import type { TensorData } from './protocol/tensor-bytes.ts';
 import type { Datatype } from './protocol.ts';
 import { openWithFirst } from './providers.ts';
 import type { Port, Signature } from './signature.ts';
-import { memoryOf, type Tensor, type TensorData } from './tensors.ts';
+import { memoryOf, type Tensor } from './tensors.ts';
 
 /** How a model is to be opened. */
 export type Opening = {

@@ -2,15 +2,18 @@ import { refusing } from './errors.ts';
 import { SERVER_BYTES } from './protocol/readers.ts';
 import * as bytesOf from './protocol/tensor-bytes.ts';
 import type { Datatype } from './protocol.ts';
-import type { Tensor, TensorData } from './tensors.ts';
-
-const LENGTH_BYTES = 4;
+import type { Tensor } from './tensors.ts';
 
 /**
  * Reads a tensor of a checked shape from exactly its bytes, whose memory it takes over if it can and copies if not: it moves on
  * to the inference thread. Throws RequestError.
  */
-export function readBytes(bytes: Buffer, datatype: Datatype, shape: readonly number[], where: string): TensorData {
+export function readBytes(
+  bytes: Buffer,
+  datatype: Datatype,
+  shape: readonly number[],
+  where: string,
+): bytesOf.TensorData {
   return refusing(`${where}: `, () => bytesOf.readBinary(bytes, datatype, shape, SERVER_BYTES));
 }
 
@@ -28,7 +31,7 @@ function writeStrings(strings: readonly string[]): Buffer {
   return Buffer.concat(
     strings.flatMap((string) => {
       const bytes = Buffer.from(string, 'utf8');
-      const length = Buffer.alloc(LENGTH_BYTES);
+      const length = Buffer.alloc(bytesOf.LENGTH_BYTES);
       length.writeUInt32LE(bytes.length);
       return [length, bytes];
     }),

@@ -1,11 +1,8 @@
 import { badRequest, refusing } from './errors.ts';
 import { show } from './protocol/show.ts';
-import { countOf, type Elements } from './protocol/tensor-bytes.ts';
-import { nestedLike } from './protocol/tensor-json.ts';
+import { countOf, type TensorData } from './protocol/tensor-bytes.ts';
+import { MAX_RANK, nestedLike } from './protocol/tensor-json.ts';
 import { DATATYPES, type Datatype } from './protocol.ts';
-
-/** The elements of a tensor: FP16 as its bits, BOOL as 0 and 1, BYTES as strings. */
-export type TensorData = Elements;
 
 /** A named tensor, in memory. */
 export type Tensor = {
@@ -14,8 +11,6 @@ export type Tensor = {
   readonly shape: readonly number[];
   readonly data: TensorData;
 };
-
-const MAX_RANK = 16;
 
 /** Reads a shape as the caller stated it: every dimension a whole number of at least 1, their product countable. */
 export function readShape(value: unknown, where: string): readonly number[] {

@@ -1,10 +1,11 @@
 import { joinInputs } from './batch.ts';
 import type { Instance } from './instance.ts';
+import type { TensorData } from './protocol/tensor-bytes.ts';
 import { countOf } from './protocol/tensor-bytes.ts';
 import { DATATYPES, type Datatype } from './protocol.ts';
 import type { PartResult } from './session.ts';
 import type { Signature } from './signature.ts';
-import type { Tensor, TensorData } from './tensors.ts';
+import type { Tensor } from './tensors.ts';
 
 /** Inputs that fit a signature, every size that varies being 1; the same for the same seed. */
 export function sampleInputs({ inputs }: Signature, seed: number): readonly Tensor[] {

@@ -4,7 +4,7 @@ import { isObject, type Json } from './json.ts';
 import { Malformed } from './malformed.ts';
 import { ANSWER_BYTES } from './readers.ts';
 import { readBinary } from './tensor-bytes.ts';
-import { nestedLike } from './tensor-json.ts';
+import { MAX_RANK, nestedLike } from './tensor-json.ts';
 
 /** Elements in row-major order. */
 export type Elements = ArrayLike<number> | ArrayLike<bigint> | readonly Json[];
@@ -115,8 +115,6 @@ function columnOf(value: Json, key: string): Json {
 function valueOutput(name: string, value: Json): Output {
   return tensorOf(name, value) ?? { name, datatype: 'JSON', shape: [], values: [value] };
 }
-
-const MAX_RANK = 16;
 
 /** Nested arrays as a tensor with the shape that they have; undefined when they are ragged or hold anything but scalars. */
 export function tensorOf(name: string, value: Json): Output | undefined {

@@ -19,8 +19,8 @@ export type BinaryRules = {
   readonly takesOver: boolean;
 };
 
-/** The elements of a tensor; BYTES as strings. */
-export type Elements =
+/** The elements of a tensor as the runtime takes them: FP16 as its bits, BOOL as 0 and 1, BYTES as strings. */
+export type TensorData =
   | Uint8Array<ArrayBuffer>
   | Uint16Array<ArrayBuffer>
   | Uint32Array<ArrayBuffer>
@@ -34,7 +34,7 @@ export type Elements =
   | string[];
 
 /** Reads a tensor of a checked shape from exactly its bytes. Throws Malformed, or BeyondBounds for a datatype without bytes. */
-export function readBinary(bytes: Buffer, datatype: string, shape: readonly number[], rules: BinaryRules): Elements {
+export function readBinary(bytes: Buffer, datatype: string, shape: readonly number[], rules: BinaryRules): TensorData {
   if (datatype === 'BYTES') return readStrings(bytes, countOf(shape), rules);
   const isHalf = datatype === 'BF16' || datatype === 'FP16';
   const kind = isHalf ? DATATYPES.FP16 : isDatatype(datatype) ? DATATYPES[datatype] : undefined;
@@ -68,7 +68,8 @@ export function countOf(shape: readonly number[]): number {
   return shape.reduce((product, dim) => product * dim, 1);
 }
 
-const LENGTH_BYTES = 4;
+/** Bytes of the length before each element of BYTES. */
+export const LENGTH_BYTES = 4;
 
 function readStrings(bytes: Buffer, count: number, rules: BinaryRules): string[] {
   // Before anything is allocated: each element takes at least its length.

@@ -3,6 +3,9 @@ import { Malformed } from './malformed.ts';
 import { show } from './show.ts';
 import { countOf } from './tensor-bytes.ts';
 
+/** Most dimensions of a tensor. */
+export const MAX_RANK = 16;
+
 /** Elements within `levels` arrays: with 0 they are the elements themselves. */
 export type Nested = { readonly values: readonly unknown[]; readonly levels: number };
 

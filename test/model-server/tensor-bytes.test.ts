@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestError } from '../../model-server/errors.ts';
+import type { TensorData } from '../../model-server/protocol/tensor-bytes.ts';
 import type { Datatype } from '../../model-server/protocol.ts';
 import { readBytes, writeBytes } from '../../model-server/tensor-bytes.ts';
-import type { TensorData } from '../../model-server/tensors.ts';
 
 const cases: readonly [Datatype, readonly number[], string, TensorData][] = [
   ['BOOL', [2], '0100', Uint8Array.of(1, 0)],

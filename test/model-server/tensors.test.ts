@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { RequestError } from '../../model-server/errors.ts';
+import type { TensorData } from '../../model-server/protocol/tensor-bytes.ts';
 import type { Datatype } from '../../model-server/protocol.ts';
 import { writeFlat, writeNested, writeRows } from '../../model-server/tensor-text.ts';
-import { readData, readShape, shapeOf, type TensorData } from '../../model-server/tensors.ts';
+import { readData, readShape, shapeOf } from '../../model-server/tensors.ts';
 
 const good: readonly [Datatype, number[], unknown, TensorData][] = [
   ['FP32', [2, 2], [1, 2, 3, 4.5], Float32Array.of(1, 2, 3, 4.5)],
