@@ -33,9 +33,9 @@ export async function ask(
     const headerLength = response.headers[JSON_LENGTH_HEADER]?.toString();
     const jsonBytes = headerLength === undefined ? undefined : jsonLengthOf(headerLength);
     const given = answerIn(body, answer ?? outputOf(from), answer === undefined, jsonBytes);
-    if (given === undefined) return `no answer could be read from ${body.toString('utf8', 0, 120)}`;
+    if ('reason' in given) return `no answer could be read (${given.reason}) from ${body.toString('utf8', 0, 120)}`;
     const confidence = from === undefined ? undefined : confidenceIn(from, body, headerLength);
-    return { answer: given, latencyMs, ...(confidence === undefined ? {} : { confidence }) };
+    return { answer: given.answer, latencyMs, ...(confidence === undefined ? {} : { confidence }) };
   } catch (error) {
     refuseWithoutGateway(error as NodeJS.ErrnoException, url);
     return (error as Error).message;

@@ -46,8 +46,8 @@ test('labels by request id keep their digits', () => {
 
 test('an answer of 19 digits is the label that it is', () => {
   const v2 = `{"outputs":[{"name":"y","datatype":"INT64","shape":[1],"data":[${LONG}]}]}`;
-  assert.equal(answerIn(Buffer.from(v2), 'y', false), LONG);
-  assert.equal(answerIn(Buffer.from(`{"predictions":[${LONG}]}`), 'y', false), LONG);
+  assert.deepEqual(answerIn(Buffer.from(v2), 'y', false), { answer: LONG });
+  assert.deepEqual(answerIn(Buffer.from(`{"predictions":[${LONG}]}`), 'y', false), { answer: LONG });
 });
 
 test('trials are read as they were written', () => {

@@ -38,10 +38,11 @@ function readings({ body, headerLength }: Body) {
   const reading = readAnswer(side, { as: 'classification', output: 'p' });
   const stored =
     reading.kind === 'outputs' ? reading.outputs.find((_, i, all) => all.length === 1 || i === 0) : undefined;
+  const answer = answerIn(body, 'p', true, headerLength);
   return {
     live: confidenceIn({ from: 'output', name: 'p', as: 'max' }, body, headerLength?.toString())?.toFixed(2),
     stored: stored && highestConfidence(stored)?.toFixed(2),
-    answer: answerIn(body, 'p', true, headerLength),
+    answer: 'answer' in answer ? answer.answer : undefined,
   };
 }
 
@@ -115,6 +116,29 @@ test('an output that is not asked for may be broken: only a comparison looks at 
   );
   assert.deepEqual(readings(body), { ...SURE, stored: undefined });
 });
+
+const REASONS: readonly [string, string, RegExp][] = [
+  ['no datatype', '{"outputs":[{"name":"p","data":[7]}]}', /^an output without a datatype: "p"$/],
+  ['uneven rows', '{"predictions":[[0.1,0.9],[0.5]]}', /^output p has rows of different length$/],
+  [
+    'rows that its shape does not have',
+    '{"outputs":[{"name":"p","datatype":"FP32","shape":[3],"data":[1]}]}',
+    /^output p: .*3/,
+  ],
+  ['another output', '{"outputs":[{"name":"q","datatype":"FP32","shape":[1],"data":[1]}]}', /^it has no output p$/],
+  ['no shape', '{"outputs":[{"name":"p","datatype":"FP32","data":[1]}]}', /lacks its name, datatype or shape/],
+  ['an empty output', '{"predictions":[]}', /has no value/],
+  ['an object', '{"predictions":[{"p":{"a":1}}]}', /^output p has values that are neither/],
+  ['a text in place of scores', '{"predictions":[["spam","ham"]]}', /^output p holds what is no number$/],
+  ['neither protocol', '[1]', /neither outputs nor predictions/],
+  ['no JSON', '<html>', /JSON/],
+];
+
+for (const [what, body, reason] of REASONS)
+  test(`an answer of ${what} says why no answer is read from it`, () => {
+    const found = answerIn(Buffer.from(body), 'p', true);
+    assert.match('reason' in found ? found.reason : found.answer, reason);
+  });
 
 /** One element of BYTES, as the gateway reads it. */
 function textOf(bytes: Buffer): unknown {
