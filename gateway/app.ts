@@ -157,6 +157,8 @@ export async function startGateway(settings: GatewaySettings): Promise<Gateway> 
 }
 
 type Upstream = {
+  /** The name of this gateway in `Via`. */
+  readonly gateway: string;
   readonly fleet: Fleet;
   /** Which model files answer. */
   readonly digests: Digests;
@@ -183,12 +185,14 @@ function openUpstream(policy: Policy, answers: AnswerMemory, log: Logger): Upstr
     if (reason === undefined) log.info({ model, version: label }, 'a candidate that was withheld may receive traffic');
     else log.warn({ model, version: label, reason }, 'a candidate is withheld: the baseline answers in its place');
   });
-  const probes = new ReadinessProbes(fleet, policy);
+  const gateway = gatewayName();
+  const probes = new ReadinessProbes(fleet, policy, gateway);
   const unready = new UnreadyVersions(fleet, policy, ({ model, version, role, unready }) => {
     if (unready === undefined) log.info({ model, version, role }, 'a version has a ready server again');
     else log.warn({ model, version, role, since: unready.since }, unready.sentence);
   });
   return {
+    gateway,
     fleet,
     digests,
     admission,
@@ -241,7 +245,7 @@ function createApps(
   inForce: PolicyInForce,
   { upstream, judge, shadows, overload, store, metrics, missed, log, faults }: Parts,
 ): Apps {
-  const { fleet, admission, servers } = upstream;
+  const { gateway, fleet, admission, servers } = upstream;
   const { rollouts } = judge;
   const startedAt = new Date().toISOString();
   let draining = false;
@@ -293,7 +297,7 @@ function createApps(
     overload,
     answers: fleet.answers,
     isDraining,
-    gateway: gatewayName(),
+    gateway,
     version: VERSION,
   });
   // The metric of refused requests counts those of applications.

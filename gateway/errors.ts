@@ -35,6 +35,9 @@ const table = {
   INTERNAL: [500, 'internal error of the gateway; the log has the details under this request id'],
 } as const satisfies Record<string, readonly [number, string]>;
 
+/** The value of `Proxy-Status` (RFC 9209 section 2.3.18) in a gateway's own LOOP answer. Applications and proxies send 508 too, without it. */
+export const LOOP_SIGN = 'sluice; error=proxy_loop_detected';
+
 export type ErrorCode = keyof typeof table;
 export const ERROR_CODES = Object.keys(table) as readonly ErrorCode[];
 

@@ -1,11 +1,16 @@
 // Whose doing a server's answer is. Status codes alone do not tell: MLServer says 400 when the model raised, Triton may.
 // Sources: kserve/kserve, triton-inference-server (server, core, python_backend), SeldonIO/MLServer mlserver/errors.py,
 // tensorflow/serving util/net_http and the status map of its REST API.
+import { LOOP_SIGN } from '../errors.ts';
 import type { Call, Fault, OutcomeClass } from '../flow.ts';
 import type { ServerKind } from '../policy/policy.ts';
+import type { ResponseHeaders, Result } from './exchange.ts';
 
 /** Of an error's text only the beginning is read. */
 const READ_BYTES = 2048;
+
+/** What of an answer is read. */
+type Read = Pick<Extract<Result, { kind: 'response' }>, 'status' | 'headers' | 'body'>;
 
 type Reading = {
   readonly class: OutcomeClass;
@@ -13,20 +18,28 @@ type Reading = {
   readonly isNotReady: boolean;
 };
 
-/** What an answer to this call with this status and body means on this kind of server. */
-export function readAnswer(kind: ServerKind, call: Call, status: number, body: Buffer): Reading {
+/** What this answer to this call means on this kind of server. */
+export function readAnswer(kind: ServerKind, call: Call, { status, headers, body }: Read): Reading {
   if (status < 400) return OK;
   if (status === 429) return { class: 'shed', isNotReady: false };
   if (status === 499) return { class: 'client_left', isNotReady: false }; // TensorFlow Serving's CANCELLED
   if (status === 501) return CLIENT_FAULT; // an extension that it does not have
   if (status === 503 && call !== 'opaque') return NOT_READY; // an app behind a prefix says it of itself, not of a model
-  if (status === 508) return LOOP; // a gateway behind it, or this one, was asked twice: the policies say so, not a model
+  if (status === 508 && isLoop(headers)) return LOOP;
   if (status >= 500) return MODEL_FAULT;
   // The caller's own path, or one that this kind of server does not have: who asked for it asked for what is not there.
   if (call === 'opaque' || !speaks(kind, call)) return CLIENT_FAULT;
   // The path is the policy's, so no caller can have got it wrong; but v1 is the caller's choice, and not every server has it.
   if (status === 404) return call === 'predict' && isUnknownPath(body) ? CLIENT_FAULT : NOT_READY;
   return status === 400 ? read400(kind, body) : CLIENT_FAULT;
+}
+
+/**
+ * Whether a gateway refused the request because it had passed there before: the policies say so, or the caller's own `Via`, and
+ * not a model. Gateways and proxies between pass the sign on, and may add a member of their own to the list.
+ */
+function isLoop({ 'proxy-status': status }: ResponseHeaders): boolean {
+  return status !== undefined && String(status).includes(LOOP_SIGN);
 }
 
 /** Whether servers of this kind have this call: v1's `:predict` came with TensorFlow Serving, which has no v2. */

@@ -13,13 +13,15 @@ export type Seen = { readonly status: number; readonly json: unknown };
 /** There is no whole answer within a second, and why. */
 export type Silence = { readonly silence: string };
 
+type Headers = Readonly<Record<string, string>>;
+
 /** Looks at a path of a server, outside its in-flight cap. */
-export async function look(server: Server, path: string): Promise<Seen | Silence> {
+export async function look(server: Server, path: string, headers: Headers = {}): Promise<Seen | Silence> {
   try {
     const { statusCode, body } = await server.pool.request({
       path,
       method: 'GET',
-      headers: { 'user-agent': USER_AGENT },
+      headers: { 'user-agent': USER_AGENT, ...headers },
       signal: AbortSignal.timeout(WITHIN_MS),
     });
     const chunks: Buffer[] = [];

@@ -27,13 +27,15 @@ export function noteHealth(seat: Seat, result: Result, { call, since, timeoutMs 
     seat.took(Math.max(tookMs, timeoutMs), now); // or a server that refuses at once would look like the fastest
     return;
   }
-  const { isNotReady, class: outcome } = readAnswer(spec.kind, call, result.status, result.body);
+  const { isNotReady, class: outcome } = readAnswer(spec.kind, call, result);
   if (isNotReady) seat.noteReady(false, now);
   // "Loading" or "draining" is no reason to leave a healthy server alone, and none to take a broken one back.
   if (result.status === 503 && health.standing(now) !== 'healthy') health.failed(now);
   else health.succeeded(now);
   if (outcome === 'ok' || outcome === 'model_fault') seat.ran();
   seat.server.answered(now);
-  // A server that has too much, or leads back to a gateway, says so quickly, and must not look like the fastest for it.
-  seat.took(outcome === 'shed' || outcome === 'own_limit' ? Math.max(tookMs, timeoutMs) : tookMs, now);
+  // It says nothing of how long an answer takes here; and callers who claim to have passed gateways must not move traffic.
+  if (outcome === 'own_limit') return;
+  // A server that has too much says so quickly, and must not look like the fastest for it.
+  seat.took(outcome === 'shed' ? Math.max(tookMs, timeoutMs) : tookMs, now);
 }

@@ -17,6 +17,7 @@ const MOST_A_TICK = 25;
 /** Probes each version at each of its servers, a few at a time. Stops with `close`. */
 export class ReadinessProbes {
   readonly #fleet: Fleet;
+  readonly #gateway: string;
   readonly #timer: NodeJS.Timeout;
   #policy: Policy;
   /** Those of this round that were not asked yet. */
@@ -24,8 +25,10 @@ export class ReadinessProbes {
   #nextRound = 0;
   readonly #notReady = new Set<readonly [Placement, Seat]>();
 
-  constructor(fleet: Fleet, policy: Policy) {
+  /** `gateway` is the name of this gateway in `Via`: one behind it whose policy leads back here refuses the look. */
+  constructor(fleet: Fleet, policy: Policy, gateway: string) {
     this.#fleet = fleet;
+    this.#gateway = gateway;
     this.#policy = policy;
     this.#timer = setInterval(() => this.#tick(performance.now()), TICK_MS).unref();
   }
@@ -71,7 +74,7 @@ export class ReadinessProbes {
     const ready = pathOf(hasV2 || version.protocol === 'http' ? version : { ...version, protocol: 'v1' }, 'ready');
     if (ready === undefined) return;
     seat.readyAt = performance.now(); // or a slow answer would be asked for again and again
-    const seen = await look(seat.server, ready);
+    const seen = await look(seat.server, ready, { via: `1.1 ${this.#gateway}` });
     seat.silence = 'silence' in seen ? seen.silence : undefined;
     if ('silence' in seen) return; // whether it answers at all is a matter of its health
     const said = readinessIn(seen);
@@ -91,10 +94,10 @@ function* probedIn({ models }: Policy): Generator<Version, void> {
 /**
  * Whether a server says that a version is ready; undefined when it does not say. Dialects: 200 or 503 with `{"ready"}`
  * (KServe, ours), 200 or 400 with an empty body (Triton, MLServer), 404 when it has no such version, `model_version_status`
- * (TensorFlow Serving).
+ * (TensorFlow Serving). 508 is the answer of a gateway whose policy leads back: our looks have no caller who could claim it.
  */
 export function readinessIn({ status, json }: Seen): boolean | undefined {
-  if (status === 400 || status === 404 || status === 503) return false;
+  if (status === 400 || status === 404 || status === 503 || status === 508) return false;
   if (status !== 200) return undefined;
   const { ready, model_version_status: states } = (json ?? {}) as { ready?: unknown; model_version_status?: unknown };
   if (Array.isArray(states)) return states.some((each: { state?: unknown }) => each?.state === 'AVAILABLE');

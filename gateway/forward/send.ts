@@ -198,8 +198,8 @@ class Sending {
     return result.kind === 'fault' ? classOfFault(result.fault) : this.#read(result, seat).class;
   }
 
-  #read({ status, body }: Extract<Result, { kind: 'response' }>, seat: Seat): ReturnType<typeof readAnswer> {
-    return readAnswer(seat.server.spec.kind, this.#facts.call, status, body);
+  #read(result: Extract<Result, { kind: 'response' }>, seat: Seat): ReturnType<typeof readAnswer> {
+    return readAnswer(seat.server.spec.kind, this.#facts.call, result);
   }
 
   #answerTo(result: Settled, seat: Seat | undefined): Answer {

@@ -9,7 +9,7 @@ import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
 import type { Placement } from './placement.ts';
 import type { Seat } from './seat.ts';
-import { answerOf, outside, readHead } from './streamed.ts';
+import { answerOf, type Head, NOT_BEGUN, outside, readHead } from './streamed.ts';
 import type { Tap } from './tap.ts';
 import { Turns } from './turns.ts';
 import { hasBody, passOn } from './upload.ts';
@@ -68,7 +68,7 @@ class Streaming implements Dispatcher.DispatchHandler {
   #controller: Dispatcher.DispatchController | undefined;
   #isSent = false;
   #isWarm = false;
-  #status = 0;
+  #head: Head = NOT_BEGUN;
   #fault: Fault | undefined;
   #isSettled = false;
 
@@ -118,9 +118,9 @@ class Streaming implements Dispatcher.DispatchHandler {
     const isRedirect = status >= 300 && status < 400;
     const unusable = isBodiless || isRedirect ? undefined : whyUnusable(status, headers);
     if (unusable !== undefined) return void this.#give(unusable);
-    this.#status = status;
+    this.#head = { status, headers };
     tap?.answered(headers);
-    this.#noteHead(status);
+    this.#noteHead();
     this.#isEvents = String(headers['content-type'] ?? '').startsWith('text/event-stream');
     const { location } = headers;
     const moved =
@@ -157,7 +157,8 @@ class Streaming implements Dispatcher.DispatchHandler {
 
   onResponseError(_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (this.#isSettled) return;
-    if (this.#isSent) return void this.#give(this.#isCallersDoing() ? 'too_slow' : faultOf(error, this.#status !== 0));
+    if (this.#isSent)
+      return void this.#give(this.#isCallersDoing() ? 'too_slow' : faultOf(error, this.#head.status !== 0));
     // Nothing of the request has left: another server may have it, body and all.
     const seat = this.#seat;
     const again = this.#placement.choose(performance.now(), Math.random, this.#tried);
@@ -213,7 +214,7 @@ class Streaming implements Dispatcher.DispatchHandler {
   #give(fault: Fault): void {
     if (this.#isSettled) return;
     this.#fault = fault;
-    const hasBegun = this.#status !== 0;
+    const hasBegun = this.#head.status !== 0;
     const seat = this.#seat;
     if (!hasBegun && seat) this.#noteFault(seat, fault);
     this.#finish();
@@ -237,12 +238,13 @@ class Streaming implements Dispatcher.DispatchHandler {
     noteHealth(seat, { kind: 'fault', fault, isStarted: false }, { call: 'opaque', since, timeoutMs: this.#timeoutMs });
   }
 
-  #noteHead(status: number): void {
+  #noteHead(): void {
+    const { status } = this.#head;
     const now = performance.now();
     const seat = this.#seat as Seat;
     if (status === 503 && seat.server.health.standing(now) !== 'healthy') seat.server.health.failed(now);
     else seat.server.health.succeeded(now);
-    const outcome = readHead(seat, status).class;
+    const outcome = readHead(seat, this.#head).class;
     if (outcome === 'ok' || outcome === 'model_fault') seat.ran();
     if (status < 500) seat.took(this.#serverMs - this.#askedMs, now);
   }
@@ -250,7 +252,7 @@ class Streaming implements Dispatcher.DispatchHandler {
   #answer(fault: Fault | undefined): Answer {
     const latencyMs = this.#latencyMs(fault);
     const { bodyLimit } = this.#streams;
-    return answerOf({ tried: this.#tried, status: this.#status, fault, bodyLimit, isWarm: this.#isWarm, latencyMs });
+    return answerOf({ tried: this.#tried, head: this.#head, fault, bodyLimit, isWarm: this.#isWarm, latencyMs });
   }
 
   #latencyMs(fault: Fault | undefined): number {

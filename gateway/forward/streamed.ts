@@ -1,15 +1,20 @@
 import { errorBody } from '../errors.ts';
 import type { Answer, Fault } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
+import type { ResponseHeaders } from './exchange.ts';
 import { errorOf, FAULTS } from './faults.ts';
 import type { Seat } from './seat.ts';
+
+/** The beginning of a server's answer; the status is 0 when it has not begun. */
+export type Head = { readonly status: number; readonly headers: ResponseHeaders };
+
+export const NOT_BEGUN: Head = { status: 0, headers: {} };
 
 /** What is known of a streamed request that has ended. */
 export type Streamed = {
   /** The seats that were asked, the first one first. All but the last could not be reached. */
   readonly tried: readonly Seat[];
-  /** The server's; 0 when its answer has not begun. */
-  readonly status: number;
+  readonly head: Head;
   readonly fault: Fault | undefined;
   /** Bytes that a request's body may have. */
   readonly bodyLimit: number;
@@ -20,21 +25,21 @@ export type Streamed = {
 const NO_BODY = Buffer.alloc(0);
 
 /** The reading of an answer from its head alone: its body has passed by. */
-export function readHead(seat: Seat | undefined, status: number): ReturnType<typeof readAnswer> {
-  return readAnswer(seat?.server.spec.kind ?? 'sluice', 'opaque', status, NO_BODY);
+export function readHead(seat: Seat | undefined, { status, headers }: Head): ReturnType<typeof readAnswer> {
+  return readAnswer(seat?.server.spec.kind ?? 'sluice', 'opaque', { status, headers, body: NO_BODY });
 }
 
 /** The answer to a streamed request. Its body is the gateway's own words, where nothing has gone to the caller. */
-export function answerOf({ tried, status, fault, bodyLimit, isWarm, latencyMs }: Streamed): Answer {
+export function answerOf({ tried, head, fault, bodyLimit, isWarm, latencyMs }: Streamed): Answer {
   const [first, last] = [tried[0]?.server, tried.at(-1)?.server];
   const firstFault = tried.length > 1 ? 'unreachable' : fault;
-  const outcome = fault === undefined ? readHead(tried.at(-1), status).class : classOfFault(fault);
+  const outcome = fault === undefined ? readHead(tried.at(-1), head).class : classOfFault(fault);
   const own = fault === undefined ? undefined : FAULTS[fault];
   return {
-    status: status || (own?.status ?? 502),
+    status: head.status || (own?.status ?? 502),
     headers: own?.headers ?? {},
     body: fault === undefined ? NO_BODY : errorBody(errorOf(fault, { body: bodyLimit })),
-    isDelivered: status !== 0,
+    isDelivered: head.status !== 0,
     server: last?.name,
     serverClass: last?.spec.class,
     fault,

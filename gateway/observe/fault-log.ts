@@ -5,6 +5,7 @@ import type { Logger } from './log.ts';
 const LINES = 5;
 const SECOND_MS = 1000;
 
+type Way = Pick<Outcome, 'class' | 'status'>;
 type Second = { lines: number; suppressed: number; readonly end: NodeJS.Timeout };
 
 /**
@@ -21,8 +22,8 @@ export class FaultLog {
 
   /** Logs the outcome at `warn`, or counts it. */
   tell(outcome: Outcome): void {
-    const { model, version, server, status, fault } = outcome;
-    const way = { model, version, server, status, fault };
+    const { model, version, server, status, fault, class: whose } = outcome;
+    const way = { model, version, server, status, fault, class: whose };
     const key = JSON.stringify(way);
     let second = this.#seconds.get(key);
     if (second === undefined) {
@@ -35,7 +36,7 @@ export class FaultLog {
       return;
     }
     second.lines++;
-    this.#log.warn(outcome, wordsFor(status));
+    this.#log.warn(outcome, wordsFor(outcome));
   }
 
   /** Logs what is still only counted. */
@@ -46,14 +47,14 @@ export class FaultLog {
     }
   }
 
-  #end(key: string, way: { readonly status: number }): void {
+  #end(key: string, way: Way): void {
     const suppressed = this.#seconds.get(key)?.suppressed ?? 0;
     this.#seconds.delete(key);
-    if (suppressed > 0) this.#log.warn({ ...way, suppressed }, `${wordsFor(way.status)}, more often than is logged`);
+    if (suppressed > 0) this.#log.warn({ ...way, suppressed }, `${wordsFor(way)}, more often than is logged`);
   }
 }
 
-function wordsFor(status: number): string {
-  if (status !== 508) return 'a model failed to answer';
+function wordsFor({ class: whose, status }: Way): string {
+  if (whose !== 'own_limit' || status !== 508) return 'a model failed to answer';
   return 'a request went in a circle: a server of the policy is a gateway whose policy leads back to one that it had passed';
 }

@@ -7,7 +7,7 @@ import Fastify, {
   type FastifyRequest,
   type HookHandlerDoneFunction,
 } from 'fastify';
-import { errorBody, SluiceError } from '../errors.ts';
+import { errorBody, LOOP_SIGN, SluiceError } from '../errors.ts';
 import { dropClaims, type TrustedProxies } from './claims.ts';
 import { Connections, rawAnswer } from './connections.ts';
 import { holdContinue } from './expect.ts';
@@ -163,6 +163,7 @@ function answerError(
   if (known.code === 'INTERNAL') options.onBug(error, requestId);
   else if (!isCounted) options.onRefused(isGone(error) ? 'client_left' : known.code.toLowerCase());
   if (known.status === 503 || known.status === 429) reply.header('retry-after', '1');
+  if (known.code === 'LOOP') reply.header('proxy-status', LOOP_SIGN);
   if (known.code === 'UNAUTHORIZED') reply.header('www-authenticate', 'Bearer');
   if (known.code === 'METHOD_NOT_ALLOWED') reply.header('allow', known.detail ?? '');
   return reply.code(known.status).header('content-type', 'application/json').send(errorBody(known.message));

@@ -61,6 +61,8 @@ test("two gateways that are each the other one's server answer 508 after one rou
   assert.deepEqual([await first.served(), await second.served()], [1, 1]);
 });
 
+const VIA = Array.from({ length: 7 }, (_, i) => `1.1 sluice-${String(i).padStart(12, '0')}`).join(', ');
+
 /** The outcomes that a gateway has counted, and how its servers stand. */
 async function countedAt(adminUrl: string) {
   const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
@@ -111,8 +113,7 @@ models:
 `,
   );
   await until(async () => (await infer(url)).headers.get('x-sluice-version') === 'v2', 'the candidate answers');
-  const via = Array.from({ length: 7 }, (_, i) => `1.1 sluice-${String(i).padStart(12, '0')}`).join(', ');
-  for (let i = 0; i < 200; i++) assert.equal((await infer(url, { headers: { via } })).status, 508);
+  for (let i = 0; i < 200; i++) assert.equal((await infer(url, { headers: { via: VIA } })).status, 508);
   await sleep(2500); // the judge looks every second
   const { outcomes, standings, rollbacks } = await countedAt(adminUrl);
   assert.ok(
@@ -131,6 +132,60 @@ models:
     ],
   );
   assert.equal((await infer(url)).headers.get('x-sluice-version'), 'v2');
+});
+
+test('callers who claim to have passed gateways move no traffic away from the gateway behind', async (t) => {
+  const beside = await fakeServer(t, (request, response) => {
+    request.resume().on('end', () => setTimeout(() => response.end('{}'), 100)); // slower than the gateway behind
+  });
+  const server = await fakeServer(t, answering({ ok: true }));
+  const behind = await gateway(t, policyOf([server.url]));
+  const { url } = await gateway(t, policyOf([beside.url, behind.url]));
+  for (let i = 0; i < 20; i++) assert.equal((await infer(url)).status, 200);
+  for (let i = 0; i < 50; i++) await infer(url, { headers: { via: VIA } });
+  const before = server.seen.length;
+  for (let i = 0; i < 20; i++) assert.equal((await infer(url)).status, 200);
+  assert.ok(server.seen.length - before >= 15, `${server.seen.length - before} of 20`);
+});
+
+const ROLLOUT = (v1: string, v2: string) => `apiVersion: sluice/v1
+fleet: { s: { url: "${v1}" }, c: { url: "${v2}" } }
+models:
+  m: { timeout: 2s, versions: { v1: { servers: [s] }, v2: { servers: [c] } }, baseline: v1, rollout: { id: r, candidate: v2, unit: random, steps: [100% for 1h], rollback: { error_rate: 2% } } }
+`;
+
+test('a candidate that answers 508 of its own is rolled back, and its log calls it no circle', async (t) => {
+  const good = await fakeServer(t, answering({ ok: true }));
+  const bad = await fakeServer(t, answering({ error: 'Loop Detected' }, 508));
+  const { url, adminUrl, log } = await gatewayProcess(t, ROLLOUT(good.url, bad.url));
+  await until(
+    async () => {
+      await Promise.all(Array.from({ length: 10 }, () => infer(url)));
+      return (await infer(url)).headers.get('x-sluice-version') === 'v1';
+    },
+    'callers are with the baseline',
+    15_000,
+  );
+  assert.ok((await countedAt(adminUrl)).outcomes.every(([outcome]) => outcome === 'ok' || outcome === 'model_fault'));
+  assert.match(log(), /a model failed to answer/);
+  assert.doesNotMatch(log(), /in a circle/);
+});
+
+test('a candidate that leads back to its gateway is shown as not ready, with the 508', async (t) => {
+  const [port] = await freePorts(1);
+  const good = await fakeServer(t, answering({ ok: true }));
+  const back = await gateway(t, policyOf([at(port)]));
+  const { url, adminUrl } = await gatewayProcess(t, ROLLOUT(good.url, back.url), ['--port', String(port)]);
+  const status = async () => JSON.stringify(await (await fetch(`${adminUrl}/api/status`)).json());
+  await until(
+    async () => /508: this request has passed this gateway before/.test(await status()),
+    'it is shown',
+    15_000,
+  );
+  assert.equal((await infer(url)).status, 508);
+  const metrics = await (await fetch(`${adminUrl}/metrics`)).text();
+  assert.match(metrics, /^sluice_version_ready\{.*version="v2".*\} 0$/m);
+  assert.match(metrics, /^sluice_version_ready\{.*version="v1".*\} 1$/m);
 });
 
 test('a request that passes two gateways is answered, and the server is told of both after what was told before', async (t) => {

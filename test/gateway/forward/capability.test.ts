@@ -43,6 +43,7 @@ test('readiness is read in every dialect', () => {
     [{ status: 400, json: undefined }, false],
     [{ status: 404, json: { error: 'x' } }, false],
     [{ status: 501, json: undefined }, undefined],
+    [{ status: 508, json: { error: 'this request has passed this gateway before' } }, false],
     [{ status: 200, json: { model_version_status: [{ state: 'LOADING' }] } }, false],
     [{ status: 200, json: { model_version_status: [{ state: 'END' }, { state: 'AVAILABLE' }] } }, true],
   ] as const)

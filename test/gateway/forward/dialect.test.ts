@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { classOfFault, readAnswer } from '../../../gateway/forward/dialect.ts';
 
+const answer = (status: number, body: Buffer, headers = {}) => ({ status, headers, body });
 const error = (text: string) => Buffer.from(JSON.stringify({ error: text }));
 
 test('an answer to an inference is read in the dialect of the server that gave it', () => {
@@ -36,7 +37,7 @@ test('an answer to an inference is read in the dialect of the server that gave i
     ['tensorflow-serving', 504, 'DEADLINE_EXCEEDED', 'model_fault', false],
   ] as const)
     assert.deepEqual(
-      readAnswer(kind, 'infer', status, error(text)),
+      readAnswer(kind, 'infer', answer(status, error(text))),
       { class: outcome, isNotReady },
       `${kind} ${status} ${text}`,
     );
@@ -49,15 +50,15 @@ test('of what the gateway answers itself, only a deadline speaks against a versi
   );
 });
 
-test("a path that a caller made up, or a call that the server does not have, is the doing of the caller; a circle is nobody's", () => {
+test('a path that a caller made up, or a call that the server does not have, is the doing of the caller', () => {
   for (const [kind, call, status, outcome, isNotReady] of [
     ['sluice', 'opaque', 404, 'client_fault', false],
     ['mlserver', 'opaque', 400, 'client_fault', false],
     ['sluice', 'opaque', 501, 'client_fault', false],
     ['sluice', 'opaque', 500, 'model_fault', false],
     ['sluice', 'opaque', 503, 'model_fault', false],
-    ['sluice', 'opaque', 508, 'own_limit', false],
-    ['sluice', 'infer', 508, 'own_limit', false],
+    ['sluice', 'opaque', 508, 'model_fault', false],
+    ['sluice', 'infer', 508, 'model_fault', false],
     ['triton', 'predict', 404, 'client_fault', false],
     ['triton', 'predict', 400, 'client_fault', false],
     ['mlserver', 'predict', 404, 'client_fault', false],
@@ -72,7 +73,7 @@ test("a path that a caller made up, or a call that the server does not have, is 
     ['sluice', 'infer', 404, 'server_fault', true],
   ] as const)
     assert.deepEqual(
-      readAnswer(kind, call, status, error('no such path')),
+      readAnswer(kind, call, answer(status, error('no such path'))),
       { class: outcome, isNotReady },
       `${kind} ${call} ${status}`,
     );
@@ -87,14 +88,33 @@ test('a v1 call is answered 404 by servers that do not have the model, which say
     '',
   ])
     assert.deepEqual(
-      readAnswer('sluice', 'predict', 404, text === '' ? Buffer.alloc(0) : error(text)),
+      readAnswer('sluice', 'predict', answer(404, text === '' ? Buffer.alloc(0) : error(text))),
       { class: 'server_fault', isNotReady: true },
       text,
     );
   for (const text of ['{"detail":"Not Found"}', '404 page not found', '<html>Cannot POST /v1/models/m:predict</html>'])
     assert.deepEqual(
-      readAnswer('sluice', 'predict', 404, Buffer.from(text)),
+      readAnswer('sluice', 'predict', answer(404, Buffer.from(text))),
       { class: 'client_fault', isNotReady: false },
       text,
     );
+});
+
+test("a 508 is a circle only with a gateway's own sign, which other proxies on the way may have added to", () => {
+  const ours = 'sluice; error=proxy_loop_detected';
+  for (const [status, sign, outcome] of [
+    [508, ours, 'own_limit'],
+    [508, `${ours}, edge; received-status=508`, 'own_limit'],
+    [508, [ours, 'edge; received-status=508'], 'own_limit'],
+    [508, 'edge; error=proxy_loop_detected', 'model_fault'],
+    [508, undefined, 'model_fault'],
+    [500, ours, 'model_fault'],
+    [200, ours, 'ok'],
+  ] as const)
+    for (const call of ['infer', 'predict', 'opaque'] as const)
+      assert.equal(
+        readAnswer('sluice', call, answer(status, error('x'), { 'proxy-status': sign })).class,
+        outcome,
+        `${status} ${sign}`,
+      );
 });

@@ -12,7 +12,7 @@ function seated() {
   const seat = new Seat(server);
   const hear = (result: Result) =>
     noteHealth(seat, result, { call: 'infer', since: performance.now() - 1, timeoutMs: 1000 });
-  const answer = (status: number) => hear({ kind: 'response', status, headers: {}, body: Buffer.alloc(0) });
+  const answer = (status: number, headers = {}) => hear({ kind: 'response', status, headers, body: Buffer.alloc(0) });
   const fail = (fault: 'unreachable' | 'broken' | 'too_slow') => hear({ kind: 'fault', fault, isStarted: false });
   return { seat, health, answer, fail };
 }
@@ -55,4 +55,17 @@ test('one broken connection, or a caller that is too slow, cools nothing and eje
   for (let i = 0; i < 10; i++) fail('too_slow');
   assert.equal(seat.answered, 25);
   assert.equal(health.standing(performance.now()), 'healthy');
+});
+
+test('a circle, which callers can bring about, changes nothing in how fast a seat is held to be', () => {
+  const { seat, answer } = seated();
+  const latency = () => seat.cost(performance.now());
+  Object.assign(seat.server, { inFlight: 0 });
+  Object.assign(seat.server.spec, { weight: 1 });
+  answer(200);
+  const before = latency();
+  for (let i = 0; i < 50; i++) answer(508, { 'proxy-status': 'sluice; error=proxy_loop_detected' });
+  assert.ok(latency() <= before, `${latency()} ${before}`);
+  answer(429);
+  assert.ok(latency() > 900, 'a server that has too much counts as slow');
 });

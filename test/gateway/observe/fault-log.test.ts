@@ -21,8 +21,10 @@ const OUTCOME: Outcome = {
 };
 
 function faultLog() {
-  const lines: { suppressed?: number; server?: string; id?: string }[] = [];
-  const log = { warn: (line: (typeof lines)[number]) => lines.push(line) } as unknown as Logger;
+  const lines: { suppressed?: number; server?: string; id?: string; words?: string }[] = [];
+  const log = {
+    warn: (line: (typeof lines)[number], words: string) => lines.push({ ...line, words }),
+  } as unknown as Logger;
   return { faults: new FaultLog(log), lines };
 }
 
@@ -52,4 +54,13 @@ test('each way to fail has lines of its own, and an end tells what was only coun
       ['s1', 2],
     ],
   );
+});
+
+test("only a gateway's 508 is called a circle, and an application's own 508 is a failure of the model", () => {
+  const { faults, lines } = faultLog();
+  faults.tell({ ...OUTCOME, status: 508 });
+  faults.tell({ ...OUTCOME, status: 508, class: 'own_limit' });
+  faults.close();
+  assert.match(lines[0]?.words ?? '', /^a model failed to answer/);
+  assert.match(lines[1]?.words ?? '', /^a request went in a circle/);
 });
