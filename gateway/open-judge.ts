@@ -11,14 +11,14 @@ import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { createNotifier, type Notifier } from './observe/notify.ts';
 import { addRolloutMetrics } from './observe/rollout-metrics.ts';
-import { progressFile } from './observe/store/progress-file.ts';
-import type { Store } from './observe/store/store.ts';
 import { recordTransition } from './observe/transition.ts';
 import { troubleLog } from './observe/trouble-log.ts';
 import { PerTick } from './per-tick.ts';
 import type { Policy, Rollout } from './policy/policy.ts';
 import { Replicas } from './replicas.ts';
 import { Rollouts } from './rollouts.ts';
+import { progressFile } from './store/files/progress-file.ts';
+import type { Store } from './store/store.ts';
 
 /** How long the receiver of a notice may take. */
 const NOTICE_WITHIN_MS = 5000;

@@ -1,23 +1,23 @@
 // Wires the shadows: what is copied, who compares, where it is remembered.
 import type { Served } from './choose.ts';
+import type { Subject } from './compare/batch.ts';
+import { Comparer } from './compare/comparer.ts';
+import { COMPARISON_KINDS } from './compare/comparison.ts';
+import { disagreementIn } from './compare/disagreement.ts';
+import { type CompareSpec, shadowKey } from './compare/spec.ts';
 import { type Copy, copiesOf } from './decide/shadow.ts';
 import type { Answer, Facts } from './flow.ts';
 import { Mirror, type Original } from './forward/mirror.ts';
 import type { LaneCounts } from './forward/mirror-lane.ts';
 import type { Tap } from './forward/tap.ts';
 import type { Comparisons } from './judge/disagreement.ts';
-import type { Subject } from './observe/compare/batch.ts';
-import { Comparer } from './observe/compare/comparer.ts';
-import { COMPARISON_KINDS } from './observe/compare/comparison.ts';
-import { disagreementIn } from './observe/compare/disagreement.ts';
-import { type CompareSpec, shadowKey } from './observe/compare/spec.ts';
-import type { Sums } from './observe/compare/sums.ts';
 import type { Logger } from './observe/log.ts';
 import type { Metrics } from './observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from './observe/mirror-metrics.ts';
-import { type Store, unlessReportedByStore } from './observe/store/store.ts';
 import { troubleLog } from './observe/trouble-log.ts';
 import type { Model, Policy, Shadow, Version } from './policy/policy.ts';
+import type { Sums } from './statistics/sums.ts';
+import { type Store, unlessReportedByStore } from './store/store.ts';
 
 /** How often orders to shadows are looked up that other gateways were given. */
 const ORDERS_MS = 1000;
@@ -98,6 +98,7 @@ export function openShadows(
     metrics.registry,
     () => readings(mirror.counts()),
     () => comparer.counters(),
+    COMPARISON_KINDS,
   );
   const shadowsOf = (model: string): readonly Shadow[] => {
     const served = models().get(model);

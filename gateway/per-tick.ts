@@ -8,11 +8,11 @@ import type { Moment, Observation } from './judge/observation.ts';
 import { type Expected, type Order, obey } from './judge/order.ts';
 import { advance } from './judge/rollout.ts';
 import type { RolloutState } from './judge/state.ts';
-import { type KnownRollouts, type RolloutStates, unlessReportedByStore } from './observe/store/store.ts';
-import { takingTurns } from './observe/store/turns.ts';
 import type { Rollout, Version } from './policy/policy.ts';
 import type { Replicas } from './replicas.ts';
 import type { Held, Rollouts, Seen } from './rollouts.ts';
+import { type KnownRollouts, type RolloutStates, unlessReportedByStore } from './store/store.ts';
+import { takingTurns } from './store/turns.ts';
 import { heldBy, Unjudged } from './unjudged.ts';
 
 const TICK_MS = 1000;

@@ -2,7 +2,7 @@
 // knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
 import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from './judge/shared-tally.ts';
 import { addTallies, type Traffic } from './judge/tally.ts';
-import { type OutcomeWindows, unlessReportedByStore, type VersionCounts } from './observe/store/store.ts';
+import { type OutcomeWindows, unlessReportedByStore, type VersionCounts } from './store/store.ts';
 
 /** A second is read this much later: by then every gateway has told it. */
 const LATE_S = 2;

@@ -22,7 +22,7 @@ export function filesOf(ending: '.test.js' | '.soak.js', wanted: readonly string
 const STORIES_OF_THE_RUNTIME = ['forwarding', 'shadow'];
 /** Units that take long and try no runtime: random states and texts for pure code, damaged files, a Redis that refuses. */
 const NOT_OF_THE_RUNTIME =
-  /^gateway\/(judge\/invariants|policy\/mutations|observe\/store\/(damaged-files|redis-\w+))\.test\.js$/;
+  /^gateway\/(judge\/invariants|policy\/mutations|store\/(files\/damaged-files|redis\/redis-\w+))\.test\.js$/;
 
 /**
  * Whether a test file is run under the Node of the images too, which is to take six minutes at most: half the suite. A

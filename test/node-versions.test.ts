@@ -36,6 +36,6 @@ test('under the Node of the images every fault is run, the units, and the storie
   );
   const units = (files: readonly string[]) => files.filter((file) => /^(gateway|model-server)\//.test(file)).length;
   assert.ok(units(left) < 0.1 * units(all), `${units(left)} of ${units(all)} units are left out`);
-  for (const file of ['stories/forwarding', 'stories/shadow', 'deploy/images', 'gateway/observe/compare/hostile'])
+  for (const file of ['stories/forwarding', 'stories/shadow', 'deploy/images', 'gateway/compare/hostile'])
     assert.ok(chosen.includes(`${file}.test.js`), file);
 });

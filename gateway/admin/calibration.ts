@@ -1,9 +1,9 @@
 // How far the tiers' claims of confidence can be trusted: from the newest comparisons of a tier with the last one.
 import type { FastifyInstance } from 'fastify';
+import type { Comparison } from '../compare/comparison.ts';
 import { calibrated } from '../decide/calibrate.ts';
-import type { Comparison } from '../observe/compare/comparison.ts';
-import type { Store } from '../observe/store/store.ts';
 import type { Model, TieredModel } from '../policy/policy.ts';
+import type { Store } from '../store/store.ts';
 import { fromComparisons, whyNotLogged } from '../tune/from-comparisons.ts';
 import { type Reliability, reliabilityOf } from '../tune/reliability.ts';
 import { isRight } from '../tune/trial.ts';

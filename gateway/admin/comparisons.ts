@@ -1,13 +1,13 @@
 // What the admin listener tells of comparisons: pages of them, and what they add up to. Read only.
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Subject } from '../compare/batch.ts';
+import { COMPARISON_KINDS } from '../compare/comparison.ts';
+import { disagreementIn } from '../compare/disagreement.ts';
+import { type Summary, summarise } from '../compare/summary.ts';
 import { SluiceError } from '../errors.ts';
-import type { Subject } from '../observe/compare/batch.ts';
-import { COMPARISON_KINDS } from '../observe/compare/comparison.ts';
-import { disagreementIn } from '../observe/compare/disagreement.ts';
-import { type Summary, summarise } from '../observe/compare/summary.ts';
-import { totalOf } from '../observe/compare/sums.ts';
-import type { Page, Slot, SlotSums, Store } from '../observe/store/store.ts';
+import { totalOf } from '../statistics/sums.ts';
+import type { Page, Slot, SlotSums, Store } from '../store/store.ts';
 import { readNoiseMarks } from './noise-marks.ts';
 import { storeError } from './store-error.ts';
 

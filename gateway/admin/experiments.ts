@@ -1,8 +1,8 @@
 // What the admin listener tells of experiments: units, errors and latency by arm, and whether units fell as the policy says.
 import type { FastifyInstance } from 'fastify';
-import { type ExperimentSummary, summariseExperiment } from '../observe/store/experiment-summary.ts';
-import type { Store } from '../observe/store/store.ts';
 import type { Block, Experiment, Model } from '../policy/policy.ts';
+import { type ExperimentSummary, summariseExperiment } from '../store/experiment-summary.ts';
+import type { Store } from '../store/store.ts';
 import { storeError } from './store-error.ts';
 
 export type ExperimentRoutesDeps = {

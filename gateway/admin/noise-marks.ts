@@ -1,5 +1,5 @@
 // Fields that people have marked as noise. The audit trail is where it stands: it lasts, it is shared, and it says who and why.
-import type { AuditEntry, AuditTrail } from '../observe/store/store.ts';
+import type { AuditEntry, AuditTrail } from '../store/store.ts';
 
 export const MARKED = 'field marked as noise';
 export const UNMARKED = 'field unmarked as noise';

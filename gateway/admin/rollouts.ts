@@ -7,8 +7,8 @@ import type { Alert, Ignored } from '../judge/alert.ts';
 import type { Expected, Order } from '../judge/order.ts';
 import { shortened } from '../judge/shortened.ts';
 import type { RolloutState } from '../judge/state.ts';
-import type { AuditTrail } from '../observe/store/store.ts';
 import { HERE_ONLY } from '../observe/transition.ts';
+import type { AuditTrail } from '../store/store.ts';
 import { bodyOf } from './edits.ts';
 
 /** What became of an order, as the judge says it. */

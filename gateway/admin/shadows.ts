@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { SluiceError } from '../errors.ts';
-import type { AuditTrail } from '../observe/store/store.ts';
+import type { AuditTrail } from '../store/store.ts';
 import { bodyOf } from './edits.ts';
 import { MARKED, UNMARKED } from './noise-marks.ts';
 

@@ -3,10 +3,10 @@ import { SLOTS } from '../decide/bucket.ts';
 import type { Refusal } from '../judge/ledger.ts';
 import type { RolloutStanding, Unjudged } from '../judge/told.ts';
 import type { MissedStatus } from '../observe/missed-inputs.ts';
-import type { Damage } from '../observe/store/damage.ts';
-import type { Pending, StoreHealth, Unshared } from '../observe/store/store.ts';
 import type { PolicyStanding } from '../policy/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
+import type { Damage } from '../store/damage.ts';
+import type { Pending, StoreHealth, Unshared } from '../store/store.ts';
 
 export type StatusInput = {
   readonly version: string;

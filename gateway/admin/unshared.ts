@@ -1,5 +1,5 @@
 import type { Ledger } from '../judge/ledger.ts';
-import type { KnownRollouts, Pending, Unshared } from '../observe/store/store.ts';
+import type { KnownRollouts, Pending, Unshared } from '../store/store.ts';
 
 /** What holds at this gateway and could not be stored yet. A document that says anything but a suspension takes nobody away. */
 export function unsharedOf({ pending, pendingDocuments }: KnownRollouts, ledger: Ledger): Unshared {

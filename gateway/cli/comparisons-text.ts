@@ -1,9 +1,9 @@
 // Comparisons and their summaries as people read them in a terminal. Names and values come from servers and callers, so
 // control characters, with which a terminal could be steered, are shown and not sent.
 import type { SubjectSummary, Summaries } from '../admin/comparisons.ts';
-import type { Comparison, FieldComparison } from '../observe/compare/comparison.ts';
-import type { FieldSummary, Summary } from '../observe/compare/summary.ts';
-import type { Rate } from '../observe/statistics/proportion.ts';
+import type { Comparison, FieldComparison } from '../compare/comparison.ts';
+import type { FieldSummary, Summary } from '../compare/summary.ts';
+import type { Rate } from '../statistics/proportion.ts';
 import { countText } from './amounts.ts';
 import { table } from './table.ts';
 

@@ -1,8 +1,8 @@
 import type { Summaries } from '../admin/comparisons.ts';
+import { COMPARISON_KINDS, type Comparison } from '../compare/comparison.ts';
 import { UserError } from '../errors.ts';
-import { COMPARISON_KINDS, type Comparison } from '../observe/compare/comparison.ts';
-import type { Page } from '../observe/store/store.ts';
 import { duration } from '../policy/units.ts';
+import type { Page } from '../store/store.ts';
 import { ADMIN_OPTIONS, type AdminClient, adminClient, type Parameters } from './admin-client.ts';
 import type { Command } from './command.ts';
 import { comparisonLine, comparisonTable, summaryText } from './comparisons-text.ts';

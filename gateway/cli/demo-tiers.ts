@@ -4,7 +4,7 @@ import { Pool } from 'undici';
 import type { Digit } from '../../model-server/training/digits-data.ts';
 import { readMails } from '../../model-server/training/held-out-mails.ts';
 import { type Labelled, labelledDigit, labelledMail } from '../../model-server/training/labelled.ts';
-import { pairedDifference } from '../observe/statistics/paired-difference.ts';
+import { pairedDifference } from '../statistics/paired-difference.ts';
 import { table } from './table.ts';
 
 export type Ladder = {

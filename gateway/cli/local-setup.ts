@@ -1,5 +1,4 @@
 // A whole set-up on this machine: a model server for each loopback server of the fleet, then the gateway.
-
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';

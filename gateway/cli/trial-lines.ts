@@ -1,9 +1,9 @@
 // Trials, labels and labelled requests as JSON lines.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import type { Comparison } from '../compare/comparison.ts';
 import { UserError } from '../errors.ts';
-import type { Comparison } from '../observe/compare/comparison.ts';
-import { COMPARISON } from '../observe/store/comparison-shape.ts';
+import { COMPARISON } from '../store/comparison-shape.ts';
 import type { Said, Trial } from '../tune/trial.ts';
 import { parseWhole, partOf } from './exact-json.ts';
 import { writeWhole } from './write-file.ts';

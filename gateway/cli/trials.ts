@@ -1,9 +1,9 @@
 // Where `tune` and `replay` get their trials: labelled requests that are sent now, a file, or what a gateway has logged.
+import type { Comparison } from '../compare/comparison.ts';
 import { UserError } from '../errors.ts';
-import type { Comparison } from '../observe/compare/comparison.ts';
-import type { Page } from '../observe/store/store.ts';
 import type { Policy, TieredModel } from '../policy/policy.ts';
 import { didYouMean } from '../policy/suggest.ts';
+import type { Page } from '../store/store.ts';
 import { fromComparisons, type TiersOf, whyNotLogged } from '../tune/from-comparisons.ts';
 import type { Trial } from '../tune/trial.ts';
 import { ADMIN_OPTIONS, type AdminClient, adminClient } from './admin-client.ts';

@@ -1,5 +1,4 @@
 // What rules may see inside a request body. Parsed at most once, only for models whose rules look inside, and bounded.
-
 import { BeyondBounds, readJson } from '../../model-server/protocol/json.ts';
 import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
 import { POLICY } from '../../model-server/protocol/readers.ts';

@@ -1,5 +1,4 @@
 // A mirrored request as it is compared: the answers of two versions, and what is known of the request.
-
 import { hash } from 'node:crypto';
 import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
 import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';

@@ -1,6 +1,5 @@
 // Alerts of an Alertmanager as orders to a rollout. They can only ever end one; and never the baseline, for only a
 // candidate has a rollout.
-
 import type { Ledger } from './ledger.ts';
 import type { Order } from './order.ts';
 import type { RolloutState } from './state.ts';

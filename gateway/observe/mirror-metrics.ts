@@ -1,5 +1,4 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { COMPARISON_KINDS } from './compare/comparison.ts';
 
 /** What is read of one shadow at a scrape: running totals by what became of its copies, and what is on its way. */
 export type MirrorReading = {
@@ -21,11 +20,12 @@ export type OnCompared = (
   noise: { readonly pairs: number; readonly different: number },
 ) => void;
 
-/** Adds the metrics of shadows. Both functions are asked at every scrape. */
+/** Adds the metrics of shadows. Both functions are asked at every scrape; `kinds` are those that a comparison can have. */
 export function addMirrorMetrics(
   registry: Registry,
   shadows: () => readonly MirrorReading[],
   pairs: () => PairReading,
+  kinds: readonly string[],
 ): OnCompared {
   const registers = [registry];
   const kindsTotal = new Counter({
@@ -34,8 +34,7 @@ export function addMirrorMetrics(
     labelNames: ['model', 'shadow', 'kind'],
     registers,
     collect() {
-      for (const { model, shadow } of shadows())
-        for (const kind of COMPARISON_KINDS) this.inc({ model, shadow, kind }, 0);
+      for (const { model, shadow } of shadows()) for (const kind of kinds) this.inc({ model, shadow, kind }, 0);
     },
   });
   const noiseTotal = new Counter({
@@ -93,8 +92,8 @@ export function addMirrorMetrics(
       for (const [result, count] of Object.entries(pairs())) this.inc({ result }, count);
     },
   });
-  return ({ model, shadow }, kinds, noise) => {
-    for (const [kind, count] of kinds) kindsTotal.inc({ model, shadow, kind }, count);
+  return ({ model, shadow }, counts, noise) => {
+    for (const [kind, count] of counts) kindsTotal.inc({ model, shadow, kind }, count);
     noiseTotal.inc({ model, shadow, kind: 'same' }, noise.pairs - noise.different);
     noiseTotal.inc({ model, shadow, kind: 'different' }, noise.different);
   };

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Store, Unshared } from './store/store.ts';
+import type { Store, Unshared } from '../store/store.ts';
 
 /** Adds the metrics of the store. `health`, `damages` and `unshared` are asked at every scrape. */
 export function addStoreMetrics(

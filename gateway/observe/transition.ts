@@ -1,9 +1,9 @@
 // What is remembered and told of a rollout that moved: a metric, a log line, an audit entry and a notification.
 import { randomUUID } from 'node:crypto';
+import type { AuditTrail } from '../store/store.ts';
 import type { Logger } from './log.ts';
 import type { Notifier } from './notify.ts';
 import type { RolloutMetrics } from './rollout-metrics.ts';
-import type { AuditTrail } from './store/store.ts';
 
 /** One move of a rollout, or one that a dry run only speaks of. */
 export type Transition = {

@@ -1,5 +1,4 @@
 // From the policy as written to the policy as it runs. The file has passed every check.
-
 import { compileComplexity, compileCondition, compileEscalation, compileRule } from './compile-rules.ts';
 import {
   type Arm,

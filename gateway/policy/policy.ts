@@ -188,7 +188,7 @@ export type Shadow = {
 /** What one shadow may hold and have in flight at one time, and how long a copy may wait. */
 export type MirrorBudget = { readonly bytes: number; readonly concurrency: number; readonly ageMs: number };
 
-/** How two answers are compared; `gateway/observe/compare` says what each kind means. */
+/** How two answers are compared; `gateway/compare` says what each kind means. */
 export type Compare = {
   readonly as: 'classification' | 'regression' | 'ranking' | 'embedding' | 'text' | 'json' | 'exact';
   readonly output: string | undefined;

@@ -1,6 +1,6 @@
 // Logged comparisons of one tier with another, as trials. Only those of shadows serve: they are a random sample of all
 // requests, while what was escalated is not.
-import type { Comparison } from '../observe/compare/comparison.ts';
+import type { Comparison } from '../compare/comparison.ts';
 import type { ConfidenceFrom } from '../policy/policy.ts';
 import type { Said, Trial } from './trial.ts';
 

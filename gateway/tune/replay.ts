@@ -1,7 +1,7 @@
 // Quality, cost and latency of the ways in which a set of inputs could have been answered.
-import { pairedDifference } from '../observe/statistics/paired-difference.ts';
-import { rateOf } from '../observe/statistics/proportion.ts';
-import { ratioOfSums } from '../observe/statistics/ratio-of-sums.ts';
+import { pairedDifference } from '../statistics/paired-difference.ts';
+import { rateOf } from '../statistics/proportion.ts';
+import { ratioOfSums } from '../statistics/ratio-of-sums.ts';
 import { THRESHOLDS } from './thresholds.ts';
 import { isRight, type Said, type Target, type Trial } from './trial.ts';
 import { type Climb, type Walk, walkAll } from './walk.ts';

@@ -1,5 +1,4 @@
 // One round: what one target is given to do, what is measured of it, and whether the measurement counts.
-
 import { cpuMicros, residentMiB } from '../support/process-tree.ts';
 import type { Seen } from './backend.ts';
 import type { Backend } from './backend-process.ts';

@@ -6,12 +6,12 @@ import { documentOf, type StateDocument } from '../../gateway/judge/document.ts'
 import { type Action, phaseText } from '../../gateway/judge/move.ts';
 import type { Expected } from '../../gateway/judge/order.ts';
 import { newRollout, type Phase, type RolloutState } from '../../gateway/judge/state.ts';
-import type { RolloutStates } from '../../gateway/observe/store/store.ts';
 import { PerTick, type PerTickDeps } from '../../gateway/per-tick.ts';
 import { parsePolicy } from '../../gateway/policy/load.ts';
 import type { Rollout } from '../../gateway/policy/policy.ts';
 import type { Replicas } from '../../gateway/replicas.ts';
 import { type Held, Rollouts } from '../../gateway/rollouts.ts';
+import type { RolloutStates } from '../../gateway/store/store.ts';
 import { at, PERSON } from './judge/setup.ts';
 
 const POLICY = parsePolicy(

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { redisKeys } from '../../gateway/observe/store/redis/keys.ts';
-import { rightsOf } from '../../gateway/observe/store/redis/purposes.ts';
+import { redisKeys } from '../../gateway/store/redis/keys.ts';
+import { rightsOf } from '../../gateway/store/redis/purposes.ts';
 import { sluice } from '../gateway/cli/sluice.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';

@@ -5,14 +5,14 @@ import { type TestContext, test } from 'node:test';
 import Fastify from 'fastify';
 import { addComparisonRoutes } from '../../../gateway/admin/comparisons.ts';
 import { addGate } from '../../../gateway/admin/gate.ts';
+import type { Comparison } from '../../../gateway/compare/comparison.ts';
 import type { SluiceError } from '../../../gateway/errors.ts';
-import type { Comparison } from '../../../gateway/observe/compare/comparison.ts';
-import { openLocalStore } from '../../../gateway/observe/store/local-store.ts';
-import { type Store, StoreUnavailable } from '../../../gateway/observe/store/store.ts';
+import { openLocalStore } from '../../../gateway/store/files/local-store.ts';
+import { type Store, StoreUnavailable } from '../../../gateway/store/store.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';
 import { sluice } from '../cli/sluice.ts';
-import { batchOf, comparison, NOW, written } from '../observe/store/made.ts';
+import { batchOf, comparison, NOW, written } from '../store/made.ts';
 
 async function admin(t: TestContext, token?: string, broken = false): Promise<{ url: string; store: Store }> {
   const store = await openLocalStore();

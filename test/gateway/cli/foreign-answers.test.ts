@@ -10,7 +10,7 @@ import { readLabelled, readLabels, readLogged } from '../../../gateway/cli/trial
 import { UserError } from '../../../gateway/errors.ts';
 import { folderOf } from '../../support/folder.ts';
 import { undo } from '../../support/undo.ts';
-import { comparison } from '../observe/store/made.ts';
+import { comparison } from '../store/made.ts';
 
 const FOREIGN = [
   '',
