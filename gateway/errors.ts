@@ -81,3 +81,13 @@ export function listenError(error: unknown, host: string, port: number, flag: st
   const isListening = syscall === 'listen' || syscall === 'getaddrinfo';
   return isListening ? new UserError(`cannot listen on ${host}:${port} (${code})`, 1, { cause: error }) : error;
 }
+
+/** The store cannot be asked now. Its message says why, and the store has reported it. */
+export class StoreUnavailable extends Error {}
+
+/** Passes on every error but those that the store has reported. */
+export function unlessReportedByStore(report: (error: unknown) => void): (error: unknown) => void {
+  return (error) => {
+    if (!(error instanceof StoreUnavailable)) report(error);
+  };
+}

@@ -25,6 +25,8 @@ const SECRETS = 'gateway/policy/secrets.ts';
 const MAKE_FOLDER = 'gateway/policy/make-folder.ts';
 /** A comparison, a batch of them and what they are kept in until they are written: the contract of comparing and storing. */
 const COMPARISON = ['gateway/compare/comparison.ts', 'gateway/compare/batch.ts', 'gateway/compare/queue.ts'];
+/** Runs work one after the other: pure. */
+const TURNS = 'gateway/store/turns.ts';
 const PURE = ['node:crypto', 'node:zlib'];
 const ANYTHING: Rule = { ours: ['gateway/', 'model-server/'] };
 
@@ -71,19 +73,26 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/cli/', ANYTHING],
   ['gateway/main.ts', ANYTHING],
   ['gateway/app.ts', ANYTHING],
+  ['gateway/wire/', ANYTHING],
   // Every command reads it, in the gateway's image too, which has the protocol of the model server alone.
-  ['gateway/env.ts', { ours: ['gateway/', ...PROTOCOL] }],
-  ['gateway/choose.ts', { ours: [...SHARED, 'gateway/decide/'] }],
-  ['gateway/per-request.ts', ANYTHING],
-  ['gateway/per-tier.ts', ANYTHING],
-  ['gateway/tiering.ts', ANYTHING],
-  ['gateway/open-judge.ts', ANYTHING],
-  ['gateway/open-mirror.ts', ANYTHING],
-  ['gateway/per-tick.ts', ANYTHING],
-  ['gateway/replicas.ts', ANYTHING],
-  ['gateway/rollouts.ts', ANYTHING],
-  ['gateway/unjudged.ts', ANYTHING],
-  ['gateway/served-models.ts', { ours: ['type:gateway/judge/', 'type:gateway/policy/'], packages: [] }],
+  ['gateway/settings.ts', { ours: ['gateway/', ...PROTOCOL] }],
+  [
+    'gateway/conduct/',
+    {
+      ours: [
+        ...FLOW,
+        'gateway/errors.ts',
+        'gateway/policy/',
+        'gateway/decide/',
+        'gateway/judge/',
+        TURNS,
+        'type:gateway/forward/',
+        'type:gateway/compare/',
+        'type:gateway/store/',
+      ],
+      packages: [],
+    },
+  ],
   ['model-server/', { ours: ['model-server/'] }],
 ];
 
@@ -131,6 +140,8 @@ test('the table refuses what it should', () => {
   refused('gateway/observe/metrics.ts', 'gateway/decide/decide.ts');
   refused('gateway/store/store.ts', 'gateway/compare/comparer.ts');
   refused('gateway/statistics/sums.ts', 'gateway/compare/batch.ts');
+  refused('gateway/conduct/per-request.ts', 'gateway/forward/send.ts');
+  refused('gateway/conduct/per-request.ts', 'undici');
   refused('gateway/cli/demo.ts', 'onnxruntime-node');
   refused('model-server/app.ts', 'gateway/errors.ts');
   assert.equal(

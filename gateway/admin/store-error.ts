@@ -1,5 +1,4 @@
-import { SluiceError } from '../errors.ts';
-import { StoreUnavailable } from '../store/store.ts';
+import { SluiceError, StoreUnavailable } from '../errors.ts';
 
 /** Rethrows an error of a store: where it cannot be asked, as an answer with the reason, which is for operators. */
 export function storeError(error: unknown): never {

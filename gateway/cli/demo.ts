@@ -1,7 +1,7 @@
 import { type Digit, digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
-import { GATEWAY_OPTIONS, MODEL_SERVER_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { ChildExit } from './child.ts';
 import type { Command } from './command.ts';
 import { report } from './demo-report.ts';
@@ -10,6 +10,7 @@ import { showTiers } from './demo-tiers.ts';
 import { sendTraffic } from './demo-traffic.ts';
 import { closeOnSignal } from './lifecycle.ts';
 import { LocalSetup } from './local-setup.ts';
+import { MODEL_SERVER_OPTIONS } from './model-server-options.ts';
 import { progressBar } from './progress.ts';
 
 const MODEL = 'digits';

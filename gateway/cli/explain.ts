@@ -1,14 +1,14 @@
+import { hintFor } from '../conduct/per-request.ts';
 import { decide } from '../decide/decide.ts';
 import { startTier } from '../decide/tiers.ts';
 import { View } from '../decide/view.ts';
-import { GATEWAY_OPTIONS } from '../env.ts';
 import { type ErrorCode, SluiceError, UserError } from '../errors.ts';
 import type { Decision, Facts, Refusal } from '../flow.ts';
-import { hintFor } from '../per-request.ts';
 import { loadPolicy } from '../policy/load.ts';
 import { pathOf } from '../policy/paths.ts';
 import type { Model, Policy, ServedModel, Version } from '../policy/policy.ts';
 import { didYouMean } from '../policy/suggest.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { type Caller, callersOf } from './callers.ts';
 import { type Chance, chancesOf } from './chances.ts';
 import type { Command } from './command.ts';

@@ -1,5 +1,5 @@
 import { startGateway } from '../app.ts';
-import { GATEWAY_COMMAND_OPTIONS, gatewaySettings } from '../env.ts';
+import { GATEWAY_COMMAND_OPTIONS, gatewaySettings } from '../settings.ts';
 import type { Command } from './command.ts';
 import { closeOnSignal, tellParent } from './lifecycle.ts';
 

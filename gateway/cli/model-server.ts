@@ -1,11 +1,11 @@
 import { ProviderError, RepositoryError } from '../../model-server/errors.ts';
 import { startModelServer } from '../../model-server/main.ts';
 import { parseProviders } from '../../model-server/protocol/provider-names.ts';
-import { MODEL_SERVER_OPTIONS } from '../env.ts';
 import { listenError, UserError } from '../errors.ts';
 import { createLog } from '../observe/log.ts';
 import type { Command } from './command.ts';
 import { closeOnSignal, tellParent } from './lifecycle.ts';
+import { MODEL_SERVER_OPTIONS } from './model-server-options.ts';
 
 /** `sluice model-server`: one model server in the foreground. */
 export const modelServerCommand: Command<typeof MODEL_SERVER_OPTIONS> = {

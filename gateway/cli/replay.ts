@@ -1,8 +1,8 @@
 import { rungsOf } from '../decide/escalate.ts';
-import { GATEWAY_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
 import { loadPolicy } from '../policy/load.ts';
 import type { TieredModel } from '../policy/policy.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { pictureOf } from '../tune/picture.ts';
 import { replay } from '../tune/replay.ts';
 import { targetOf } from '../tune/trial.ts';

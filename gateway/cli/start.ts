@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GATEWAY_OPTIONS, MODEL_SERVER_OPTIONS } from '../env.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { VERSION } from '../version.ts';
 import { ChildExit } from './child.ts';
 import type { Command } from './command.ts';
 import { closeOnSignal } from './lifecycle.ts';
 import { LocalSetup, type RunningServer } from './local-setup.ts';
+import { MODEL_SERVER_OPTIONS } from './model-server-options.ts';
 
 const OPTIONS = {
   policy: GATEWAY_OPTIONS.policy,

@@ -1,7 +1,7 @@
 import type { LadderStatus, ShadowStatus, statusOf } from '../admin/status.ts';
+import { CALIBRATION_IGNORED } from '../conduct/ladders.ts';
 import type { RolloutStanding } from '../judge/told.ts';
 import { damageText } from '../store/damage.ts';
-import { CALIBRATION_IGNORED } from '../tiering.ts';
 import { ADMIN_OPTIONS, adminClient } from './admin-client.ts';
 import { shareText } from './amounts.ts';
 import type { Command } from './command.ts';

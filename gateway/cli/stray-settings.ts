@@ -1,9 +1,10 @@
 // Variables in the environment that begin with our prefix and have no effect: mistyped settings, and settings that a platform has
 // replaced by a value of its own.
-import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../env.ts';
 import { didYouMean } from '../policy/suggest.ts';
+import { GATEWAY_COMMAND_OPTIONS } from '../settings.ts';
 import { ADMIN_OPTIONS } from './admin-client.ts';
 import { isInjected } from './injected.ts';
+import { MODEL_SERVER_OPTIONS } from './model-server-options.ts';
 import type { OptionTable } from './options.ts';
 
 const PREFIX = 'SLUICE_';

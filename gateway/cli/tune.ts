@@ -1,8 +1,8 @@
 import { basename, relative } from 'node:path';
-import { GATEWAY_OPTIONS } from '../env.ts';
 import { UserError } from '../errors.ts';
 import { parsePolicy, readPolicyText } from '../policy/load.ts';
 import type { TieredModel } from '../policy/policy.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { targetOf } from '../tune/trial.ts';
 import { type Tuned, tune } from '../tune/tune.ts';
 import type { Command } from './command.ts';

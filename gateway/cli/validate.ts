@@ -1,6 +1,6 @@
-import { GATEWAY_OPTIONS } from '../env.ts';
 import { PolicyError, parseWritten, readPolicyText } from '../policy/load.ts';
 import type { Policy } from '../policy/policy.ts';
+import { GATEWAY_OPTIONS } from '../settings.ts';
 import { countedText } from './amounts.ts';
 import type { Command } from './command.ts';
 import { type Plan, planOf } from './plan.ts';

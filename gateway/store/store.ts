@@ -212,13 +212,3 @@ export type ExperimentReading = {
   readonly crossed: number;
   readonly sums: ReadonlyMap<string, Sums>;
 };
-
-/** The store cannot be asked now. Its message says why, and the store has reported it. */
-export class StoreUnavailable extends Error {}
-
-/** Passes on every error but those that the store has reported. */
-export function unlessReportedByStore(report: (error: unknown) => void): (error: unknown) => void {
-  return (error) => {
-    if (!(error instanceof StoreUnavailable)) report(error);
-  };
-}

@@ -1,5 +1,5 @@
 // What befalls the gateway's own process: rows I1, I2, I4, I9, I11, I12 and, as far as plain processes go, I8. Others have homes
-// of their own: I3 in stories/rollback, I6 in crash, I13 in gateway/replicas, I14 in soak/gateway, I15 in stories/main-job;
+// of their own: I3 in stories/rollback, I6 in crash, I13 in gateway/conduct/replicas, I14 in soak/gateway, I15 in stories/main-job;
 // of I16 the stall itself is what must not happen, and policy reloads, large bodies and bad bodies each have a test of that.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';

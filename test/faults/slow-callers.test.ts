@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { GATEWAY_OPTIONS } from '../../gateway/env.ts';
+import { GATEWAY_OPTIONS } from '../../gateway/settings.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { refusedFor } from '../support/metrics.ts';

@@ -3,9 +3,9 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { type Gateway, startGateway } from '../../gateway/app.ts';
-import type { GatewaySettings } from '../../gateway/env.ts';
 import { readTrustedProxies } from '../../gateway/receive/claims.ts';
 import type { Limits } from '../../gateway/receive/listener.ts';
+import type { GatewaySettings } from '../../gateway/settings.ts';
 import { folderOf } from './folder.ts';
 import { undo } from './undo.ts';
 

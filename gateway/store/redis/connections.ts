@@ -1,6 +1,6 @@
 // Four connections to Redis, and the one way to use them: whatever is asked goes by a purpose, so that nothing fails unreported.
 import { Cluster, type Redis } from 'ioredis';
-import { StoreUnavailable } from '../store.ts';
+import { StoreUnavailable } from '../../errors.ts';
 import type { RedisAddress } from './address.ts';
 import { type Client, openClient } from './clients.ts';
 import { Operations, type OperationsOptions } from './operations.ts';

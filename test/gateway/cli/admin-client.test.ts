@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ADMIN_OPTIONS } from '../../../gateway/cli/admin-client.ts';
+import { MODEL_SERVER_OPTIONS } from '../../../gateway/cli/model-server-options.ts';
 import { type OptionTable, parseOptions } from '../../../gateway/cli/options.ts';
-import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../../../gateway/env.ts';
+import { GATEWAY_COMMAND_OPTIONS } from '../../../gateway/settings.ts';
 import { scaleModel } from '../../model-server/fixtures/models.ts';
 import { startServer } from '../../model-server/fixtures/server.ts';
 import { answering, fakeServer } from '../../support/fake-server.ts';

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { isInjected } from '../../../gateway/cli/injected.ts';
+import { MODEL_SERVER_OPTIONS } from '../../../gateway/cli/model-server-options.ts';
 import { type OptionTable, parseOptions } from '../../../gateway/cli/options.ts';
 import { SETTING_NAMES, straySettings } from '../../../gateway/cli/stray-settings.ts';
-import { GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS } from '../../../gateway/env.ts';
+import { GATEWAY_COMMAND_OPTIONS } from '../../../gateway/settings.ts';
 import { type ServiceLink, serviceVariables } from '../../support/kubelet.ts';
 import { trackedFiles } from '../../support/tracked-files.ts';
 

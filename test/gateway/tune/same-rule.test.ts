@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import type { Chosen } from '../../../gateway/choose.ts';
 import { upTheLadder } from '../../../gateway/cli/ask-tiers.ts';
+import type { Chosen } from '../../../gateway/conduct/choose.ts';
+import { Tiering } from '../../../gateway/conduct/ladders.ts';
+import { perTier } from '../../../gateway/conduct/per-tier.ts';
 import { rungsOf } from '../../../gateway/decide/escalate.ts';
 import type { Answer } from '../../../gateway/flow.ts';
-import { perTier } from '../../../gateway/per-tier.ts';
 import { parsePolicy } from '../../../gateway/policy/load.ts';
 import type { Policy, TieredModel } from '../../../gateway/policy/policy.ts';
-import { Tiering } from '../../../gateway/tiering.ts';
 import type { Said, Trial } from '../../../gateway/tune/trial.ts';
 import { walkAll } from '../../../gateway/tune/walk.ts';
 import { request } from '../decide/setup.ts';

@@ -1,12 +1,12 @@
 // The conductor of one request to a ladder of tiers: ask a tier, read how sure it was, climb or answer. What follows from an
 // answer is decided in decide/escalate.ts.
+import { confidenceIn } from '../decide/confidence.ts';
+import { type Degradation, nextStep, rungsOf } from '../decide/escalate.ts';
+import type { Answer, Facts } from '../flow.ts';
+import type { SendOptions } from '../forward/send.ts';
+import type { TieredModel, Version } from '../policy/policy.ts';
 import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf } from './choose.ts';
-import { confidenceIn } from './decide/confidence.ts';
-import { type Degradation, nextStep, rungsOf } from './decide/escalate.ts';
-import type { Answer, Facts } from './flow.ts';
-import type { SendOptions } from './forward/send.ts';
-import type { TieredModel, Version } from './policy/policy.ts';
-import type { LadderState, Tiering } from './tiering.ts';
+import type { LadderState, Tiering } from './ladders.ts';
 
 /** A caller may want to be surer than the policy; a lower value than the policy's changes nothing. */
 const ASKED_HEADER = 'x-sluice-min-confidence';

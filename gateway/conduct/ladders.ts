@@ -1,9 +1,9 @@
 // What ladders of tiers have spent and how they do: budgets, latencies, and how often answers were passed on.
-import { type CalibrationStanding, calibrated, calibrationOf } from './decide/calibrate.ts';
-import type { Degradation, EscalationReason } from './decide/escalate.ts';
-import { TokenBucket } from './decide/token-bucket.ts';
-import { RecentLatency } from './forward/recent-latency.ts';
-import type { Calibration, TieredModel } from './policy/policy.ts';
+import { type CalibrationStanding, calibrated, calibrationOf } from '../decide/calibrate.ts';
+import type { Degradation, EscalationReason } from '../decide/escalate.ts';
+import { TokenBucket } from '../decide/token-bucket.ts';
+import type { Calibration, TieredModel } from '../policy/policy.ts';
+import { RecentLatency } from './recent-latency.ts';
 
 /** Requests of which the share that was passed on is told. */
 const WINDOW = 200;

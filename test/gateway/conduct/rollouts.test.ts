@@ -1,10 +1,10 @@
 // What this gateway counts for its rollouts while others move theirs.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { newRollout, type Phase, type RolloutState } from '../../gateway/judge/state.ts';
-import { parsePolicy } from '../../gateway/policy/load.ts';
-import { Rollouts } from '../../gateway/rollouts.ts';
-import { at } from './judge/setup.ts';
+import { Rollouts } from '../../../gateway/conduct/rollouts.ts';
+import { newRollout, type Phase, type RolloutState } from '../../../gateway/judge/state.ts';
+import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { at } from '../judge/setup.ts';
 
 const model = (name: string) => `  ${name}:
     timeout: 1s

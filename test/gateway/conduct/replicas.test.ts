@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { countsOf, tallyOf } from '../../gateway/judge/shared-tally.ts';
-import { emptyTally, GROUPS, type Hit, isSound, type Tally } from '../../gateway/judge/tally.ts';
-import { Replicas } from '../../gateway/replicas.ts';
-import { type OutcomeWindows, StoreUnavailable, type VersionCounts } from '../../gateway/store/store.ts';
-import { answering, fakeServer } from '../support/fake-server.ts';
-import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
-import { needs } from '../support/programs.ts';
-import { redisServer } from '../support/redis.ts';
-import { until } from '../support/until.ts';
-import { randomFrom } from './decide/setup.ts';
+import { Replicas } from '../../../gateway/conduct/replicas.ts';
+import { StoreUnavailable } from '../../../gateway/errors.ts';
+import { countsOf, tallyOf } from '../../../gateway/judge/shared-tally.ts';
+import { emptyTally, GROUPS, type Hit, isSound, type Tally } from '../../../gateway/judge/tally.ts';
+import type { OutcomeWindows, VersionCounts } from '../../../gateway/store/store.ts';
+import { answering, fakeServer } from '../../support/fake-server.ts';
+import { gateway, gatewayOf, infer, policyFile } from '../../support/gateway.ts';
+import { needs } from '../../support/programs.ts';
+import { redisServer } from '../../support/redis.ts';
+import { until } from '../../support/until.ts';
+import { randomFrom } from '../decide/setup.ts';
 
 let nextUnit = 1;
 

@@ -1,8 +1,8 @@
 // From a request to the version that answers it: the decision, and what it means for a caller.
-import { decide, type OutOfService, type Withheld } from './decide/decide.ts';
-import { type ErrorCode, SluiceError } from './errors.ts';
-import type { Answer, Decision, Facts, Missed, Refusal } from './flow.ts';
-import type { Model, Version } from './policy/policy.ts';
+import { decide, type OutOfService, type Withheld } from '../decide/decide.ts';
+import { type ErrorCode, SluiceError } from '../errors.ts';
+import type { Answer, Decision, Facts, Missed, Refusal } from '../flow.ts';
+import type { Model, Version } from '../policy/policy.ts';
 
 /** A decision that some version answers. */
 export type Served = Extract<Decision, { kind: 'serve' }>;

@@ -2,17 +2,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { documentOf, type StateDocument } from '../../gateway/judge/document.ts';
-import { type Action, phaseText } from '../../gateway/judge/move.ts';
-import type { Expected } from '../../gateway/judge/order.ts';
-import { newRollout, type Phase, type RolloutState } from '../../gateway/judge/state.ts';
-import { PerTick, type PerTickDeps } from '../../gateway/per-tick.ts';
-import { parsePolicy } from '../../gateway/policy/load.ts';
-import type { Rollout } from '../../gateway/policy/policy.ts';
-import type { Replicas } from '../../gateway/replicas.ts';
-import { type Held, Rollouts } from '../../gateway/rollouts.ts';
-import type { RolloutStates } from '../../gateway/store/store.ts';
-import { at, PERSON } from './judge/setup.ts';
+import { PerTick, type PerTickDeps } from '../../../gateway/conduct/per-tick.ts';
+import type { Replicas } from '../../../gateway/conduct/replicas.ts';
+import { type Held, Rollouts } from '../../../gateway/conduct/rollouts.ts';
+import { documentOf, type StateDocument } from '../../../gateway/judge/document.ts';
+import { type Action, phaseText } from '../../../gateway/judge/move.ts';
+import type { Expected } from '../../../gateway/judge/order.ts';
+import { newRollout, type Phase, type RolloutState } from '../../../gateway/judge/state.ts';
+import { parsePolicy } from '../../../gateway/policy/load.ts';
+import type { Rollout } from '../../../gateway/policy/policy.ts';
+import type { RolloutStates } from '../../../gateway/store/store.ts';
+import { at, PERSON } from '../judge/setup.ts';
 
 const POLICY = parsePolicy(
   `apiVersion: sluice/v1

@@ -1,24 +1,24 @@
 // Wires the rollouts, what judges them every second, and who hears of it.
-import type { GatewaySettings } from './env.ts';
-import type { Admission } from './forward/admission.ts';
-import { capacityOf } from './forward/capacity.ts';
-import { poster } from './forward/dial.ts';
-import type { Fleet } from './forward/fleet.ts';
-import { WarmUp } from './forward/warm-up.ts';
-import { readingOf, transitionOf, type Unjudged, unjudgedOf } from './judge/told.ts';
-import { ROLLOUT_EVENTS } from './judge/transitions.ts';
-import type { Logger } from './observe/log.ts';
-import type { Metrics } from './observe/metrics.ts';
-import { createNotifier, type Notifier } from './observe/notify.ts';
-import { addRolloutMetrics } from './observe/rollout-metrics.ts';
-import { recordTransition } from './observe/transition.ts';
-import { troubleLog } from './observe/trouble-log.ts';
-import { PerTick } from './per-tick.ts';
-import type { Policy, Rollout } from './policy/policy.ts';
-import { Replicas } from './replicas.ts';
-import { Rollouts } from './rollouts.ts';
-import { progressFile } from './store/files/progress-file.ts';
-import type { Store } from './store/store.ts';
+import { PerTick } from '../conduct/per-tick.ts';
+import { Replicas } from '../conduct/replicas.ts';
+import { Rollouts } from '../conduct/rollouts.ts';
+import type { Admission } from '../forward/admission.ts';
+import { capacityOf } from '../forward/capacity.ts';
+import { poster } from '../forward/dial.ts';
+import type { Fleet } from '../forward/fleet.ts';
+import { WarmUp } from '../forward/warm-up.ts';
+import { readingOf, transitionOf, type Unjudged, unjudgedOf } from '../judge/told.ts';
+import { ROLLOUT_EVENTS } from '../judge/transitions.ts';
+import type { Logger } from '../observe/log.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import { createNotifier, type Notifier } from '../observe/notify.ts';
+import { addRolloutMetrics, type RolloutMetrics } from '../observe/rollout-metrics.ts';
+import { recordTransition } from '../observe/transition.ts';
+import { troubleLog } from '../observe/trouble-log.ts';
+import type { Policy, Rollout } from '../policy/policy.ts';
+import type { GatewaySettings } from '../settings.ts';
+import { progressFile } from '../store/files/progress-file.ts';
+import type { Store } from '../store/store.ts';
 
 /** How long the receiver of a notice may take. */
 const NOTICE_WITHIN_MS = 5000;
@@ -53,23 +53,7 @@ export function openJudge(
   const notifier = createNotifier(settings.notifyUrl, poster(NOTICE_WITHIN_MS), (notice, reason) =>
     log.error({ notice, reason }, 'a notification could not be delivered'),
   );
-  const deps = {
-    metrics: addRolloutMetrics(
-      metrics.registry,
-      () =>
-        rollouts.current.map(({ rollout, state }) =>
-          readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
-        ),
-      // One that was rolled back moves no more; there may be very many of these.
-      () =>
-        [...rollouts.ledger.values()]
-          .filter(({ phase }) => phase.name !== 'rolled_back')
-          .map(({ model, id }) => ({ model, rollout: id })),
-      ROLLOUT_EVENTS,
-    ),
-    log,
-    notifier,
-  };
+  const deps = { metrics: metricsOf(rollouts, metrics), log, notifier };
   const onTrouble = troubleLog(log, 'the judge');
   const perTick = new PerTick({
     rollouts,
@@ -102,6 +86,22 @@ export function openJudge(
       notifier.close();
     },
   };
+}
+
+function metricsOf(rollouts: Rollouts, { registry }: Metrics): RolloutMetrics {
+  return addRolloutMetrics(
+    registry,
+    () =>
+      rollouts.current.map(({ rollout, state }) =>
+        readingOf(rollout, state, rollouts.besides(rollout), rollouts.isHeld(state.id)),
+      ),
+    // One that was rolled back moves no more; there may be very many of these.
+    () =>
+      [...rollouts.ledger.values()]
+        .filter(({ phase }) => phase.name !== 'rolled_back')
+        .map(({ model, id }) => ({ model, rollout: id })),
+    ROLLOUT_EVENTS,
+  );
 }
 
 /** How much of the traffic the servers of both versions are enough for, and whether the candidate's are warm. */

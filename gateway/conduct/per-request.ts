@@ -1,18 +1,21 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
+import { SluiceError } from '../errors.ts';
+import type { Answer, Exposure, Facts, OnLeave, Outcome, Sorted } from '../flow.ts';
+import type { Fleet } from '../forward/fleet.ts';
+import type { SendOptions, send } from '../forward/send.ts';
+import type { Streams, stream } from '../forward/stream.ts';
+import { pathOf } from '../policy/paths.ts';
+import type { Model, Version } from '../policy/policy.ts';
 import { type ChoiceDeps, type Chosen, choose, type Marked, marksOf, type Served } from './choose.ts';
-import { SluiceError } from './errors.ts';
-import type { Answer, Exposure, Facts, OnLeave, Outcome, Sorted } from './flow.ts';
-import type { Fleet } from './forward/fleet.ts';
-import { type SendOptions, send } from './forward/send.ts';
-import { type Streams, stream } from './forward/stream.ts';
-import type { Shadows } from './open-mirror.ts';
+import type { Tiering } from './ladders.ts';
 import { perTier } from './per-tier.ts';
-import { pathOf } from './policy/paths.ts';
-import type { Model, Version } from './policy/policy.ts';
-import type { Tiering } from './tiering.ts';
+import type { Shadows } from './shadows.ts';
 
 export type PerRequestDeps = ChoiceDeps & {
-  readonly fleet: Fleet;
+  readonly fleet: Pick<Fleet, 'placementOf'>;
+  /** Sends a request to one of a version's servers. */
+  readonly send: typeof send;
+  readonly stream: typeof stream;
   readonly record: (outcome: Outcome) => void;
   /** Tells the judge of an answer that the rollouts' rule led to. */
   readonly count: (model: string, sorted: Sorted, facts: Facts, answer: Answer) => void;
@@ -51,7 +54,7 @@ async function ask(
 ): Promise<Answer> {
   const path = facts.call === 'opaque' ? undefined : pathOf(version, facts.call);
   if (path === undefined) throw new SluiceError('UNKNOWN_PATH', hintFor(version));
-  const answer = await send(deps.fleet.placementOf(version), path, facts, onLeave, options);
+  const answer = await deps.send(deps.fleet.placementOf(version), path, facts, onLeave, options);
   // A look at the model is no prediction: it says nothing about how a version does.
   if (isPrediction(facts)) {
     observe(deps, facts, decision, answer);
@@ -77,7 +80,7 @@ export async function perStream(
   const marks = marksOf(decision);
   const { method } = streams.request;
   const tap = deps.shadows.tapFor(facts, decision, version, method);
-  const answer = await stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks, tap }, onLeave);
+  const answer = await deps.stream(deps.fleet.placementOf(version), path, facts, { ...streams, marks, tap }, onLeave);
   observe(deps, facts, decision, answer);
   if (tap !== undefined)
     deps.shadows.answered(facts, decision, version, answer, { method: method as 'GET' | 'POST', path, tap });
