@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { type Logger, pino } from 'pino';
-import { createApp } from './app.ts';
-import { BodyMemory } from './body-memory.ts';
 import { RepositoryError } from './errors.ts';
-import { Lifecycle } from './lifecycle.ts';
+import { createApp } from './http/app.ts';
+import { BodyMemory } from './http/body-memory.ts';
+import { Reader } from './http/reader.ts';
 import { createMetrics } from './metrics.ts';
-import { Models } from './models.ts';
-import { pollRepository } from './poll.ts';
-import { Reader } from './reader.ts';
-import { type Scan, scanRepository } from './repository.ts';
+import { Lifecycle } from './repository/lifecycle.ts';
+import { Models } from './repository/models.ts';
+import { pollRepository } from './repository/poll.ts';
+import { type Scan, scanRepository } from './repository/repository.ts';
 import { DEFAULT_SETTINGS, type ModelServerSettings } from './settings.ts';
 
 /** A model server that listens; it may still be loading. */

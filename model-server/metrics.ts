@@ -1,11 +1,11 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { BodyMemory } from './body-memory.ts';
-import { loadedBytes } from './describe.ts';
 import { ENDINGS, type Ending } from './errors.ts';
-import type { ReadyVersion } from './loader.ts';
-import { type Labels, type Models, UNKNOWN } from './models.ts';
-import type { RunResult } from './runner.ts';
-import type { Execution } from './session.ts';
+import type { BodyMemory } from './http/body-memory.ts';
+import { loadedBytes } from './http/describe.ts';
+import type { ReadyVersion } from './repository/loader.ts';
+import { type Labels, type Models, UNKNOWN } from './repository/models.ts';
+import type { RunResult } from './run/runner.ts';
+import type { Execution } from './run/session.ts';
 
 /** Everything one server counts. */
 export type Metrics = {

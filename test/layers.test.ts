@@ -17,7 +17,7 @@ const FLOW = ['gateway/flow.ts'];
 /** Pure, and what every salt means. */
 const SALT = 'gateway/policy/salt.ts';
 /** What both sides of the wire have in common: pure, and all that the gateway may import of the model server. */
-const PROTOCOL = ['model-server/protocol.ts', 'model-server/protocol/'];
+const PROTOCOL = ['model-server/protocol/'];
 const SHARED = [...FLOW, 'gateway/errors.ts', 'gateway/policy/', ...PROTOCOL];
 /** Which fields hold secrets: pure. */
 const SECRETS = 'gateway/policy/secrets.ts';
@@ -28,6 +28,9 @@ const COMPARISON = ['gateway/compare/comparison.ts', 'gateway/compare/batch.ts',
 /** Runs work one after the other: pure. */
 const TURNS = 'gateway/store/turns.ts';
 const PURE = ['node:crypto', 'node:zlib'];
+const SERVER_ERRORS = 'model-server/errors.ts';
+/** A request in a file, beside a model. */
+const READ_V2 = 'model-server/http/v2.ts';
 const ANYTHING: Rule = { ours: ['gateway/', 'model-server/'] };
 
 /** First match wins, so files stand before the folders that hold them. */
@@ -35,8 +38,7 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['gateway/flow.ts', { ours: [], packages: [] }],
   ['gateway/errors.ts', { ours: [] }],
   ['gateway/version.ts', { ours: [] }],
-  ['model-server/protocol.ts', { ours: [], packages: [] }],
-  ['model-server/protocol/', { ours: ['model-server/protocol.ts'], packages: [] }],
+  ['model-server/protocol/', { ours: [], packages: ['node:buffer'] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
   ['gateway/decide/', { ours: [...FLOW, SALT, ...PROTOCOL, 'type:gateway/policy/'], packages: PURE }],
   ['gateway/judge/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
@@ -93,6 +95,13 @@ const TABLE: readonly (readonly [string, Rule])[] = [
       packages: [],
     },
   ],
+  [
+    'model-server/predict.ts',
+    { ours: [...PROTOCOL, SERVER_ERRORS, 'type:model-server/repository/', 'model-server/run/'], packages: [] },
+  ],
+  ['model-server/run/compare-providers.ts', { ours: [...PROTOCOL, SERVER_ERRORS, READ_V2, 'model-server/run/'] }],
+  ['model-server/run/', { ours: [...PROTOCOL, SERVER_ERRORS] }],
+  ['model-server/repository/', { ours: [...PROTOCOL, SERVER_ERRORS, READ_V2, 'model-server/run/'] }],
   ['model-server/', { ours: ['model-server/'] }],
 ];
 
@@ -143,7 +152,9 @@ test('the table refuses what it should', () => {
   refused('gateway/conduct/per-request.ts', 'gateway/forward/send.ts');
   refused('gateway/conduct/per-request.ts', 'undici');
   refused('gateway/cli/demo.ts', 'onnxruntime-node');
-  refused('model-server/app.ts', 'gateway/errors.ts');
+  refused('model-server/http/app.ts', 'gateway/errors.ts');
+  refused('model-server/predict.ts', 'model-server/http/answer.ts');
+  refused('model-server/run/runner.ts', 'model-server/repository/loader.ts');
   assert.equal(
     isAllowed({ from: 'gateway/decide/decide.ts', target: 'gateway/policy/policy.ts', typeOnly: true }),
     true,

@@ -1,7 +1,7 @@
 // One request of a measurement to a running gateway.
 import type { Pool } from 'undici';
 import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
-import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';
+import { JSON_LENGTH_HEADER } from '../../model-server/protocol/names.ts';
 import { confidenceIn } from '../decide/confidence.ts';
 import { UserError } from '../errors.ts';
 import type { ConfidenceFrom, ServedModel } from '../policy/policy.ts';

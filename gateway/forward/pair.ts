@@ -1,7 +1,7 @@
 // A mirrored request as it is compared: the answers of two versions, and what is known of the request.
 import { hash } from 'node:crypto';
 import { jsonLengthOf } from '../../model-server/protocol/json-length.ts';
-import { JSON_LENGTH_HEADER } from '../../model-server/protocol.ts';
+import { JSON_LENGTH_HEADER } from '../../model-server/protocol/names.ts';
 import type { Answer, Facts, Pair, Side } from '../flow.ts';
 import type { Shadow, Version } from '../policy/policy.ts';
 import type { Original } from './mirror.ts';

@@ -1,9 +1,9 @@
 // "Binary tensor data extension" of Triton: little-endian, row-major, no padding; as every processor onnxruntime has binaries for
 // is little-endian, the memory of an array is its wire form.
-import { DATATYPES, isDatatype } from '../protocol.ts';
 import { escapedUtf8 } from './escaped-utf8.ts';
 import { BeyondBounds } from './json.ts';
 import { Malformed } from './malformed.ts';
+import { DATATYPES, isDatatype } from './names.ts';
 import { show } from './show.ts';
 
 /** In what readings of bytes may differ. `readers.ts` names every reader. */

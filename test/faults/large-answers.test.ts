@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { RequestError } from '../../model-server/errors.ts';
-import { asTooLarge } from '../../model-server/tensor-text.ts';
+import { asTooLarge } from '../../model-server/http/tensor-text.ts';
 import { encodeModel } from '../model-server/fixtures/onnx.ts';
 import { post, sendBytes, startServer } from '../model-server/fixtures/server.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';

@@ -3,7 +3,7 @@ import { after, before, test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { pino } from 'pino';
 import { type ModelServer, startModelServer } from '../../model-server/main.ts';
-import { DATATYPES, type Datatype } from '../../model-server/protocol.ts';
+import { DATATYPES, type Datatype } from '../../model-server/protocol/names.ts';
 import { raw } from '../support/raw.ts';
 import { addModel, echoModel, makeFolder, scaleModel } from './fixtures/models.ts';
 import { type BinaryAnswer, sendBytes, startServer } from './fixtures/server.ts';

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { highestConfidence } from '../../../gateway/compare/comparators/classification.ts';
 import { readAnswer } from '../../../gateway/compare/read.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
-import { tensorConfidence } from '../../../model-server/confidence.ts';
+import { tensorConfidence } from '../../../model-server/predict.ts';
 
 type Rows = readonly (readonly number[])[];
 

@@ -7,14 +7,14 @@ import { highestConfidence } from '../../../gateway/compare/comparators/classifi
 import { readAnswer } from '../../../gateway/compare/read.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import { isKey, keyOf, partsOf } from '../../../gateway/statistics/sums.ts';
-import { parseJson } from '../../../model-server/json.ts';
+import { parseJson } from '../../../model-server/http/json.ts';
+import { readBytes, writeBytes } from '../../../model-server/http/tensor-bytes.ts';
+import { writeFlat, writeNested } from '../../../model-server/http/tensor-text.ts';
 import { answerOf, outputNamed } from '../../../model-server/protocol/answer.ts';
+import { DATATYPES, type Datatype } from '../../../model-server/protocol/names.ts';
 import { ANSWER_BYTES, SERVER_BYTES } from '../../../model-server/protocol/readers.ts';
 import { readBinary } from '../../../model-server/protocol/tensor-bytes.ts';
-import { DATATYPES, type Datatype } from '../../../model-server/protocol.ts';
-import { readBytes, writeBytes } from '../../../model-server/tensor-bytes.ts';
-import { writeFlat, writeNested } from '../../../model-server/tensor-text.ts';
-import { readData, type Tensor } from '../../../model-server/tensors.ts';
+import { readData, type Tensor } from '../../../model-server/run/tensors.ts';
 
 type Body = { readonly body: Buffer; readonly headerLength: number | undefined };
 

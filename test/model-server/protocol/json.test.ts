@@ -7,12 +7,12 @@ import { parseWhole } from '../../../gateway/cli/exact-json.ts';
 import { readAnswer } from '../../../gateway/compare/read.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import { jsonWithin } from '../../../gateway/decide/inside.ts';
-import { parseJson } from '../../../model-server/json.ts';
+import { parseJson } from '../../../model-server/http/json.ts';
+import { readInferRequest } from '../../../model-server/http/v2.ts';
 import { BeyondBounds, type Json, readJson } from '../../../model-server/protocol/json.ts';
 import { jsonLengthOf } from '../../../model-server/protocol/json-length.ts';
+import { JSON_LENGTH_HEADER } from '../../../model-server/protocol/names.ts';
 import { COMPARISON, EXACT, POLICY } from '../../../model-server/protocol/readers.ts';
-import { JSON_LENGTH_HEADER } from '../../../model-server/protocol.ts';
-import { readInferRequest } from '../../../model-server/v2.ts';
 
 const REFUSED = Symbol('refused');
 
