@@ -2,8 +2,8 @@
 // The `sluice` command: finds the command asked for, reads its options and runs it.
 import type { AnyCommand } from './cli/command.ts';
 import { helpText } from './cli/help.ts';
-import { endOnSignal, fail, failUncaught } from './cli/lifecycle.ts';
 import { parseOptions } from './cli/options.ts';
+import { endOnSignal, fail, failUncaught } from './cli/run/lifecycle.ts';
 import { straySettings } from './cli/stray-settings.ts';
 import { UserError } from './errors.ts';
 import { VERSION } from './version.ts';
@@ -14,44 +14,44 @@ type Entry = { readonly about: string; readonly load: () => Promise<AnyCommand> 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   start: {
     about: 'a whole set-up on this machine: the model servers of the policy, and the gateway',
-    load: async () => (await import('./cli/start.ts')).startCommand,
+    load: async () => (await import('./cli/run/start.ts')).startCommand,
   },
-  gateway: { about: 'the gateway alone', load: async () => (await import('./cli/gateway.ts')).gatewayCommand },
+  gateway: { about: 'the gateway alone', load: async () => (await import('./cli/run/gateway.ts')).gatewayCommand },
   'model-server': {
     about: 'one model server',
-    load: async () => (await import('./cli/model-server.ts')).modelServerCommand,
+    load: async () => (await import('./cli/run/model-server.ts')).modelServerCommand,
   },
   demo: {
     about: 'send real held-out digits through a set-up of its own and report per version',
-    load: async () => (await import('./cli/demo.ts')).demoCommand,
+    load: async () => (await import('./cli/run/demo.ts')).demoCommand,
   },
   validate: {
     about: 'check a policy, and say what it will do',
-    load: async () => (await import('./cli/validate.ts')).validateCommand,
+    load: async () => (await import('./cli/policy/validate.ts')).validateCommand,
   },
   explain: {
     about: 'which version one request gets, and why',
-    load: async () => (await import('./cli/explain.ts')).explainCommand,
+    load: async () => (await import('./cli/policy/explain.ts')).explainCommand,
   },
   diff: {
     about: 'what changes from one policy to another, and which callers move',
-    load: async () => (await import('./cli/diff.ts')).diffCommand,
+    load: async () => (await import('./cli/policy/diff.ts')).diffCommand,
   },
   comparisons: {
     about: 'what the versions in shadow said, beside what callers got',
-    load: async () => (await import('./cli/comparisons.ts')).comparisonsCommand,
+    load: async () => (await import('./cli/ask/comparisons.ts')).comparisonsCommand,
   },
   tune: {
     about: 'thresholds of a ladder of tiers with a guarantee, from logged or labelled inputs',
-    load: async () => (await import('./cli/tune.ts')).tuneCommand,
+    load: async () => (await import('./cli/tune/tune.ts')).tuneCommand,
   },
   replay: {
     about: 'what every way of using the tiers would have cost, and how good it would have been',
-    load: async () => (await import('./cli/replay.ts')).replayCommand,
+    load: async () => (await import('./cli/tune/replay.ts')).replayCommand,
   },
   status: {
     about: 'what a running gateway serves, and where its rollouts stand',
-    load: async () => (await import('./cli/status.ts')).statusCommand,
+    load: async () => (await import('./cli/ask/status.ts')).statusCommand,
   },
   promote: { about: 'send a rollout on to its next step', load: order('promote') },
   pause: { about: 'hold a rollout where it is', load: order('pause') },
@@ -59,12 +59,12 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   rollback: { about: 'take a candidate out of service for ever', load: order('rollback') },
   schema: {
     about: 'the JSON Schema of the policy file',
-    load: async () => (await import('./cli/schema.ts')).schemaCommand,
+    load: async () => (await import('./cli/policy/schema.ts')).schemaCommand,
   },
 };
 
 function order(action: 'promote' | 'pause' | 'resume' | 'rollback') {
-  return async () => (await import('./cli/rollout.ts')).rolloutCommand(action);
+  return async () => (await import('./cli/ask/rollout.ts')).rolloutCommand(action);
 }
 
 async function main([name, ...argv]: readonly string[]): Promise<void> {

@@ -151,7 +151,7 @@ test('the table refuses what it should', () => {
   refused('gateway/statistics/sums.ts', 'gateway/compare/batch.ts');
   refused('gateway/conduct/per-request.ts', 'gateway/forward/send.ts');
   refused('gateway/conduct/per-request.ts', 'undici');
-  refused('gateway/cli/demo.ts', 'onnxruntime-node');
+  refused('gateway/cli/run/demo.ts', 'onnxruntime-node');
   refused('model-server/http/app.ts', 'gateway/errors.ts');
   refused('model-server/predict.ts', 'model-server/http/answer.ts');
   refused('model-server/run/runner.ts', 'model-server/repository/loader.ts');

@@ -2,10 +2,10 @@
 // replaced by a value of its own.
 import { didYouMean } from '../policy/suggest.ts';
 import { GATEWAY_COMMAND_OPTIONS } from '../settings.ts';
-import { ADMIN_OPTIONS } from './admin-client.ts';
+import { ADMIN_OPTIONS } from './ask/admin-client.ts';
 import { isInjected } from './injected.ts';
-import { MODEL_SERVER_OPTIONS } from './model-server-options.ts';
 import type { OptionTable } from './options.ts';
+import { MODEL_SERVER_OPTIONS } from './run/model-server-options.ts';
 
 const PREFIX = 'SLUICE_';
 const TABLES: readonly OptionTable[] = [GATEWAY_COMMAND_OPTIONS, MODEL_SERVER_OPTIONS, ADMIN_OPTIONS];

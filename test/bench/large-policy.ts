@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { lastGoodFile } from '../../gateway/policy/last-good.ts';
 import { openLoop } from '../support/open-loop.ts';
 import { Backend } from './backend-process.ts';

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { Pool } from 'undici';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { seeded } from '../../model-server/training/random.ts';
 import { scaleModel, wideModel } from '../model-server/fixtures/models.ts';
 import { encodeModel } from '../model-server/fixtures/onnx.ts';

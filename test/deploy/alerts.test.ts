@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parse } from 'yaml';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, infer, policyOf } from '../support/gateway.ts';
 import { needs, pathOf } from '../support/programs.ts';

@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parseAllDocuments } from 'yaml';
-import { MODEL_SERVER_OPTIONS } from '../../gateway/cli/model-server-options.ts';
+import { MODEL_SERVER_OPTIONS } from '../../gateway/cli/run/model-server-options.ts';
 import { SETTING_NAMES } from '../../gateway/cli/stray-settings.ts';
 import { parseServable } from '../../gateway/policy/load.ts';
 import { currentKubectl } from '../support/current-kubectl.ts';

@@ -6,7 +6,7 @@ import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Listening } from '../../gateway/cli/lifecycle.ts';
+import type { Listening } from '../../gateway/cli/run/lifecycle.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { folderOf } from '../support/folder.ts';
 import { fullPipe } from '../support/full-pipe.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { makeRoot, scaleModel, slowModel } from '../model-server/fixtures/models.ts';
 import { metricOf, post, startServer } from '../model-server/fixtures/server.ts';
 import { rawCaller } from '../support/raw-caller.ts';

@@ -7,7 +7,7 @@ import { chmodSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { sluice } from '../gateway/cli/sluice.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { statusText } from '../../gateway/cli/status.ts';
+import { statusText } from '../../gateway/cli/ask/status.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { folderOf } from '../support/folder.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gatewayOf, infer, policyFile } from '../support/gateway.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
-import { statusText } from '../../gateway/cli/status.ts';
+import { statusText } from '../../gateway/cli/ask/status.ts';
 import { View } from '../../gateway/decide/view.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';

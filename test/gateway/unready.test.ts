@@ -1,7 +1,7 @@
 // A version that no server becomes ready for is reported: in the status, by the command, in the metrics and in the log.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { statusText } from '../../gateway/cli/status.ts';
+import { statusText } from '../../gateway/cli/ask/status.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';

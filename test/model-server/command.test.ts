@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MODEL_SERVER_OPTIONS } from '../../gateway/cli/model-server-options.ts';
+import { MODEL_SERVER_OPTIONS } from '../../gateway/cli/run/model-server-options.ts';
 import { sluice } from '../gateway/cli/sluice.ts';
 
 test('sluice model-server --help names every option', async () => {

@@ -5,7 +5,7 @@ import { after, before, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { readMails } from '../../model-server/training/held-out-mails.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { makeRoot, scaleModel, weightyModel } from '../model-server/fixtures/models.ts';
 import { get, post } from '../model-server/fixtures/server.ts';
 import { undo } from '../support/undo.ts';

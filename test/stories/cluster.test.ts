@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';
 import { labelledDigit } from '../../model-server/training/labelled.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Agent, request } from 'undici';
-import { Child } from '../../gateway/cli/child.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
 import { policyOf } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
 import { openLoop } from '../support/open-loop.ts';

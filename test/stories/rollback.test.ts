@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import { Child } from '../../gateway/cli/child.ts';
-import { LocalSetup } from '../../gateway/cli/local-setup.ts';
+import { Child } from '../../gateway/cli/run/child.ts';
+import { LocalSetup } from '../../gateway/cli/run/local-setup.ts';
 import type { RolloutStanding } from '../../gateway/judge/told.ts';
 import { digitsOf } from '../../model-server/training/digits-data.ts';
 import { readHeldOut } from '../../model-server/training/held-out.ts';

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Child } from '../../../gateway/cli/child.ts';
+import { Child } from '../../../gateway/cli/run/child.ts';
 import type { BackendUrls } from '../backend.ts';
 import { ownFolder, type Running } from './target.ts';
 

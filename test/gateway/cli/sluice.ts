@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import type { RequestArguments } from '../../../gateway/cli/request-arguments.ts';
+import type { RequestArguments } from '../../../gateway/cli/policy/request-arguments.ts';
 import { folderOf } from '../../support/folder.ts';
 
 /** A command line that says nothing of a request. */

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { summaryText } from '../../../gateway/cli/comparisons-text.ts';
+import { summaryText } from '../../../gateway/cli/ask/comparisons-text.ts';
 import { compare } from '../../../gateway/compare/compare.ts';
 import { COMPARISON_KINDS } from '../../../gateway/compare/comparison.ts';
 import { DISAGREEMENTS, disagreementIn, disagrees, isCompared } from '../../../gateway/compare/disagreement.ts';

@@ -2,7 +2,7 @@
 // A server that keeps them for 5 s is tried by keep-alive.soak.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Child } from '../../../gateway/cli/child.ts';
+import { Child } from '../../../gateway/cli/run/child.ts';
 import { safeMsOf } from '../../../gateway/forward/idle-time.ts';
 import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, policyOf } from '../../support/gateway.ts';

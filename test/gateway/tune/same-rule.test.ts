@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { upTheLadder } from '../../../gateway/cli/ask-tiers.ts';
+import { upTheLadder } from '../../../gateway/cli/tune/ask-tiers.ts';
 import type { Chosen } from '../../../gateway/conduct/choose.ts';
 import { Tiering } from '../../../gateway/conduct/ladders.ts';
 import { perTier } from '../../../gateway/conduct/per-tier.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { answerIn } from '../../../gateway/cli/answer-in.ts';
+import { answerIn } from '../../../gateway/cli/tune/answer-in.ts';
 import { highestConfidence } from '../../../gateway/compare/comparators/classification.ts';
 import { readAnswer } from '../../../gateway/compare/read.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';

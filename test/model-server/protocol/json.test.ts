@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseWhole } from '../../../gateway/cli/exact-json.ts';
+import { parseWhole } from '../../../gateway/cli/text/exact-json.ts';
 import { readAnswer } from '../../../gateway/compare/read.ts';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
 import { jsonWithin } from '../../../gateway/decide/inside.ts';
