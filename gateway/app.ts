@@ -4,7 +4,7 @@ import { requireToken } from './admin/auth.ts';
 import { createLog } from './observe/log.ts';
 import type { PolicyInForce } from './policy/in-force.ts';
 import type { Policy } from './policy/policy.ts';
-import { closeListener } from './receive/listener.ts';
+import { closeListener } from './receive/http/listener.ts';
 import type { GatewaySettings } from './settings.ts';
 import { createListeners, type Listeners, listenBoth } from './wire/listeners.ts';
 import { openParts, type Parts } from './wire/parts.ts';

@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs';
 import type { OptionTable, Values } from './cli/options.ts';
 import { UserError } from './errors.ts';
 import { isForbiddenHost } from './policy/url.ts';
-import { readTrustedProxies, type TrustedProxies } from './receive/claims.ts';
-import type { Limits } from './receive/listener.ts';
+import { readTrustedProxies, type TrustedProxies } from './receive/http/claims.ts';
+import type { Limits } from './receive/http/listener.ts';
 
 export const SECOND = 1000;
 const SHORTEST_TIMEOUT_MS = 100;

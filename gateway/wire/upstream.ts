@@ -9,7 +9,7 @@ import { UnreadyVersions } from '../forward/unready.ts';
 import type { Logger } from '../observe/log.ts';
 import { troubleLog } from '../observe/trouble-log.ts';
 import type { Policy, Version } from '../policy/policy.ts';
-import { gatewayName } from '../receive/hops.ts';
+import { gatewayName } from '../receive/http/hops.ts';
 
 /** How long a start waits for names to be looked up and candidates to be checked. */
 export const FIRST_LOOK_MS = 2000;

@@ -11,7 +11,7 @@ type Exchange = { readonly request: IncomingMessage; serve: (() => void) | undef
 type Line = { readonly exchanges: Map<ServerResponse, Exchange>; end: (() => void) | undefined };
 
 /**
- * Serves one request of a connection at a time, as the gateway does (`gateway/receive/pipeline.ts`): a caller that sends a
+ * Serves one request of a connection at a time, as the gateway does (`gateway/receive/http/pipeline.ts`): a caller that sends a
  * thousand without waiting for answers takes one place of the queue, not all.
  */
 export class Turns {

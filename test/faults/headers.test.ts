@@ -1,7 +1,7 @@
 // What crosses the gateway and what does not: rows A20 to A24 and A30 to A32 of the catalogue of faults.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readTrustedProxies } from '../../gateway/receive/claims.ts';
+import { readTrustedProxies } from '../../gateway/receive/http/claims.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, policyOf } from '../support/gateway.ts';
 import { inferBytes, rawCaller } from '../support/raw-caller.ts';

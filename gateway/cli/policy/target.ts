@@ -1,7 +1,7 @@
 import { UserError } from '../../errors.ts';
 import type { Call } from '../../flow.ts';
-import { findPrefix } from '../../receive/opaque.ts';
-import { DATA_PATHS } from '../../receive/routes.ts';
+import { findPrefix } from '../../receive/http/opaque.ts';
+import { DATA_PATHS } from '../../receive/http/routes.ts';
 
 /** What a URL of the data listener asks for. */
 export type Target = {

@@ -2,13 +2,13 @@
 // and the gateway's own health.
 // Specifications: kserve/open-inference-protocol (REST) and TensorFlow Serving's REST API for v1.
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import { SluiceError } from '../errors.ts';
-import type { Answer, Call, Facts, OnLeave } from '../flow.ts';
+import { SluiceError } from '../../errors.ts';
+import type { Answer, Call, Facts, OnLeave } from '../../flow.ts';
+import type { Overload } from '../overload.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
 import { factsOf } from './facts.ts';
 import { noteHop } from './hops.ts';
 import { addOpaqueRoute, type OpaqueDeps } from './opaque.ts';
-import type { Overload } from './overload.ts';
 import { hasBody } from './uploads.ts';
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import type { Call, Facts } from '../flow.ts';
+import type { Call, Facts } from '../../flow.ts';
 
 /** What is taken over from a caller as a request id: it goes into logs and headers. */
 const REQUEST_ID = /^[\w.:@=+/-]{1,128}$/;

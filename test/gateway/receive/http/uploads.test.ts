@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Upload, UploadMemory } from '../../../gateway/receive/uploads.ts';
+import { type Upload, UploadMemory } from '../../../../gateway/receive/http/uploads.ts';
 
 function uploads(memory: UploadMemory, count: number): { readonly all: Upload[]; readonly shed: number[] } {
   const shed: number[] = [];

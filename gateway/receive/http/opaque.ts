@@ -1,9 +1,9 @@
 // Requests of models with protocol http: any method and path below a prefix, streamed both ways and never parsed.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { FastifyInstance, FastifyReply, FastifyRequest, HookHandlerDoneFunction } from 'fastify';
-import { SluiceError } from '../errors.ts';
-import type { Answer, Facts, OnLeave } from '../flow.ts';
-import { sizeText } from '../policy/units.ts';
+import { SluiceError } from '../../errors.ts';
+import type { Answer, Facts, OnLeave } from '../../flow.ts';
+import { sizeText } from '../../policy/units.ts';
 import { onLeaveOf, writeAnswer } from './answer.ts';
 import { sendContinue } from './expect.ts';
 import { factsOf } from './facts.ts';

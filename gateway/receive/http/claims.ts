@@ -1,7 +1,7 @@
 // What a caller may not say of itself: through which proxies it came, and what Sluice decided.
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import { UserError } from '../errors.ts';
+import { UserError } from '../../errors.ts';
 
 /** What a caller may ask for; every other header of the prefix is ours. */
 const REQUESTS: ReadonlySet<string> = new Set(['x-sluice-version', 'x-sluice-priority', 'x-sluice-min-confidence']);

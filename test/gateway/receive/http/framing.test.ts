@@ -1,8 +1,8 @@
 // The guard alone, with what Node's parser would not even let through; the grid in test/faults has the rest.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type RequestHead, refuseFraming } from '../../../gateway/receive/framing.ts';
-import { isAuthority, isSameAuthority, readTarget } from '../../../gateway/receive/target.ts';
+import { type RequestHead, refuseFraming } from '../../../../gateway/receive/http/framing.ts';
+import { isAuthority, isSameAuthority, readTarget } from '../../../../gateway/receive/http/target.ts';
 
 const HEAD: RequestHead = {
   method: 'POST',

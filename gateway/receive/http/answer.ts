@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Answer, OnLeave } from '../flow.ts';
+import type { Answer, OnLeave } from '../../flow.ts';
 
 /** Sends an answer with what was decided about it. */
 export function writeAnswer(

@@ -1,7 +1,7 @@
 // The framing guard: what Node's parser lets through and two servers could read in two ways, or was never HTTP/1.1.
 // Node itself already refuses bare CR and LF, obs-fold, NUL, malformed or repeated Content-Length, both framings at
 // once and malformed chunks (llhttp, strict); a policy of "the stricter reader wins" does the rest here.
-import type { ErrorCode } from '../errors.ts';
+import type { ErrorCode } from '../../errors.ts';
 import { isAuthority, isSameAuthority, readTarget } from './target.ts';
 
 /** The head of a request as the parser left it; `rawHeaders` are names and values in turn, in the order received. */

@@ -1,8 +1,8 @@
 // Reads request bodies into memory: each up to a limit, and all together up to another.
 import type { IncomingMessage } from 'node:http';
 import type { FastifyRequest } from 'fastify';
-import { SluiceError } from '../errors.ts';
-import { sizeText } from '../policy/units.ts';
+import { SluiceError } from '../../errors.ts';
+import { sizeText } from '../../policy/units.ts';
 import type { Connections } from './connections.ts';
 import { sendContinue } from './expect.ts';
 

@@ -7,7 +7,7 @@ import Fastify, {
   type FastifyRequest,
   type HookHandlerDoneFunction,
 } from 'fastify';
-import { errorBody, LOOP_SIGN, SluiceError } from '../errors.ts';
+import { errorBody, LOOP_SIGN, SluiceError } from '../../errors.ts';
 import { dropClaims, type TrustedProxies } from './claims.ts';
 import { Connections, rawAnswer } from './connections.ts';
 import { holdContinue } from './expect.ts';

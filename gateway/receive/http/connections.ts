@@ -1,7 +1,7 @@
 // The callers' connections: how many may be open, when one ends, and that no caller holds one, or memory, by being slow.
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { errorBody } from '../errors.ts';
+import { errorBody } from '../../errors.ts';
 import { Pipeline } from './pipeline.ts';
 
 export type ConnectionLimits = {
