@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { requireToken } from './admin/auth.ts';
 import { createLog } from './observe/log.ts';
-import type { PolicyInForce } from './policy/in-force.ts';
+import type { PolicyInForce } from './policy/load/in-force.ts';
 import type { Policy } from './policy/policy.ts';
 import { closeListener } from './receive/http/listener.ts';
 import type { GatewaySettings } from './settings.ts';

@@ -41,8 +41,8 @@ const TABLE: readonly (readonly [string, Rule])[] = [
   ['model-server/protocol/', { ours: [], packages: ['node:buffer'] }],
   ['gateway/policy/', { ours: ['gateway/errors.ts'] }],
   ['gateway/decide/', { ours: [...FLOW, SALT, ...PROTOCOL, 'type:gateway/policy/'], packages: PURE }],
-  ['gateway/judge/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
-  ['gateway/judge/schema.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
+  ['gateway/judge/rollout/document.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
+  ['gateway/judge/rollout/schema.ts', { ours: ['gateway/judge/'], packages: ['zod'] }],
   ['gateway/judge/', { ours: [...FLOW, SALT, 'type:gateway/policy/'], packages: PURE }],
   [
     'gateway/tune/',
@@ -144,7 +144,7 @@ test('the table refuses what it should', () => {
   const refused = (from: string, target: string, typeOnly = false) =>
     assert.equal(isAllowed({ from, target, typeOnly }), false, `${from} -> ${target}`);
   refused('gateway/decide/decide.ts', 'gateway/forward/send.ts');
-  refused('gateway/decide/decide.ts', 'gateway/policy/load.ts');
+  refused('gateway/decide/decide.ts', 'gateway/policy/load/load.ts');
   refused('gateway/decide/decide.ts', 'node:fs');
   refused('gateway/observe/metrics.ts', 'gateway/decide/decide.ts');
   refused('gateway/store/store.ts', 'gateway/compare/comparer.ts');

@@ -1,9 +1,9 @@
 // What `/api/status` tells: the policy in force, the split, and the fleet's health.
 import { SLOTS } from '../decide/bucket.ts';
-import type { Refusal } from '../judge/ledger.ts';
-import type { RolloutStanding, Unjudged } from '../judge/told.ts';
+import type { Refusal } from '../judge/rollout/ledger.ts';
+import type { RolloutStanding, Unjudged } from '../judge/rollout/told.ts';
 import type { MissedStatus } from '../observe/missed-inputs.ts';
-import type { PolicyStanding } from '../policy/in-force.ts';
+import type { PolicyStanding } from '../policy/load/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
 import type { Damage } from '../store/damage.ts';
 import type { Pending, StoreHealth, Unshared } from '../store/store.ts';

@@ -1,4 +1,4 @@
-import type { Ledger } from '../judge/ledger.ts';
+import type { Ledger } from '../judge/rollout/ledger.ts';
 import type { KnownRollouts, Pending, Unshared } from '../store/store.ts';
 
 /** What holds at this gateway and could not be stored yet. A document that says anything but a suspension takes nobody away. */

@@ -1,7 +1,7 @@
 // The conductor of one request: decide, forward, observe. It decides nothing itself.
 import { SluiceError } from '../errors.ts';
 import type { Answer, Exposure, Facts, OnLeave, Outcome, Sorted } from '../flow.ts';
-import type { Fleet } from '../forward/fleet.ts';
+import type { Fleet } from '../forward/fleet/fleet.ts';
 import type { SendOptions, send } from '../forward/send.ts';
 import type { Streams, stream } from '../forward/stream.ts';
 import { pathOf } from '../policy/paths.ts';

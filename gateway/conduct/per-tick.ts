@@ -1,14 +1,14 @@
 // The conductor of the judge: every second what was counted is judged, and what follows is made to last and told. Orders of
 // people and alerts go the same way. It decides nothing itself.
 import { unlessReportedByStore } from '../errors.ts';
-import { type Alert, heed, type Ignored } from '../judge/alert.ts';
-import { documentOf, readDocument, type StateDocument } from '../judge/document.ts';
-import { rolledBackIds } from '../judge/ledger.ts';
-import { type Action, type Advance, phaseText } from '../judge/move.ts';
-import type { Moment, Observation } from '../judge/observation.ts';
-import { type Expected, type Order, obey } from '../judge/order.ts';
-import { advance } from '../judge/rollout.ts';
-import type { RolloutState } from '../judge/state.ts';
+import type { Moment, Observation } from '../judge/evidence/observation.ts';
+import { type Alert, heed, type Ignored } from '../judge/rollout/alert.ts';
+import { documentOf, readDocument, type StateDocument } from '../judge/rollout/document.ts';
+import { rolledBackIds } from '../judge/rollout/ledger.ts';
+import { type Action, type Advance, phaseText } from '../judge/rollout/move.ts';
+import { type Expected, type Order, obey } from '../judge/rollout/order.ts';
+import { advance } from '../judge/rollout/rollout.ts';
+import type { RolloutState } from '../judge/rollout/state.ts';
 import type { Rollout, Version } from '../policy/policy.ts';
 import type { KnownRollouts, RolloutStates } from '../store/store.ts';
 import { takingTurns } from '../store/turns.ts';

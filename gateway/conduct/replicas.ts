@@ -1,8 +1,8 @@
 // What other gateways count for the same rollouts. Each tells its own counts by second and reads the sums; what is its own it
 // knows without asking. Nothing waits for the store: with it away a gateway judges by what it counts itself.
 import { unlessReportedByStore } from '../errors.ts';
-import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from '../judge/shared-tally.ts';
-import { addTallies, type Traffic } from '../judge/tally.ts';
+import { addCounts, type BothCounts as Both, countsOf, tallyOf, without } from '../judge/evidence/shared-tally.ts';
+import { addTallies, type Traffic } from '../judge/evidence/tally.ts';
 import type { OutcomeWindows, VersionCounts } from '../store/store.ts';
 
 /** A second is read this much later: by then every gateway has told it. */

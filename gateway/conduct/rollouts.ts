@@ -1,16 +1,25 @@
 // What this gateway knows of every rollout, and what follows from it for requests: worked out when a state or the policy
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
 import type { Answer, Facts, Sorted } from '../flow.ts';
-import { Arms } from '../judge/arms.ts';
-import type { Crowd, Look } from '../judge/callers.ts';
-import { addComparisons, type Comparisons, NO_COMPARISONS } from '../judge/disagreement.ts';
-import type { FirstHits } from '../judge/first-hits.ts';
-import { byModel, enrol, isAhead, type Ledger, latch, merge, type Refusal, rolledBackIds } from '../judge/ledger.ts';
-import { viewOf } from '../judge/live.ts';
-import { Memory } from '../judge/memory.ts';
-import type { RolloutState } from '../judge/state.ts';
-import { emptyTally, type Traffic } from '../judge/tally.ts';
-import { addTick, sumOf, type Window } from '../judge/window.ts';
+import { Arms } from '../judge/evidence/arms.ts';
+import type { Crowd, Look } from '../judge/evidence/callers.ts';
+import { addComparisons, type Comparisons, NO_COMPARISONS } from '../judge/evidence/disagreement.ts';
+import type { FirstHits } from '../judge/evidence/first-hits.ts';
+import { Memory } from '../judge/evidence/memory.ts';
+import { emptyTally, type Traffic } from '../judge/evidence/tally.ts';
+import { addTick, sumOf, type Window } from '../judge/evidence/window.ts';
+import {
+  byModel,
+  enrol,
+  isAhead,
+  type Ledger,
+  latch,
+  merge,
+  type Refusal,
+  rolledBackIds,
+} from '../judge/rollout/ledger.ts';
+import { viewOf } from '../judge/rollout/live.ts';
+import type { RolloutState } from '../judge/rollout/state.ts';
 import type { Model, Policy, Rollout, ServedModel, Version } from '../policy/policy.ts';
 import { asServed, coinOf, concerned, servedIn, sortingOf } from './served-models.ts';
 

@@ -1,5 +1,5 @@
 // The models as they are served by the states of their rollouts, worked out once for all requests: pure.
-import type { Ledger } from '../judge/ledger.ts';
+import type { Ledger } from '../judge/rollout/ledger.ts';
 import type { Model, Policy, Rollout, ServedModel, TieredModel } from '../policy/policy.ts';
 
 /** All slots of a bucket space. */

@@ -1,6 +1,6 @@
 // Rollouts that no one can judge: a stored state that cannot be read, or an exception. They are held on their baselines and
 // reported, and people can still roll them back.
-import { type Read, readDocument } from '../judge/document.ts';
+import { type Read, readDocument } from '../judge/rollout/document.ts';
 import type { Held, Rollouts } from './rollouts.ts';
 
 /** Ticks without an exception after which a rollout that had one is judged as any other. */

@@ -1,7 +1,7 @@
 import { type Call, isFailure } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import type { Result } from './exchange.ts';
-import type { Seat } from './seat.ts';
+import type { Seat } from './fleet/seat.ts';
 
 /** One attempt: what was asked, when, and what a version may take. */
 export type Attempt = { readonly call: Call; readonly since: number; readonly timeoutMs: number };

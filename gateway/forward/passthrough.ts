@@ -8,9 +8,9 @@ import type { Agent, Dispatcher } from 'undici';
 import { SluiceError } from '../errors.ts';
 import type { Fault } from '../flow.ts';
 import type { ServerSpec } from '../policy/policy.ts';
-import { agentFor } from './dial.ts';
 import { whyUnusable } from './exchange.ts';
 import { errorOf, FAULTS } from './faults.ts';
+import { agentFor } from './fleet/dial.ts';
 import { responseHeaders } from './headers.ts';
 
 const WITHIN_MS = 5000;

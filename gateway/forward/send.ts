@@ -6,10 +6,10 @@ import type { Answer, Facts, Fault, OnLeave, OutcomeClass } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import { Exchange, type Result } from './exchange.ts';
 import { errorOf, FAULTS, statusForCaller } from './faults.ts';
+import type { Placement } from './fleet/placement.ts';
+import type { Seat } from './fleet/seat.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
-import type { Placement } from './placement.ts';
-import type { Seat } from './seat.ts';
 
 const MOST_ATTEMPTS = 3;
 /** A repeat waits up to this long, so that those of one broken server do not arrive elsewhere all at once. */

@@ -3,7 +3,7 @@ import type { Answer, Fault } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import type { ResponseHeaders } from './exchange.ts';
 import { errorOf, FAULTS } from './faults.ts';
-import type { Seat } from './seat.ts';
+import type { Seat } from './fleet/seat.ts';
 
 /** The beginning of a server's answer; the status is 0 when it has not begun. */
 export type Head = { readonly status: number; readonly headers: ResponseHeaders };

@@ -5,7 +5,7 @@ import { type StatusInput, statusOf } from '../admin/status.ts';
 import { unsharedOf } from '../admin/unshared.ts';
 import type { Rollouts } from '../conduct/rollouts.ts';
 import { addPassthrough } from '../forward/passthrough.ts';
-import { standingOf, unjudgedOf } from '../judge/told.ts';
+import { standingOf, unjudgedOf } from '../judge/rollout/told.ts';
 import { createListener } from '../receive/http/listener.ts';
 import { VERSION } from '../version.ts';
 import type { Open } from './data-listener.ts';

@@ -5,7 +5,7 @@ import { type PerRequestDeps, perRequest, perStream } from '../conduct/per-reque
 import { send } from '../forward/send.ts';
 import { stream } from '../forward/stream.ts';
 import { createRecorder } from '../observe/record.ts';
-import type { PolicyInForce } from '../policy/in-force.ts';
+import type { PolicyInForce } from '../policy/load/in-force.ts';
 import type { Version } from '../policy/policy.ts';
 import { createListener, type ListenerOptions } from '../receive/http/listener.ts';
 import { addRoutes, DATA_PATHS } from '../receive/http/routes.ts';

@@ -3,7 +3,7 @@ import { CALIBRATION_IGNORED, Tiering } from '../conduct/ladders.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { addTierMetrics } from '../observe/tier-metrics.ts';
-import type { PolicyInForce } from '../policy/in-force.ts';
+import type { PolicyInForce } from '../policy/load/in-force.ts';
 
 export function openLadders(inForce: PolicyInForce, metrics: Metrics, log: Logger): Tiering {
   const tiering = new Tiering({

@@ -1,7 +1,7 @@
 // Opens the two listeners, and connects them to the parts.
 import type { FastifyInstance } from 'fastify';
 import { listenError } from '../errors.ts';
-import type { PolicyInForce } from '../policy/in-force.ts';
+import type { PolicyInForce } from '../policy/load/in-force.ts';
 import type { GatewaySettings } from '../settings.ts';
 import { createAdminListener } from './admin-listener.ts';
 import { createDataListener, type Open } from './data-listener.ts';

@@ -2,7 +2,7 @@
 import { unsharedOf } from '../admin/unshared.ts';
 import type { Shadows } from '../conduct/shadows.ts';
 import { AnswerMemory } from '../forward/answer-memory.ts';
-import type { Ledger } from '../judge/ledger.ts';
+import type { Ledger } from '../judge/rollout/ledger.ts';
 import { FaultLog } from '../observe/fault-log.ts';
 import { addLogMetrics, type Log, type Logger } from '../observe/log.ts';
 import { createMetrics, type Metrics } from '../observe/metrics.ts';
@@ -10,7 +10,7 @@ import { MissedInputs } from '../observe/missed-inputs.ts';
 import { addReadinessMetrics } from '../observe/readiness-metrics.ts';
 import { addStoreMetrics } from '../observe/store-metrics.ts';
 import { troubleLog } from '../observe/trouble-log.ts';
-import type { PolicyInForce } from '../policy/in-force.ts';
+import type { PolicyInForce } from '../policy/load/in-force.ts';
 import { Overload } from '../receive/overload.ts';
 import type { GatewaySettings } from '../settings.ts';
 import { openStore } from '../store/open-store.ts';

@@ -1,6 +1,6 @@
 // Opens the policy: what is in force, and what its file says of itself.
 import type { Logger } from '../observe/log.ts';
-import { PolicyInForce } from '../policy/in-force.ts';
+import { PolicyInForce } from '../policy/load/in-force.ts';
 import type { GatewaySettings } from '../settings.ts';
 
 /** Throws UserError for a policy that a gateway cannot start with. */

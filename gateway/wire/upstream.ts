@@ -1,11 +1,11 @@
 // Opens the fleet, and what keeps asking it how it is.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Admission } from '../forward/admission.ts';
 import type { AnswerMemory } from '../forward/answer-memory.ts';
-import { Digests } from '../forward/digests.ts';
-import { Fleet } from '../forward/fleet.ts';
-import { ReadinessProbes } from '../forward/readiness.ts';
-import { UnreadyVersions } from '../forward/unready.ts';
+import { Fleet } from '../forward/fleet/fleet.ts';
+import { Admission } from '../forward/watch/admission.ts';
+import { Digests } from '../forward/watch/digests.ts';
+import { ReadinessProbes } from '../forward/watch/readiness.ts';
+import { UnreadyVersions } from '../forward/watch/unready.ts';
 import type { Logger } from '../observe/log.ts';
 import { troubleLog } from '../observe/trouble-log.ts';
 import type { Policy, Version } from '../policy/policy.ts';

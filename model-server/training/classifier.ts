@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node';
-import { DIGIT_PIXELS } from './digits-data.ts';
+import { DIGIT_PIXELS } from '../samples/digits.ts';
 
 export type Guess = { readonly label: number; readonly probability: number };
 

@@ -1,3 +1,4 @@
+import { DIGIT_SIDE } from '../samples/digits.ts';
 import {
   type ConvPool,
   convPool,
@@ -7,7 +8,6 @@ import {
   pooledSide,
 } from './conv-pool.ts';
 import { type Dense, dense, denseBackward, denseForward, denseInputGradient } from './dense.ts';
-import { DIGIT_SIDE } from './digits-data.ts';
 import type { Network } from './fit.ts';
 import { seeded } from './random.ts';
 

@@ -1,5 +1,5 @@
+import { DIGIT_SIDE } from '../samples/digits.ts';
 import type { Convolutional } from './convolutional.ts';
-import { DIGIT_SIDE } from './digits-data.ts';
 import { convPoolPart, densePart, digitsFile, type Part } from './digits-graphs.ts';
 import { type ModelInfo, node, tensor } from './onnx.ts';
 

@@ -1,7 +1,7 @@
+import { DIGIT_PIXELS, DIGIT_SIDE } from '../samples/digits.ts';
 import type { ConvPool } from './conv-pool.ts';
 import type { Convolutional } from './convolutional.ts';
 import type { Dense } from './dense.ts';
-import { DIGIT_PIXELS, DIGIT_SIDE } from './digits-data.ts';
 import { type Encoded, graph, type ModelInfo, model, node, tensor, value } from './onnx.ts';
 import type { SoftmaxRegression } from './softmax-regression.ts';
 import type { StrokeTable } from './stroke-table.ts';

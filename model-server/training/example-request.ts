@@ -1,5 +1,5 @@
+import { DIGIT_PIXELS, DIGIT_SIDE, type Digits, pixelsOf } from '../samples/digits.ts';
 import { type Classifier, openClassifier } from './classifier.ts';
-import { DIGIT_PIXELS, DIGIT_SIDE, type Digits, pixelsOf } from './digits-data.ts';
 import { DIGITS_VERSIONS, modelFile } from './project-files.ts';
 
 const WANTED = 7;

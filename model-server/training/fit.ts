@@ -1,4 +1,5 @@
-import { DIGIT_SIDE, type Digits, imageOf } from './digits-data.ts';
+import { DIGIT_SIDE, type Digits } from '../samples/digits.ts';
+import { imageOf } from './digits-data.ts';
 import { descend, type Parameter } from './parameter.ts';
 import { type Random, seeded, shuffled, wholeNumber } from './random.ts';
 import { argMax, at, softmax } from './vector.ts';

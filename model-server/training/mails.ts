@@ -3,10 +3,8 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Mail } from '../samples/held-out-mails.ts';
 import { seeded, shuffled } from './random.ts';
-
-/** One mail: its subject and the beginning of its body, and what people said it is. */
-export type Mail = { readonly text: string; readonly isSpam: boolean };
 
 /** Training learns from `training`, chooses its epochs on `validation`, and never sees `heldOut`. */
 export type MailSplit = {

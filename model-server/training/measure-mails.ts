@@ -1,4 +1,4 @@
-import type { Mail } from './mails.ts';
+import type { Mail } from '../samples/held-out-mails.ts';
 import { measureRuns, type Score } from './measure.ts';
 import { openSpamFilter } from './spam-filter.ts';
 

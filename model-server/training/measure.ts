@@ -1,6 +1,6 @@
 import { statSync } from 'node:fs';
+import { type Digits, digitsOf } from '../samples/digits.ts';
 import { openClassifier } from './classifier.ts';
-import { type Digits, digitsOf } from './digits-data.ts';
 
 /** What one model file did with a set of digits, sent one by one. */
 export type Score = {

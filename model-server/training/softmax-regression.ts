@@ -1,5 +1,5 @@
+import { DIGIT_PIXELS } from '../samples/digits.ts';
 import { type Dense, dense, denseBackward, denseForward } from './dense.ts';
-import { DIGIT_PIXELS } from './digits-data.ts';
 import type { Network } from './fit.ts';
 import { seeded } from './random.ts';
 

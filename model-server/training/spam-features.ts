@@ -1,5 +1,5 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
-import type { Mail } from './mails.ts';
+import type { Mail } from '../samples/held-out-mails.ts';
 import { type Encoded, graph, model, node, tensor, value, WITH_TEXT } from './onnx.ts';
 import type { Sparse } from './sparse-network.ts';
 

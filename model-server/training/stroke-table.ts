@@ -1,4 +1,5 @@
-import { type Digits, imageOf } from './digits-data.ts';
+import type { Digits } from '../samples/digits.ts';
+import { imageOf } from './digits-data.ts';
 import { at } from './vector.ts';
 
 /** A small correction to the logits for each range of ink: `corrections` is [rows, 10]. */

@@ -2,12 +2,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readHeldOut } from '../samples/held-out.ts';
 import { type Convolutional, convolutional } from './convolutional.ts';
 import { type DigitSplit, loadDigits } from './digits-data.ts';
 import { ensembleFile } from './digits-ensemble-graph.ts';
 import { softmaxRegressionFile } from './digits-graphs.ts';
 import { fit, type Network, type Recipe } from './fit.ts';
-import { readHeldOut } from './held-out.ts';
 import { measure, type Score } from './measure.ts';
 import type { ModelInfo } from './onnx.ts';
 import { DATA_FOLDER, TIERS, type Tier, TRAINING_README, tierFile } from './project-files.ts';

@@ -2,12 +2,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readHeldOut, writeHeldOut } from '../samples/held-out.ts';
 import { type Convolutional, convolutional } from './convolutional.ts';
 import { type DigitSplit, loadDigits } from './digits-data.ts';
 import { convolutionalFile, flawedFile, softmaxRegressionFile } from './digits-graphs.ts';
 import { exampleRequest, findClearSeven } from './example-request.ts';
 import { type Epoch, fit, type Network, type Recipe } from './fit.ts';
-import { readHeldOut, writeHeldOut } from './held-out.ts';
 import { measure, type Score } from './measure.ts';
 import type { ModelInfo } from './onnx.ts';
 import {

@@ -2,8 +2,8 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-import { readMails, writeMails } from './held-out-mails.ts';
-import { fetchMails, type Mail, type MailSplit, splitMails } from './mails.ts';
+import { type Mail, readMails, writeMails } from '../samples/held-out-mails.ts';
+import { fetchMails, type MailSplit, splitMails } from './mails.ts';
 import type { Score } from './measure.ts';
 import { measureMails } from './measure-mails.ts';
 import type { ModelInfo } from './onnx.ts';

@@ -1,8 +1,9 @@
 /** `npm run labelled -- FOLDER`: the labelled inputs of the demo ladders as JSON lines, to tune on and to replay. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { digitsOf, loadDigits } from './digits-data.ts';
-import { type Labelled, labelledDigit, labelledMail } from './labelled.ts';
+import { digitsOf } from '../samples/digits.ts';
+import { type Labelled, labelledDigit, labelledMail } from '../samples/labelled.ts';
+import { loadDigits } from './digits-data.ts';
 import { fetchMails, splitMails } from './mails.ts';
 
 const [folder] = process.argv.slice(2);

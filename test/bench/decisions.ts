@@ -1,8 +1,8 @@
 // What a decision costs with few and with many models in the policy.
 import { decide } from '../../gateway/decide/decide.ts';
 import type { Facts } from '../../gateway/flow.ts';
-import { parsePolicy } from '../../gateway/policy/load.ts';
-import { pack, Unpacker } from '../../gateway/policy/parcel.ts';
+import { parsePolicy } from '../../gateway/policy/load/load.ts';
+import { pack, Unpacker } from '../../gateway/policy/load/parcel.ts';
 import type { Policy } from '../../gateway/policy/policy.ts';
 import { randomFrom } from './judge/random.ts';
 import { benchLargePolicy } from './large-policy.ts';

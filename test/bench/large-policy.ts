@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Pool } from 'undici';
 import { Child } from '../../gateway/cli/run/child.ts';
-import { lastGoodFile } from '../../gateway/policy/last-good.ts';
+import { lastGoodFile } from '../../gateway/policy/load/last-good.ts';
 import { openLoop } from '../support/open-loop.ts';
 import { Backend } from './backend-process.ts';
 import { INFER } from './load.ts';

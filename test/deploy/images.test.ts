@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
-import { parseServable } from '../../gateway/policy/load.ts';
+import { parseServable } from '../../gateway/policy/load/load.ts';
 import { buildFolder, layOut, type Stage, stages } from '../support/dockerfile.ts';
 import { folderOf } from '../support/folder.ts';
 import { needs, pathOf } from '../support/programs.ts';

@@ -7,7 +7,7 @@ import { Ajv } from 'ajv';
 import { parseAllDocuments } from 'yaml';
 import { MODEL_SERVER_OPTIONS } from '../../gateway/cli/run/model-server-options.ts';
 import { SETTING_NAMES } from '../../gateway/cli/stray-settings.ts';
-import { parseServable } from '../../gateway/policy/load.ts';
+import { parseServable } from '../../gateway/policy/load/load.ts';
 import { currentKubectl } from '../support/current-kubectl.ts';
 import { FOLDER, OVERLAYS, render, SCALERS, type Thing } from '../support/kubernetes.ts';
 import { needs, pathOf } from '../support/programs.ts';

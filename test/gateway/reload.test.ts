@@ -312,7 +312,7 @@ test('a start with a bad file and a damaged copy says what is wrong with both', 
   const file = join(folder(t), 'policy.yaml');
   writeFileSync(file, a);
   await (await gatewayOf(t, file)).close();
-  const { lastGoodFile } = await import('../../gateway/policy/last-good.ts');
+  const { lastGoodFile } = await import('../../gateway/policy/load/last-good.ts');
   const copy = lastGoodFile(join(file, '../data'), file);
   writeFileSync(file, 'models: broken');
   for (const damaged of ['', 'null', '[]', '\u0000\u0001', '{'.repeat(5000), a.slice(0, a.length / 2)]) {
@@ -410,6 +410,6 @@ test('the last good copy is the file, byte for byte', async (t) => {
   const file = join(root, 'policy.yaml');
   writeFileSync(file, `${a}# tail`);
   await (await gatewayOf(t, file)).close();
-  const { lastGoodFile } = await import('../../gateway/policy/last-good.ts');
+  const { lastGoodFile } = await import('../../gateway/policy/load/last-good.ts');
   assert.equal(readFileSync(lastGoodFile(join(root, 'data'), file), 'utf8'), `${a}# tail`);
 });

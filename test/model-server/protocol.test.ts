@@ -6,9 +6,9 @@ import { gzipSync } from 'node:zlib';
 import { Ajv } from 'ajv';
 import { parse } from 'yaml';
 import { Child } from '../../gateway/cli/run/child.ts';
-import { digitsOf } from '../../model-server/training/digits-data.ts';
-import { readHeldOut } from '../../model-server/training/held-out.ts';
-import { readMails } from '../../model-server/training/held-out-mails.ts';
+import { digitsOf } from '../../model-server/samples/digits.ts';
+import { readHeldOut } from '../../model-server/samples/held-out.ts';
+import { readMails } from '../../model-server/samples/held-out-mails.ts';
 import { until } from '../support/until.ts';
 import {
   binaryInferenceResponse,

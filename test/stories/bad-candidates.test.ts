@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import type { RolloutStanding } from '../../gateway/judge/told.ts';
+import type { RolloutStanding } from '../../gateway/judge/rollout/told.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { infer } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';

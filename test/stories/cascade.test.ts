@@ -9,10 +9,11 @@ import { ladderText, measureLadder } from '../../gateway/cli/run/demo-tiers.ts';
 import { LocalSetup } from '../../gateway/cli/run/local-setup.ts';
 import type { Replay } from '../../gateway/tune/replay.ts';
 import type { Tuned } from '../../gateway/tune/tune.ts';
-import { digitsOf, loadDigits } from '../../model-server/training/digits-data.ts';
-import { readHeldOut } from '../../model-server/training/held-out.ts';
-import { readMails } from '../../model-server/training/held-out-mails.ts';
-import { type Labelled, labelledDigit, labelledMail } from '../../model-server/training/labelled.ts';
+import { digitsOf } from '../../model-server/samples/digits.ts';
+import { readHeldOut } from '../../model-server/samples/held-out.ts';
+import { readMails } from '../../model-server/samples/held-out-mails.ts';
+import { type Labelled, labelledDigit, labelledMail } from '../../model-server/samples/labelled.ts';
+import { loadDigits } from '../../model-server/training/digits-data.ts';
 import { folderOf } from '../support/folder.ts';
 import { undo } from '../support/undo.ts';
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { Agent, request } from 'undici';
 import { Child } from '../../gateway/cli/run/child.ts';
-import type { RolloutStanding } from '../../gateway/judge/told.ts';
+import type { RolloutStanding } from '../../gateway/judge/rollout/told.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { policyFile } from '../support/gateway.ts';
 import { replaceFile } from '../support/replace-file.ts';

@@ -7,7 +7,7 @@ export type ModelStatus = Status['models'][string];
 export type ServedStatus = Exclude<ModelStatus, { tiers: unknown }>;
 export type { Comparison } from '../../compare/comparison.ts';
 export type { FieldSummary, LatencyBand, Summary } from '../../compare/summary.ts';
-export type { RolloutStanding } from '../../judge/told.ts';
+export type { RolloutStanding } from '../../judge/rollout/told.ts';
 export type { Rate } from '../../statistics/proportion.ts';
 export type { TierReport } from '../calibration.ts';
 export type { SubjectSummary, Summaries } from '../comparisons.ts';

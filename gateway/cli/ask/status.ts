@@ -1,6 +1,6 @@
 import type { LadderStatus, ShadowStatus, statusOf } from '../../admin/status.ts';
 import { CALIBRATION_IGNORED } from '../../conduct/ladders.ts';
-import type { RolloutStanding } from '../../judge/told.ts';
+import type { RolloutStanding } from '../../judge/rollout/told.ts';
 import { damageText } from '../../store/damage.ts';
 import type { Command } from '../command.ts';
 import { shareText } from '../text/amounts.ts';

@@ -1,8 +1,8 @@
 import { UserError } from '../../errors.ts';
-import { parseWritten, readPolicyText } from '../../policy/load.ts';
+import { checkTransition } from '../../policy/check/transition.ts';
+import { parseWritten, readPolicyText } from '../../policy/load/load.ts';
 import type { Model, Policy } from '../../policy/policy.ts';
 import { didYouMean } from '../../policy/suggest.ts';
-import { checkTransition } from '../../policy/transition.ts';
 import type { Command } from '../command.ts';
 import { type Change, changesBetween } from './changes.ts';
 import { diffText } from './diff-text.ts';

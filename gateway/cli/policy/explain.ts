@@ -4,7 +4,7 @@ import { startTier } from '../../decide/tiers.ts';
 import { View } from '../../decide/view.ts';
 import { type ErrorCode, SluiceError, UserError } from '../../errors.ts';
 import type { Decision, Facts, Refusal } from '../../flow.ts';
-import { loadPolicy } from '../../policy/load.ts';
+import { loadPolicy } from '../../policy/load/load.ts';
 import { pathOf } from '../../policy/paths.ts';
 import type { Model, Policy, ServedModel, Version } from '../../policy/policy.ts';
 import { didYouMean } from '../../policy/suggest.ts';

@@ -1,6 +1,6 @@
 // What watches a candidate, in words: what suspends it, what asks it again, and what ends its rollout.
-import { MOST_PROBES } from '../../judge/probe.ts';
-import { WARM_UP_MS } from '../../judge/suspended.ts';
+import { MOST_PROBES } from '../../judge/rollout/probe.ts';
+import { WARM_UP_MS } from '../../judge/rollout/suspended.ts';
 import { countedText, durationText, shareText } from '../text/amounts.ts';
 import { table } from '../text/table.ts';
 import type { GuardsPlan, RolloutPlan } from './plan.ts';

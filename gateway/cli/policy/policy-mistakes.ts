@@ -1,5 +1,5 @@
 // A refused policy for people and programs: each mistake by its place, with the line it stands on.
-import type { PolicyError } from '../../policy/load.ts';
+import type { PolicyError } from '../../policy/load/load.ts';
 
 export type PolicyMistake = {
   readonly file: string;

@@ -1,4 +1,4 @@
-import { PolicyError, parseWritten, readPolicyText } from '../../policy/load.ts';
+import { PolicyError, parseWritten, readPolicyText } from '../../policy/load/load.ts';
 import type { Policy } from '../../policy/policy.ts';
 import { GATEWAY_OPTIONS } from '../../settings.ts';
 import type { Command } from '../command.ts';

@@ -1,9 +1,9 @@
 // The demo of a cascade: held-out inputs through a ladder of tiers and through its last tier alone, and what that saved.
 import { join } from 'node:path';
 import { Pool } from 'undici';
-import type { Digit } from '../../../model-server/training/digits-data.ts';
-import { readMails } from '../../../model-server/training/held-out-mails.ts';
-import { type Labelled, labelledDigit, labelledMail } from '../../../model-server/training/labelled.ts';
+import type { Digit } from '../../../model-server/samples/digits.ts';
+import { readMails } from '../../../model-server/samples/held-out-mails.ts';
+import { type Labelled, labelledDigit, labelledMail } from '../../../model-server/samples/labelled.ts';
 import { pairedDifference } from '../../statistics/paired-difference.ts';
 import { table } from '../text/table.ts';
 

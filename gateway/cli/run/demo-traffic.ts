@@ -1,6 +1,6 @@
 // The demo's callers: many users, a few calls each, real digits, through the gateway's front door.
 import { Pool } from 'undici';
-import type { Digit } from '../../../model-server/training/digits-data.ts';
+import type { Digit } from '../../../model-server/samples/digits.ts';
 
 /** What one call came to. */
 export type CallResult = {

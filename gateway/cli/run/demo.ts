@@ -1,5 +1,5 @@
-import { type Digit, digitsOf } from '../../../model-server/training/digits-data.ts';
-import { readHeldOut } from '../../../model-server/training/held-out.ts';
+import { type Digit, digitsOf } from '../../../model-server/samples/digits.ts';
+import { readHeldOut } from '../../../model-server/samples/held-out.ts';
 import { UserError } from '../../errors.ts';
 import { GATEWAY_OPTIONS } from '../../settings.ts';
 import type { Command } from '../command.ts';

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDocument } from 'yaml';
 import { isLoopback } from '../../admin/auth.ts';
 import { UserError } from '../../errors.ts';
-import { policyAtStart } from '../../policy/last-good.ts';
+import { policyAtStart } from '../../policy/load/last-good.ts';
 import type { ServerSpec } from '../../policy/policy.ts';
 import { Child, ChildExit } from './child.ts';
 import type { Listening } from './lifecycle.ts';

@@ -1,6 +1,6 @@
 import { rungsOf } from '../../decide/escalate.ts';
 import { UserError } from '../../errors.ts';
-import { loadPolicy } from '../../policy/load.ts';
+import { loadPolicy } from '../../policy/load/load.ts';
 import type { TieredModel } from '../../policy/policy.ts';
 import { GATEWAY_OPTIONS } from '../../settings.ts';
 import { pictureOf } from '../../tune/picture.ts';

@@ -1,6 +1,6 @@
 import { basename, relative } from 'node:path';
 import { UserError } from '../../errors.ts';
-import { parsePolicy, readPolicyText } from '../../policy/load.ts';
+import { parsePolicy, readPolicyText } from '../../policy/load/load.ts';
 import type { TieredModel } from '../../policy/policy.ts';
 import { GATEWAY_OPTIONS } from '../../settings.ts';
 import { targetOf } from '../../tune/trial.ts';

@@ -1,4 +1,4 @@
-import { GROUPS, groupOf } from '../../../gateway/judge/tally.ts';
+import { GROUPS, groupOf } from '../../../gateway/judge/evidence/tally.ts';
 import { type Arm, type Crowd, isWithin, type Side } from './crowd.ts';
 import { type CallerLists, makeCallers } from './make-callers.ts';
 import { type Random, Weighted } from './random.ts';

@@ -1,5 +1,5 @@
-import { bucketOf, emptyHistogram } from '../../../gateway/judge/histogram.ts';
-import { emptyTally, GROUPS, groupOf, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
+import { bucketOf, emptyHistogram } from '../../../gateway/judge/evidence/histogram.ts';
+import { emptyTally, GROUPS, groupOf, type Hit, type Tally } from '../../../gateway/judge/evidence/tally.ts';
 
 /** What became of a request. `isTimed`: its latency counts. */
 export type Result = {

@@ -1,13 +1,13 @@
 // One rollout in one world, judged second by second by the real judge at every gateway, as the conductor does it: each gateway
 // counts its own at once and what others count two seconds late; a move is made by the first, and the others take it over.
-import { NO_COMPARISONS } from '../../../gateway/judge/disagreement.ts';
-import { liveOf } from '../../../gateway/judge/live.ts';
-import { Memory } from '../../../gateway/judge/memory.ts';
-import { advance } from '../../../gateway/judge/rollout.ts';
-import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
-import { addTallies, NO_LATENCIES, type Tally, type Traffic } from '../../../gateway/judge/tally.ts';
-import { addTick, sumOf, type Window } from '../../../gateway/judge/window.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { NO_COMPARISONS } from '../../../gateway/judge/evidence/disagreement.ts';
+import { Memory } from '../../../gateway/judge/evidence/memory.ts';
+import { addTallies, NO_LATENCIES, type Tally, type Traffic } from '../../../gateway/judge/evidence/tally.ts';
+import { addTick, sumOf, type Window } from '../../../gateway/judge/evidence/window.ts';
+import { liveOf } from '../../../gateway/judge/rollout/live.ts';
+import { advance } from '../../../gateway/judge/rollout/rollout.ts';
+import { newRollout, type RolloutState } from '../../../gateway/judge/rollout/state.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Rollout } from '../../../gateway/policy/policy.ts';
 import { createWorld, type WorldSpec } from './world.ts';
 

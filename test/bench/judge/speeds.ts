@@ -1,4 +1,4 @@
-import { BUCKETS, latencyOf } from '../../../gateway/judge/histogram.ts';
+import { BUCKETS, latencyOf } from '../../../gateway/judge/evidence/histogram.ts';
 import { normal, probit, type Random, tailOf } from './random.ts';
 import type { LatencySpec } from './world-spec.ts';
 

@@ -1,4 +1,4 @@
-import { GROUPS } from '../../../gateway/judge/tally.ts';
+import { GROUPS } from '../../../gateway/judge/evidence/tally.ts';
 import { type Arm, type Crowd, type Side, SLOTS, slotsOf } from './crowd.ts';
 import { meanFailing, newUnit } from './make-callers.ts';
 import { type Random, Weighted, wholeBelow } from './random.ts';

@@ -1,8 +1,15 @@
 // The simulated world against what its specification says to expect.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { quantileOf, sizeOf } from '../../../gateway/judge/histogram.ts';
-import { addTallies, emptyTally, groupOf, type Hit, type Tally, type Traffic } from '../../../gateway/judge/tally.ts';
+import { quantileOf, sizeOf } from '../../../gateway/judge/evidence/histogram.ts';
+import {
+  addTallies,
+  emptyTally,
+  groupOf,
+  type Hit,
+  type Tally,
+  type Traffic,
+} from '../../../gateway/judge/evidence/tally.ts';
 import { poisson, probit, randomFrom, tailOf, Weighted } from './random.ts';
 import { BAD_ROWS, ROWS } from './rows.ts';
 import { faultsIn } from './servers.ts';

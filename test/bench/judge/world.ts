@@ -1,5 +1,5 @@
 // Traffic of a world with callers, servers and gateways, second by second, as each gateway's judge is told of it.
-import type { Traffic } from '../../../gateway/judge/tally.ts';
+import type { Traffic } from '../../../gateway/judge/evidence/tally.ts';
 import { type ArmPair, Arms } from './arms.ts';
 import { Callers } from './callers.ts';
 import { Counts } from './counts.ts';

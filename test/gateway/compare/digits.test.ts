@@ -7,7 +7,7 @@ import { comparisonSummaries } from '../../../gateway/admin/comparisons.ts';
 import { Comparer } from '../../../gateway/compare/comparer.ts';
 import type { Pair, Side } from '../../../gateway/flow.ts';
 import { openLocalStore } from '../../../gateway/store/files/local-store.ts';
-import { readHeldOut } from '../../../model-server/training/held-out.ts';
+import { readHeldOut } from '../../../model-server/samples/held-out.ts';
 import { freePorts } from '../../support/free-ports.ts';
 import { undo } from '../../support/undo.ts';
 import { until } from '../../support/until.ts';

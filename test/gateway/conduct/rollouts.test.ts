@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Rollouts } from '../../../gateway/conduct/rollouts.ts';
-import { newRollout, type Phase, type RolloutState } from '../../../gateway/judge/state.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { newRollout, type Phase, type RolloutState } from '../../../gateway/judge/rollout/state.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import { at } from '../judge/setup.ts';
 
 const model = (name: string) => `  ${name}:

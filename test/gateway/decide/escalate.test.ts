@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Means, nextStep, rungsOf, type TierAnswer } from '../../../gateway/decide/escalate.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { TieredModel } from '../../../gateway/policy/policy.ts';
 
 const LADDER = ladder();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Decision, Facts } from '../../../gateway/flow.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Model } from '../../../gateway/policy/policy.ts';
 
 /** One model of a policy made of these models, all on one server. */

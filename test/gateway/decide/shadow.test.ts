@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { copiesOf } from '../../../gateway/decide/shadow.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { ServedModel } from '../../../gateway/policy/policy.ts';
 
 const REQUESTS = 100_000;

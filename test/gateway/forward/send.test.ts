@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { test } from 'node:test';
-import { WARM_AFTER } from '../../../gateway/forward/seat.ts';
+import { WARM_AFTER } from '../../../gateway/forward/fleet/seat.ts';
 import { answering, silent } from '../../support/fake-server.ts';
 import { placed } from './setup.ts';
 

@@ -2,9 +2,9 @@
 import type { RequestListener } from 'node:http';
 import type { TestContext } from 'node:test';
 import type { Facts } from '../../../gateway/flow.ts';
-import { Fleet } from '../../../gateway/forward/fleet.ts';
+import { Fleet } from '../../../gateway/forward/fleet/fleet.ts';
 import { send } from '../../../gateway/forward/send.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { ServedModel, Version } from '../../../gateway/policy/policy.ts';
 import { answering, type FakeServer, fakeServer } from '../../support/fake-server.ts';
 import { undo } from '../../support/undo.ts';

@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { evidenceAbove, logBelow, upperBound } from '../../../gateway/judge/absolute.ts';
-import { neededToEnd, neededToSuspend, partOf, riskOf, weighedGuards } from '../../../gateway/judge/budget.ts';
-import { logRatios } from '../../../gateway/judge/coin.ts';
-import { advanceValues, detect, emptied, evidenceOf, FRESH } from '../../../gateway/judge/detector.ts';
-import { addVectors, logMean } from '../../../gateway/judge/mixture.ts';
-import { addEvidence, type Failed, isNoWorse, logNoWorse, NO_PROMOTION } from '../../../gateway/judge/promotion.ts';
+import { logRatios } from '../../../gateway/judge/evidence/coin.ts';
+import { addVectors, logMean } from '../../../gateway/judge/evidence/mixture.ts';
+import { evidenceAbove, logBelow, upperBound } from '../../../gateway/judge/verdict/absolute.ts';
+import { neededToEnd, neededToSuspend, partOf, riskOf, weighedGuards } from '../../../gateway/judge/verdict/budget.ts';
+import { advanceValues, detect, emptied, evidenceOf, FRESH } from '../../../gateway/judge/verdict/detector.ts';
+import {
+  addEvidence,
+  type Failed,
+  isNoWorse,
+  logNoWorse,
+  NO_PROMOTION,
+} from '../../../gateway/judge/verdict/promotion.ts';
 import { rolloutWith } from './setup.ts';
 import { ABSOLUTE, DETECTOR, PROMOTION, RELATIVE } from './vectors.ts';
 

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { type Comparisons, NO_COMPARISONS } from '../../../gateway/judge/disagreement.ts';
-import { emptyHistogram } from '../../../gateway/judge/histogram.ts';
-import { liveOf } from '../../../gateway/judge/live.ts';
-import { Memory } from '../../../gateway/judge/memory.ts';
-import type { Action } from '../../../gateway/judge/move.ts';
-import type { Moment, Observation } from '../../../gateway/judge/observation.ts';
-import { advance } from '../../../gateway/judge/rollout.ts';
-import { newRollout, type RolloutState } from '../../../gateway/judge/state.ts';
-import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/tally.ts';
-import type { PhaseName } from '../../../gateway/judge/transitions.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { type Comparisons, NO_COMPARISONS } from '../../../gateway/judge/evidence/disagreement.ts';
+import { emptyHistogram } from '../../../gateway/judge/evidence/histogram.ts';
+import { Memory } from '../../../gateway/judge/evidence/memory.ts';
+import type { Moment, Observation } from '../../../gateway/judge/evidence/observation.ts';
+import { emptyTally, GROUPS, type Hit, type Tally } from '../../../gateway/judge/evidence/tally.ts';
+import { liveOf } from '../../../gateway/judge/rollout/live.ts';
+import type { Action } from '../../../gateway/judge/rollout/move.ts';
+import { advance } from '../../../gateway/judge/rollout/rollout.ts';
+import { newRollout, type RolloutState } from '../../../gateway/judge/rollout/state.ts';
+import type { PhaseName } from '../../../gateway/judge/rollout/transitions.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Rollout, ServedModel } from '../../../gateway/policy/policy.ts';
 
 /** A model with v1 as the baseline and v2 and v3 beside it. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Registry } from 'prom-client';
-import { ROLLOUT_EVENTS } from '../../../gateway/judge/transitions.ts';
+import { ROLLOUT_EVENTS } from '../../../gateway/judge/rollout/transitions.ts';
 import { addRolloutMetrics, type RolloutReading } from '../../../gateway/observe/rollout-metrics.ts';
 
 const READING: RolloutReading = {

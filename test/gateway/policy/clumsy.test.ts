@@ -1,7 +1,7 @@
 // What people mistype, paste and save: the answer names the mistake and the way out of it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { PolicyError, parsePolicy } from '../../../gateway/policy/load/load.ts';
 
 const GOOD = `apiVersion: sluice/v1
 fleet:

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { decide } from '../../../gateway/decide/decide.ts';
 import type { Decision, Facts } from '../../../gateway/flow.ts';
-import { loadPolicy } from '../../../gateway/policy/load.ts';
+import { loadPolicy } from '../../../gateway/policy/load/load.ts';
 import { pathOf } from '../../../gateway/policy/paths.ts';
 import type { ServedModel } from '../../../gateway/policy/policy.ts';
 import { request } from '../decide/setup.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { PolicyError, parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Rollout } from '../../../gateway/policy/policy.ts';
 
 test('a rollout without rollback has no guards, and the conditions of its steps all the same', () => {

@@ -1,7 +1,7 @@
 // Every mistake that a policy can hold, and the line that tells it.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { PolicyError, parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Policy } from '../../../gateway/policy/policy.ts';
 import { RICH } from './rich-policy.ts';
 

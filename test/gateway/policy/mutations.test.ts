@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { isMap, isScalar, isSeq, type Node, type Pair, parseDocument } from 'yaml';
-import { PolicyError, parsePolicy } from '../../../gateway/policy/load.ts';
+import { PolicyError, parsePolicy } from '../../../gateway/policy/load/load.ts';
 import { RICH } from './rich-policy.ts';
 
 const RUNS = { seed: 20_261_103, numRuns: 2500 };

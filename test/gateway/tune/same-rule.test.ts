@@ -8,7 +8,7 @@ import { Tiering } from '../../../gateway/conduct/ladders.ts';
 import { perTier } from '../../../gateway/conduct/per-tier.ts';
 import { rungsOf } from '../../../gateway/decide/escalate.ts';
 import type { Answer } from '../../../gateway/flow.ts';
-import { parsePolicy } from '../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../gateway/policy/load/load.ts';
 import type { Policy, TieredModel } from '../../../gateway/policy/policy.ts';
 import type { Said, Trial } from '../../../gateway/tune/trial.ts';
 import { walkAll } from '../../../gateway/tune/walk.ts';

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { DIGIT_PIXELS, pixelsOf } from '../../../model-server/samples/digits.ts';
+import { readHeldOut } from '../../../model-server/samples/held-out.ts';
+import { readIdx, writeIdx } from '../../../model-server/samples/idx.ts';
 import { openClassifier } from '../../../model-server/training/classifier.ts';
-import { DIGIT_PIXELS, loadDigits, pixelsOf } from '../../../model-server/training/digits-data.ts';
+import { loadDigits } from '../../../model-server/training/digits-data.ts';
 import { exampleRequest, findClearSeven } from '../../../model-server/training/example-request.ts';
-import { readHeldOut } from '../../../model-server/training/held-out.ts';
-import { readIdx, writeIdx } from '../../../model-server/training/idx.ts';
 import { measure } from '../../../model-server/training/measure.ts';
 import { graph, model, node, tensor, value } from '../../../model-server/training/onnx.ts';
 import {

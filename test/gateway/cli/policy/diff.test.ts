@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { changeText } from '../../../../gateway/cli/policy/changes.ts';
 import { diff, type ReadPolicy } from '../../../../gateway/cli/policy/diff.ts';
 import { policyTree } from '../../../../gateway/cli/policy/policy-tree.ts';
-import { parseWritten } from '../../../../gateway/policy/load.ts';
+import { parseWritten } from '../../../../gateway/policy/load/load.ts';
 import { RICH } from '../../policy/rich-policy.ts';
 import { digits, fileWith, LADDER, rollout, sluice } from '../sluice.ts';
 

@@ -4,7 +4,7 @@ import { chancesOf } from '../../../../gateway/cli/policy/chances.ts';
 import { type Explanation, explain } from '../../../../gateway/cli/policy/explain.ts';
 import { type RequestArguments, requestFrom } from '../../../../gateway/cli/policy/request-arguments.ts';
 import { targetOf } from '../../../../gateway/cli/policy/target.ts';
-import { parsePolicy } from '../../../../gateway/policy/load.ts';
+import { parsePolicy } from '../../../../gateway/policy/load/load.ts';
 import { digits, fileWith, LADDER, NOTHING, rollout, sluice } from '../sluice.ts';
 
 const NO_PREFIXES = new Map<string, string>();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { planOf, timed } from '../../../../gateway/cli/policy/plan.ts';
 import { endText, planText } from '../../../../gateway/cli/policy/plan-text.ts';
 import { mistakesIn, mistakeText } from '../../../../gateway/cli/policy/policy-mistakes.ts';
-import { PolicyError, parseWritten } from '../../../../gateway/policy/load.ts';
+import { PolicyError, parseWritten } from '../../../../gateway/policy/load/load.ts';
 import type { Step } from '../../../../gateway/policy/policy.ts';
 import { RICH } from '../../policy/rich-policy.ts';
 import { digits, fileWith, rollout, sluice } from '../sluice.ts';
