@@ -3,59 +3,21 @@
 import { unlessReportedByStore } from '../errors.ts';
 import type { Moment, Observation } from '../judge/evidence/observation.ts';
 import { type Alert, heed, type Ignored } from '../judge/rollout/alert.ts';
-import { documentOf, readDocument, type StateDocument } from '../judge/rollout/document.ts';
-import { rolledBackIds } from '../judge/rollout/ledger.ts';
-import { type Action, type Advance, phaseText } from '../judge/rollout/move.ts';
+import { documentOf, readDocument } from '../judge/rollout/document.ts';
+import { type Advance, phaseText } from '../judge/rollout/move.ts';
 import { type Expected, type Order, obey } from '../judge/rollout/order.ts';
 import { advance } from '../judge/rollout/rollout.ts';
 import type { RolloutState } from '../judge/rollout/state.ts';
-import type { Rollout, Version } from '../policy/policy.ts';
-import type { KnownRollouts, RolloutStates } from '../store/store.ts';
+import type { KnownRollouts } from '../store/store.ts';
 import { takingTurns } from '../store/turns.ts';
-import type { Replicas } from './replicas.ts';
-import type { Held, Rollouts, Seen } from './rollouts.ts';
+import { Moves } from './moves.ts';
+import { GONE, type Ordered, type PerTickDeps, sharedId, wantsWarmth } from './orders.ts';
 import { heldBy, Unjudged } from './unjudged.ts';
+import type { Seen } from './watched.ts';
 
 const TICK_MS = 1000;
 /** As much of a step's time and evidence a crash may cost. */
 const SAVE_MS = 10_000;
-
-export type PerTickDeps = {
-  readonly rollouts: Rollouts;
-  readonly store: RolloutStates;
-  /** What other gateways count; undefined where there is none. */
-  readonly replicas: Replicas | undefined;
-  readonly withheld: () => ReadonlyMap<Version, string>;
-  /**
-   * The parts of the traffic that the candidate's servers, and the baseline's, are enough for; whether the former are warm, and
-   * whether the latter have answered anyone.
-   */
-  readonly serversOf: (rollout: Rollout) => Pick<Observation, 'capacity' | 'room' | 'isWarm' | 'isAsked'>;
-  /** Candidates that are to be warmed up with copies of real requests. */
-  readonly warmUp: (rollouts: readonly Rollout[]) => void;
-  /** What was gathered since the last move, over a restart; `load` gives what was saved last. */
-  readonly progress: {
-    readonly load: () => Promise<readonly unknown[]>;
-    readonly save: (documents: readonly StateDocument[]) => Promise<void>;
-  };
-  /** Whether the judge may move rollouts; false is the kill switch. */
-  readonly isAutomatic: boolean;
-  /** Hears of every move, after it is in effect, and whether the other gateways can see it; resolves when it is on record. */
-  readonly tell: (action: Action, state: RolloutState, isShared: boolean) => Promise<void>;
-  readonly onTrouble: (error: unknown) => void;
-  /** Hears of rollouts that are held on their baselines because no one can judge them, and when that is over. */
-  readonly onHeld: (held: Held, isOver: boolean) => void;
-};
-
-/** What became of an order. */
-export type Ordered =
-  /** `isShared`: whether the other gateways can see it; otherwise it holds here, and they get it as soon as the store is back. */
-  | { readonly kind: 'done'; readonly state: RolloutState; readonly isShared: boolean }
-  | { readonly kind: 'refused'; readonly sentence: string }
-  /** The rollout has moved since: another order, or another gateway, was first. */
-  | { readonly kind: 'outdated'; readonly sentence: string }
-  /** It could not be made to last, or not be agreed on with the other gateways. */
-  | { readonly kind: 'unavailable'; readonly sentence: string };
 
 /** Judges every second until it is closed. */
 export class PerTick {
@@ -68,10 +30,12 @@ export class PerTick {
   #hasResumed = false;
   #isClosed = false;
   readonly #unjudged: Unjudged;
+  readonly #moves: Moves;
 
   constructor(deps: PerTickDeps) {
     this.#deps = deps;
     this.#unjudged = new Unjudged(deps.rollouts, deps.onHeld);
+    this.#moves = new Moves({ ...deps, learn: (known) => this.#learn(known) });
   }
 
   /** Reads the store, ticks once so that the first callers find their candidates, and goes on every second. */
@@ -158,8 +122,8 @@ export class PerTick {
 
   async #judgeAll(): Promise<void> {
     const { rollouts, store, isAutomatic, onTrouble } = this.#deps;
-    await this.#latchAll().catch(onTrouble);
-    await this.#keepNamed().catch(onTrouble);
+    await this.#moves.latchAll().catch(onTrouble);
+    await this.#moves.keepNamed().catch(onTrouble);
     const { wasRead } = store.known();
     const now = performance.now();
     const withheld = this.#deps.withheld();
@@ -195,27 +159,6 @@ export class PerTick {
     await progress.save(states.map(documentOf)).catch(onTrouble);
   }
 
-  /** A rollback that the disk refused is effective already; it is tried again until it lasts. */
-  async #latchAll(): Promise<void> {
-    const { rollouts, store } = this.#deps;
-    const { rolledBack } = store.known();
-    for (const id of rolledBackIds(rollouts.ledger)) {
-      const state = rollouts.ledger.get(id);
-      if (!rolledBack.has(id)) await store.rollBack(id, state && documentOf(state));
-    }
-  }
-
-  /** The policy has named a promoted version, and no move will say so: a later edit must not make it take over again. */
-  async #keepNamed(): Promise<void> {
-    const { rollouts, store } = this.#deps;
-    const { documents } = store.known();
-    for (const state of rollouts.ledger.values()) {
-      const epoch = documents.get(state.id)?.epoch ?? 0;
-      const isKept = state.phase.name !== 'promoted' || !state.phase.isNamed || state.epoch <= epoch;
-      if (!isKept) await store.advance(documentOf(state), epoch);
-    }
-  }
-
   async #judge(seen: Seen, moment: Moment): Promise<void> {
     const { rollouts } = this.#deps;
     const state = rollouts.ledger.get(seen.rollout.id);
@@ -224,9 +167,9 @@ export class PerTick {
     const { state: next, actions } = judgeAt(moment);
     if (next.epoch === state.epoch) {
       rollouts.set(next);
-      return this.#tell(actions, next, true);
+      return this.#moves.tell(actions, next, true);
     }
-    const ordered = await this.#move(state, next, actions);
+    const ordered = await this.#moves.make(state, next, actions);
     // Without agreement nothing moves, but what was seen is kept.
     if (ordered.kind === 'unavailable' && rollouts.ledger.get(state.id) === state)
       rollouts.set(judgeAt({ ...moment, isAutomatic: false }).state);
@@ -268,82 +211,8 @@ export class PerTick {
       return { kind: 'refused', sentence: `the policy has no rollout ${id} any more: it can only be rolled back` };
     const obeyed = obey(state, order, rollout ?? GONE);
     if ('refused' in obeyed) return { kind: 'refused', sentence: obeyed.refused };
-    const ordered = await this.#move(state, obeyed.state, obeyed.actions);
+    const ordered = await this.#moves.make(state, obeyed.state, obeyed.actions);
     rollouts.followStates();
     return ordered;
   }
-
-  /** Makes a move last and effective: what takes callers away is effective at once, all else only when everyone agrees on it. */
-  async #move(before: RolloutState, next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
-    if (next.phase.name === 'rolled_back') return this.#leave(next, actions);
-    const { rollouts, store } = this.#deps;
-    const isAway = next.phase.name === 'suspended';
-    if (isAway) rollouts.set(next);
-    const kept = await store.advance(documentOf(next), before.epoch).catch(diskFailed);
-    if (kept.kind === 'conflict') {
-      // What the other gateway moved to holds here too, also where it has the epoch of the move that was refused.
-      if (isAway && rollouts.ledger.get(next.id) === next) rollouts.set(before);
-      this.#learn(store.known());
-      const { id, phase, epoch } = rollouts.ledger.get(next.id) ?? before;
-      const sentence = `another gateway was first: rollout ${id} is ${phaseText(phase)}, and its epoch is ${epoch}`;
-      return { kind: 'outdated', sentence };
-    }
-    if (kept.kind === 'unavailable' && !isAway) return { kind: 'unavailable', sentence: kept.reason };
-    const isShared = kept.kind !== 'unavailable';
-    const moved = isShared ? next : await this.#keepHere(next);
-    const state = rollouts.settle(moved);
-    await this.#tell(actions, moved, isShared);
-    return { kind: 'done', state, isShared };
-  }
-
-  /**
-   * The store is away: a suspension holds at this gateway, also after a restart, and is shared when the store is back. Its epoch
-   * is one more than a move's, so that it is ahead of a move that others agree on before they hear of it.
-   */
-  async #keepHere(next: RolloutState): Promise<RolloutState> {
-    const { store, onTrouble } = this.#deps;
-    const ahead = { ...next, epoch: next.epoch + 1 };
-    await store.keep(documentOf(ahead)).catch(onTrouble);
-    return ahead;
-  }
-
-  async #leave(next: RolloutState, actions: readonly Action[]): Promise<Ordered> {
-    const { rollouts, store, onTrouble } = this.#deps;
-    rollouts.set(next);
-    try {
-      const { shared } = await store.rollBack(next.id, documentOf(next));
-      await this.#tell(actions, next, shared);
-      return { kind: 'done', state: next, isShared: shared };
-    } catch (error) {
-      onTrouble(error);
-      const isShared = !store.known().pending.store.has(next.id);
-      await this.#tell(actions, next, isShared);
-      const where = isShared ? '' : ' at this gateway only';
-      return {
-        kind: 'unavailable',
-        sentence: `the rollback is in effect${where}, but the disk of this gateway does not take it: it is written again every second`,
-      };
-    }
-  }
-
-  async #tell(actions: readonly Action[], state: RolloutState, isShared: boolean): Promise<void> {
-    for (const action of actions) await this.#deps.tell(action, state, isShared).catch(this.#deps.onTrouble);
-  }
-}
-
-function diskFailed(error: unknown) {
-  return { kind: 'unavailable', reason: `the disk does not take it: ${(error as Error).message}` } as const;
-}
-
-/** The course of a rollout that the policy no longer has: it may still be rolled back, after a promotion say. */
-const GONE: Pick<Rollout, 'steps' | 'guardTimeMs'> = { steps: [], guardTimeMs: 0 };
-
-/** Whether the candidate's servers are to answer copies now: before its first callers, and before callers ask it again. */
-function wantsWarmth({ phase }: RolloutState): boolean {
-  return phase.name === 'pending' || (phase.name === 'suspended' && !phase.isHeld);
-}
-
-/** What is counted before a move says nothing of what comes after it. */
-function sharedId({ id, epoch }: RolloutState): string {
-  return `rollout/${id}/${epoch}`;
 }

@@ -1,13 +1,7 @@
 // What this gateway knows of every rollout, and what follows from it for requests: worked out when a state or the policy
 // changes, so that a decision reads nothing new. It is all in memory; per-tick.ts makes it last.
 import type { Answer, Facts, Sorted } from '../flow.ts';
-import { Arms } from '../judge/evidence/arms.ts';
-import type { Crowd, Look } from '../judge/evidence/callers.ts';
-import { addComparisons, type Comparisons, NO_COMPARISONS } from '../judge/evidence/disagreement.ts';
-import type { FirstHits } from '../judge/evidence/first-hits.ts';
-import { Memory } from '../judge/evidence/memory.ts';
-import { emptyTally, type Traffic } from '../judge/evidence/tally.ts';
-import { addTick, sumOf, type Window } from '../judge/evidence/window.ts';
+import type { Comparisons } from '../judge/evidence/disagreement.ts';
 import {
   byModel,
   enrol,
@@ -21,50 +15,11 @@ import {
 import { viewOf } from '../judge/rollout/live.ts';
 import type { RolloutState } from '../judge/rollout/state.ts';
 import type { Model, Policy, Rollout, ServedModel, Version } from '../policy/policy.ts';
-import { asServed, coinOf, concerned, servedIn, sortingOf } from './served-models.ts';
-
-/** How long the baseline's latencies are remembered, for the edges of slowness. */
-const RECENT_MS = 5 * 60_000;
+import { Counting } from './counting.ts';
+import { asServed, concerned, servedIn, sortingOf } from './served-models.ts';
+import { type Held, isFinal, isGuardTimeOnly, isNews, NO_STATES, type Seen } from './watched.ts';
 
 const UNREAD = 'may be rolled back elsewhere: until the store was read, only baselines are served';
-
-/** A rollout of the policy in force, with what is counted for it here. */
-type Watched = {
-  rollout: Rollout;
-  readonly model: string;
-  /** Made when the first answer is counted. */
-  arms: Arms | undefined;
-  /** Who was counted since the last move. */
-  readonly memory: Memory;
-  /** Of the baseline. */
-  window: Window;
-  takenAt: number;
-  /** Pairs of this candidate's shadow since the last tick. */
-  comparisons: Comparisons;
-  /** Where answers of the baseline count: beside the candidate, or as its own once it is promoted. */
-  baselineArm: 'baseline' | 'candidate';
-  /** The candidate's part of the units of both arms; 0 while it has none or all of them. */
-  coin: number;
-};
-
-/** A rollout that is held on its baseline because no one can judge it, and why. */
-export type Held = { readonly id: string; readonly sentence: string };
-
-/** What one rollout showed since it was last asked. */
-export type Seen = {
-  readonly rollout: Rollout;
-  readonly state: RolloutState;
-  readonly traffic: Traffic;
-  readonly comparisons: Comparisons;
-  readonly recent: () => ReturnType<typeof sumOf>;
-  readonly elapsedMs: number;
-  /** What this gateway remembers of the callers in some traffic; called once a tick, with that of all gateways. */
-  readonly observe: (traffic: Traffic) => {
-    readonly hits: FirstHits;
-    readonly looks: readonly Look[];
-    readonly crowd: Crowd;
-  };
-};
 
 /** States of rollouts, the models as they are served by them, and the counts of this gateway. */
 export class Rollouts {
@@ -73,7 +28,7 @@ export class Rollouts {
   #wasRead = false;
   #models = new Map<string, Model>();
   #outOfService = new Map<Version, string>();
-  #watched: ReadonlyMap<string, readonly Watched[]> = new Map();
+  readonly #counting = new Counting((model, rollout) => this.#stateOf(model, rollout));
   #refusals: readonly Refusal[] = [];
   /** Rollouts whose stored state cannot be read, and those in whose judging an exception was thrown. */
   #unreadable: ReadonlyMap<string, string> = new Map();
@@ -130,7 +85,7 @@ export class Rollouts {
 
   /** The rollouts of the policy, with their states. */
   get current(): readonly { readonly rollout: Rollout; readonly state: RolloutState }[] {
-    return [...this.#watched.values()].flat().flatMap(({ model, rollout }) => {
+    return this.#counting.all.flatMap(({ model, rollout }) => {
       const state = this.#stateOf(model, rollout);
       return state === undefined ? [] : [{ rollout, state }];
     });
@@ -138,7 +93,7 @@ export class Rollouts {
 
   /** All rollouts of the model that a rollout belongs to, itself among them. */
   besides({ candidate }: Rollout): readonly Rollout[] {
-    return (this.#watched.get(candidate.model) ?? []).map(({ rollout }) => rollout);
+    return this.#counting.of(candidate.model).map(({ rollout }) => rollout);
   }
 
   /** The version that the candidate's callers go back to; undefined when the policy has lost it. */
@@ -153,12 +108,7 @@ export class Rollouts {
     this.#policy = policy;
     const { ledger, refusals } = enrol(this.#ledger, concerned(policy, this.#ledger));
     this.#refusals = refusals;
-    const before = new Map([...this.#watched.values()].flat().map((watched) => [watched.rollout.id, watched]));
-    this.#watched = new Map(
-      policy.onTrial
-        .filter(({ rollouts }) => rollouts.length > 0)
-        .map(({ name, rollouts }) => [name, rollouts.map((rollout) => watch(name, rollout, before.get(rollout.id)))]),
-    );
+    this.#counting.follow(policy);
     this.#become(ledger);
   }
 
@@ -212,39 +162,15 @@ export class Rollouts {
   }
 
   /** Takes in an answer that the rollouts' rule led to. */
-  count(
-    model: string,
-    { rollout, unitId, view }: Sorted,
-    { id, body }: Pick<Facts, 'id' | 'body'>,
-    answer: Answer,
-  ): void {
-    const watchedOfModel = this.#watched.get(model);
+  count(model: string, sorted: Sorted, facts: Pick<Facts, 'id' | 'body'>, answer: Answer): void {
     const served = this.#models.get(model);
     // Callers were sorted anew since: who was in which arm then says nothing of the arms now.
-    if (watchedOfModel === undefined || served?.kind !== 'served' || served.stamp !== view) return;
-    const { firstClass, firstFault, firstServerClass = 'cpu', latencyMs, isWarm } = answer;
-    const heard = {
-      id,
-      unit: unitId,
-      class: firstClass,
-      fault: firstFault,
-      latencyMs,
-      serverClass: firstServerClass,
-      isWarm,
-    };
-    for (const watched of watchedOfModel) {
-      const arm = rollout === undefined ? watched.baselineArm : 'candidate';
-      if (rollout !== undefined && rollout !== watched.rollout.id) continue;
-      watched.arms ??= this.#armsFor(watched);
-      watched.arms?.count(arm, heard, body);
-    }
+    if (served?.kind === 'served' && served.stamp === sorted.view) this.#counting.count(model, sorted, facts, answer);
   }
 
   /** Takes in pairs that were compared: of a version in shadow beside the version that answered. */
   countCompared(model: string, candidate: string, comparisons: Comparisons): void {
-    for (const watched of this.#watched.get(model) ?? [])
-      if (watched.rollout.candidate.label === candidate)
-        watched.comparisons = addComparisons(watched.comparisons, comparisons);
+    this.#counting.countCompared(model, candidate, comparisons);
   }
 
   /**
@@ -252,36 +178,12 @@ export class Rollouts {
    * `withheld` gives its callers to the baseline, so what was counted meanwhile compares nothing.
    */
   take(nowMs: number, withheld: ReadonlyMap<Version, string> = new Map()): Seen[] {
-    return [...this.#watched.values()].flat().flatMap((watched) => {
-      const state = this.#stateOf(watched.model, watched.rollout);
-      if (state === undefined) return [];
-      const elapsedMs = nowMs - (watched.takenAt || nowMs);
-      watched.takenAt = nowMs;
-      const counted = watched.arms?.take(watched.coin) ?? QUIET;
-      const traffic = withheld.has(watched.rollout.candidate) ? QUIET : counted;
-      if (watched.arms !== undefined)
-        watched.window = addTick(watched.window, nowMs, counted.baseline.histograms, RECENT_MS);
-      const { rollout, comparisons, window, memory } = watched;
-      watched.comparisons = NO_COMPARISONS;
-      const observe = (all: Traffic) => memory.observe(all, state, rollout, elapsedMs);
-      return [{ rollout, state, traffic, comparisons, recent: () => sumOf(window), elapsedMs, observe }];
-    });
+    return this.#counting.take(nowMs, withheld);
   }
 
   /** Counts on as the states ask; after every tick. */
   followStates(): void {
-    for (const watched of [...this.#watched.values()].flat()) {
-      const state = this.#stateOf(watched.model, watched.rollout);
-      if (state !== undefined) watched.arms?.follow(state, watched.rollout);
-    }
-  }
-
-  #armsFor({ model, rollout }: Watched): Arms | undefined {
-    const state = this.#stateOf(model, rollout);
-    if (state === undefined) return undefined;
-    const arms = new Arms();
-    arms.follow(state, rollout);
-    return arms;
+    this.#counting.followStates();
   }
 
   #noteUnreadable(unreadable: readonly (Held & { readonly epoch: number })[]): void {
@@ -328,47 +230,10 @@ export class Rollouts {
       else if (!this.#wasRead && version !== view.model.baseline) this.#outOfService.set(version, UNREAD);
       else this.#outOfService.delete(version);
     }
-    for (const watched of this.#watched.get(model.name) ?? []) {
-      const isPromoted = states.some(({ id, phase }) => id === watched.rollout.id && phase.name === 'promoted');
-      watched.baselineArm = isPromoted ? 'candidate' : 'baseline';
-      watched.coin = isPromoted ? 0 : coinOf(view.model, watched.rollout.id);
-      if (!isAlike) watched.arms?.restart();
-    }
+    this.#counting.sort(view.model, states, isAlike);
   }
 
   #serveLadders(): void {
     for (const ladder of this.#policy.ladders) this.#models.set(ladder.name, asServed(ladder, this.#models));
   }
-}
-
-const NO_STATES: readonly RolloutState[] = [];
-const QUIET: Traffic = { candidate: emptyTally(), baseline: emptyTally(), coin: 0 };
-
-function watch(model: string, rollout: Rollout, before: Watched | undefined): Watched {
-  if (before === undefined || before.model !== model || before.rollout.candidate.label !== rollout.candidate.label)
-    return {
-      model,
-      rollout,
-      arms: undefined,
-      memory: new Memory(),
-      window: [],
-      takenAt: 0,
-      comparisons: NO_COMPARISONS,
-      baselineArm: 'baseline',
-      coin: 0,
-    };
-  before.rollout = rollout; // the same object, so that answers on their way count
-  return before;
-}
-
-function isFinal({ phase }: RolloutState): boolean {
-  return phase.name === 'promoted' || phase.name === 'rolled_back';
-}
-
-function isGuardTimeOnly(before: RolloutState | undefined, { phase }: RolloutState): boolean {
-  return before?.phase.name === 'promoted' && phase.name === 'promoted' && before.phase.isNamed === phase.isNamed;
-}
-
-function isNews(state: RolloutState, own: RolloutState | undefined): boolean {
-  return own === undefined || state.phase.name === 'rolled_back' || state.epoch > own.epoch;
 }

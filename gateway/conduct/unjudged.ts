@@ -1,7 +1,8 @@
 // Rollouts that no one can judge: a stored state that cannot be read, or an exception. They are held on their baselines and
 // reported, and people can still roll them back.
 import { type Read, readDocument } from '../judge/rollout/document.ts';
-import type { Held, Rollouts } from './rollouts.ts';
+import type { Rollouts } from './rollouts.ts';
+import type { Held } from './watched.ts';
 
 /** Ticks without an exception after which a rollout that had one is judged as any other. */
 const GOOD_TICKS = 10;

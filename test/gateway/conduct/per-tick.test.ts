@@ -2,9 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { PerTick, type PerTickDeps } from '../../../gateway/conduct/per-tick.ts';
+import type { PerTickDeps } from '../../../gateway/conduct/orders.ts';
+import { PerTick } from '../../../gateway/conduct/per-tick.ts';
 import type { Replicas } from '../../../gateway/conduct/replicas.ts';
-import { type Held, Rollouts } from '../../../gateway/conduct/rollouts.ts';
+import { Rollouts } from '../../../gateway/conduct/rollouts.ts';
+import type { Held } from '../../../gateway/conduct/watched.ts';
 import { documentOf, type StateDocument } from '../../../gateway/judge/rollout/document.ts';
 import { type Action, phaseText } from '../../../gateway/judge/rollout/move.ts';
 import type { Expected } from '../../../gateway/judge/rollout/order.ts';
