@@ -40,11 +40,7 @@ export function createMetrics(models: Models, bodies: Pick<BodyMemory, 'held' | 
     registers,
     collect: startAtZero,
   });
-  const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name, help, labelNames: LABELS, buckets, registers });
-  const queueTime = histogram('sluice_server_queue_seconds', 'Time a request waited for its turn.', SECONDS);
-  const runTime = histogram('sluice_server_run_seconds', 'Time of one call of the runtime.', SECONDS);
-  const batchRows = histogram('sluice_server_batch_rows', 'Rows of one call of the runtime.', ROWS);
+  const { queueTime, runTime, batchRows } = histogramsIn(registers);
   const histograms = [queueTime, runTime, batchRows];
   const timed = new Set<string>(); // to start a histogram again would forget it
   /** A counter that is born at 1 has no increase in Prometheus: its first event would show nowhere. */
@@ -76,6 +72,16 @@ export function createMetrics(models: Models, bodies: Pick<BodyMemory, 'held' | 
     },
     exposition: () => registry.metrics(),
     contentType: registry.contentType,
+  };
+}
+
+function histogramsIn(registers: Registry[]) {
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, labelNames: LABELS, buckets, registers });
+  return {
+    queueTime: histogram('sluice_server_queue_seconds', 'Time a request waited for its turn.', SECONDS),
+    runTime: histogram('sluice_server_run_seconds', 'Time of one call of the runtime.', SECONDS),
+    batchRows: histogram('sluice_server_batch_rows', 'Rows of one call of the runtime.', ROWS),
   };
 }
 

@@ -1,8 +1,9 @@
 // The conductor of copies: which shadows a request is copied to, and which of them are paused.
 import { type Copy, copiesOf } from '../decide/shadow.ts';
 import type { Answer, Facts } from '../flow.ts';
-import type { Mirror, Original } from '../forward/mirror/mirror.ts';
+import type { Mirror } from '../forward/mirror/mirror.ts';
 import type { LaneCounts } from '../forward/mirror/mirror-lane.ts';
+import type { Original } from '../forward/mirror/original.ts';
 import type { Tap } from '../forward/tap.ts';
 import type { Model, Policy, Shadow, Version } from '../policy/policy.ts';
 import type { Served } from './choose.ts';

@@ -1,6 +1,6 @@
 // From what a model claims to how often it is right when it claims that. Every method here is strictly increasing, so a
 // threshold may be moved through it without changing which answers pass.
-import type { Calibration, CalibrationMethod } from '../policy/policy.ts';
+import type { Calibration, CalibrationMethod } from '../policy/escalation.ts';
 
 /** Claims of certainty itself have no finite log-odds. */
 const EDGE = 1e-9;

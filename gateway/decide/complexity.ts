@@ -1,6 +1,6 @@
 // How hard a request looks, from what can be read without a model call. Pure.
 import { deflateRawSync } from 'node:zlib';
-import type { Complexity, Feature } from '../policy/policy.ts';
+import type { Complexity, Feature } from '../policy/conditions.ts';
 import { valueAt } from './inside.ts';
 import { characters } from './match.ts';
 import type { View } from './view.ts';

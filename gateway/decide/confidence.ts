@@ -1,7 +1,7 @@
 // How sure a model was of an answer, read from the answer itself.
 import { answerOf, type Output, outputNamed, rowWidth } from '../../model-server/protocol/answer.ts';
 import { confidenceOf } from '../../model-server/protocol/confidence.ts';
-import type { ConfidenceFrom } from '../policy/policy.ts';
+import type { ConfidenceFrom } from '../policy/escalation.ts';
 import { jsonWithin, valueAt } from './inside.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Condition, Match, Range } from '../policy/policy.ts';
+import type { Condition, Match, Range } from '../policy/conditions.ts';
 import { NumberSent } from './number-sent.ts';
 import type { View } from './view.ts';
 

@@ -1,5 +1,6 @@
 import { MISSED_WORDS } from '../flow.ts';
-import type { Condition, TieredModel } from '../policy/policy.ts';
+import type { Condition } from '../policy/conditions.ts';
+import type { TieredModel } from '../policy/policy.ts';
 import { complexityOf } from './complexity.ts';
 import { fits, isIn, seenBy, shown } from './match.ts';
 import type { Trace, View } from './view.ts';

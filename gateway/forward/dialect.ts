@@ -3,7 +3,7 @@
 // tensorflow/serving util/net_http and the status map of its REST API.
 import { LOOP_SIGN } from '../errors.ts';
 import type { Call, Fault, OutcomeClass } from '../flow.ts';
-import type { ServerKind } from '../policy/policy.ts';
+import type { ServerKind } from '../policy/servers.ts';
 import type { ResponseHeaders, Result } from './exchange.ts';
 
 /** Of an error's text only the beginning is read. */

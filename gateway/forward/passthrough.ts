@@ -7,7 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Agent, Dispatcher } from 'undici';
 import { SluiceError } from '../errors.ts';
 import type { Fault } from '../flow.ts';
-import type { ServerSpec } from '../policy/policy.ts';
+import type { ServerSpec } from '../policy/servers.ts';
 import { whyUnusable } from './exchange.ts';
 import { errorOf, FAULTS } from './faults.ts';
 import { agentFor } from './fleet/dial.ts';

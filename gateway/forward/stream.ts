@@ -1,6 +1,5 @@
 // One request of protocol http, streamed both ways: nothing is held back, and a cut answer never looks whole. As with send,
 // what goes wrong before the first byte is a Fault for the caller; after it the caller's connection is cut.
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import { PassThrough } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Answer, Facts, Fault, OnLeave } from '../flow.ts';
@@ -9,30 +8,9 @@ import type { Placement } from './fleet/placement.ts';
 import type { Seat } from './fleet/seat.ts';
 import { DEADLINE_HEADER, requestHeaders, responseHeaders } from './headers.ts';
 import { noteHealth } from './note-health.ts';
-import { answerOf, type Head, NOT_BEGUN, outside, readHead } from './streamed.ts';
-import type { Tap } from './tap.ts';
+import { answerOf, type Head, NOT_BEGUN, outside, readHead, type Streams } from './streamed.ts';
 import { Turns } from './turns.ts';
 import { hasBody, passOn } from './upload.ts';
-
-/** What a streamed request is made of, beside its facts. */
-export type Streams = {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  /** Told with the answer. */
-  readonly marks: Readonly<Record<string, string>>;
-  /** The path below which the server's paths appear to callers. */
-  readonly prefix: string;
-  /** Bytes of a request body; beyond it the caller is refused. */
-  readonly bodyLimit: number;
-  /** Milliseconds, added up, that the answer may wait for the caller, where that is more than the version's timeout. */
-  readonly answerTimeoutMs: number;
-  /** Called before the body is read: a caller may wait to be asked for it. */
-  readonly askForBody: () => void;
-  /** Takes what to do when the rest of the body has not arrived in the time that callers have for a request. */
-  readonly whenLate: (end: () => void) => void;
-  /** Hears of every piece, where a copy is to follow. */
-  readonly tap?: Tap | undefined;
-};
 
 /**
  * Streams a request to a server of this version and its answer to the caller. Settles when that has ended.

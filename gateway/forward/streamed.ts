@@ -1,9 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { errorBody } from '../errors.ts';
 import type { Answer, Fault } from '../flow.ts';
 import { classOfFault, readAnswer } from './dialect.ts';
 import type { ResponseHeaders } from './exchange.ts';
 import { errorOf, FAULTS } from './faults.ts';
 import type { Seat } from './fleet/seat.ts';
+import type { Tap } from './tap.ts';
 
 /** The beginning of a server's answer; the status is 0 when it has not begun. */
 export type Head = { readonly status: number; readonly headers: ResponseHeaders };
@@ -59,3 +61,23 @@ export function outside(location: string, origin: string, prefix: string): strin
   const path = location.startsWith(`${origin}/`) ? location.slice(origin.length) : location;
   return path.startsWith('/') && !path.startsWith('//') ? `${prefix}${path}` : path;
 }
+
+/** What a streamed request is made of, beside its facts. */
+export type Streams = {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** Told with the answer. */
+  readonly marks: Readonly<Record<string, string>>;
+  /** The path below which the server's paths appear to callers. */
+  readonly prefix: string;
+  /** Bytes of a request body; beyond it the caller is refused. */
+  readonly bodyLimit: number;
+  /** Milliseconds, added up, that the answer may wait for the caller, where that is more than the version's timeout. */
+  readonly answerTimeoutMs: number;
+  /** Called before the body is read: a caller may wait to be asked for it. */
+  readonly askForBody: () => void;
+  /** Takes what to do when the rest of the body has not arrived in the time that callers have for a request. */
+  readonly whenLate: (end: () => void) => void;
+  /** Hears of every piece, where a copy is to follow. */
+  readonly tap?: Tap | undefined;
+};

@@ -46,7 +46,26 @@ export function createMetrics(
   collectDefaultMetrics({ register: registry });
   // promtool rejects these: gauges whose names end like counters.
   for (const name of ['handles', 'requests', 'resources']) registry.removeSingleMetric(`nodejs_active_${name}_total`);
+  const { requests, latency, serverFaults, repeats, refused } = requestMetrics(registers);
+  addGauges(registers, version, policy, servers);
+  for (const reason of [...ERROR_CODES.map((code) => code.toLowerCase()), ...REFUSALS]) refused.inc({ reason }, 0);
+  return {
+    follow: startingAtZero({ requests, repeats, latency, serverFaults }),
+    record({ model, version, class: outcome, server, fault, latencyMs, attempts }) {
+      requests.inc({ model, version, outcome });
+      if (attempts > 1) repeats.inc({ model, version }, attempts - 1);
+      if (server === undefined) return; // shed: it took no time of any server's
+      latency.observe({ model, version }, latencyMs / 1000);
+      if (fault !== undefined && isFailure(outcome)) serverFaults.inc({ server, fault });
+    },
+    refused: (reason) => refused.inc({ reason }),
+    exposition: () => registry.metrics(),
+    contentType: registry.contentType,
+    registry,
+  };
+}
 
+function requestMetrics(registers: Registry[]): OfVersions & { readonly refused: Counter<'reason'> } {
   const requests = new Counter({
     name: 'sluice_requests_total',
     help: 'Requests answered, by the version that was chosen and whose doing the result was.',
@@ -78,22 +97,7 @@ export function createMetrics(
     labelNames: ['reason'],
     registers,
   });
-  addGauges(registers, version, policy, servers);
-  for (const reason of [...ERROR_CODES.map((code) => code.toLowerCase()), ...REFUSALS]) refused.inc({ reason }, 0);
-  return {
-    follow: startingAtZero({ requests, repeats, latency, serverFaults }),
-    record({ model, version, class: outcome, server, fault, latencyMs, attempts }) {
-      requests.inc({ model, version, outcome });
-      if (attempts > 1) repeats.inc({ model, version }, attempts - 1);
-      if (server === undefined) return; // shed: it took no time of any server's
-      latency.observe({ model, version }, latencyMs / 1000);
-      if (fault !== undefined && isFailure(outcome)) serverFaults.inc({ server, fault });
-    },
-    refused: (reason) => refused.inc({ reason }),
-    exposition: () => registry.metrics(),
-    contentType: registry.contentType,
-    registry,
-  };
+  return { requests, latency, serverFaults, repeats, refused };
 }
 
 type OfVersions = {

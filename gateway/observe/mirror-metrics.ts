@@ -28,6 +28,25 @@ export function addMirrorMetrics(
   kinds: readonly string[],
 ): OnCompared {
   const registers = [registry];
+  const onCompared = comparedCounters(registers, shadows, kinds);
+  addCopyCounters(registers, shadows);
+  addGauges(registers, shadows);
+  new Counter({
+    name: 'sluice_comparisons_total',
+    help: 'Pairs of answers, by whether they were compared, dropped because comparing was behind, or lost because it failed.',
+    labelNames: ['result'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [result, count] of Object.entries(pairs())) this.inc({ result }, count);
+    },
+  });
+  return onCompared;
+}
+
+type Shadows = () => readonly MirrorReading[];
+
+function comparedCounters(registers: Registry[], shadows: Shadows, kinds: readonly string[]): OnCompared {
   const kindsTotal = new Counter({
     name: 'sluice_shadow_pairs_total',
     help: 'Compared pairs of answers, by how the two relate: same, different, or why they could not be compared.',
@@ -47,6 +66,14 @@ export function addMirrorMetrics(
         for (const kind of ['same', 'different']) this.inc({ model, shadow, kind }, 0);
     },
   });
+  return ({ model, shadow }, counts, noise) => {
+    for (const [kind, count] of counts) kindsTotal.inc({ model, shadow, kind }, count);
+    noiseTotal.inc({ model, shadow, kind: 'same' }, noise.pairs - noise.different);
+    noiseTotal.inc({ model, shadow, kind: 'different' }, noise.different);
+  };
+}
+
+function addCopyCounters(registers: Registry[], shadows: Shadows): void {
   new Counter({
     name: 'sluice_mirror_copies_total',
     help: 'Copies of requests for a shadow, by what became of them; offered are all of them.',
@@ -69,6 +96,9 @@ export function addMirrorMetrics(
         for (const [reason, count] of Object.entries(dropped)) this.inc({ model, shadow, reason }, count);
     },
   });
+}
+
+function addGauges(registers: Registry[], shadows: Shadows): void {
   const gauge = (name: string, help: string, read: (of: MirrorReading) => number) =>
     new Gauge({
       name,
@@ -82,19 +112,4 @@ export function addMirrorMetrics(
     });
   gauge('sluice_mirror_in_flight', 'Copies at a server now.', ({ inFlight }) => inFlight);
   gauge('sluice_mirror_waiting', 'Copies that wait to be sent.', ({ waiting }) => waiting);
-  new Counter({
-    name: 'sluice_comparisons_total',
-    help: 'Pairs of answers, by whether they were compared, dropped because comparing was behind, or lost because it failed.',
-    labelNames: ['result'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [result, count] of Object.entries(pairs())) this.inc({ result }, count);
-    },
-  });
-  return ({ model, shadow }, counts, noise) => {
-    for (const [kind, count] of counts) kindsTotal.inc({ model, shadow, kind }, count);
-    noiseTotal.inc({ model, shadow, kind: 'same' }, noise.pairs - noise.different);
-    noiseTotal.inc({ model, shadow, kind: 'different' }, noise.different);
-  };
 }

@@ -1,7 +1,8 @@
 // What the policy wanted to know of requests and could not read: callers without their unit, bodies that rules see nothing in.
 import { Counter, type Registry } from 'prom-client';
 import { MISSED_REASONS, MISSED_WORDS, type Missed, type MissedReason } from '../flow.ts';
-import type { Condition, Model, Policy, Unit } from '../policy/policy.ts';
+import type { Condition } from '../policy/conditions.ts';
+import type { Model, Policy, Unit } from '../policy/policy.ts';
 
 type Input = keyof Missed;
 /** Requests by reason; reasons without any are left out. */

@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Transition } from './transition.ts';
+import type { Transition } from './rollout-move.ts';
 
 /** What the gauges read of a rollout. */
 export type RolloutReading = {

@@ -16,9 +16,30 @@ export type LadderReading = {
   >;
 };
 
+type Ladders = () => ReadonlyMap<string, LadderReading>;
+
 /** Adds the metrics of ladders of tiers. `read` is asked at every scrape. */
-export function addTierMetrics(registry: Registry, read: () => ReadonlyMap<string, LadderReading>): void {
+export function addTierMetrics(registry: Registry, read: Ladders): void {
   const registers = [registry];
+  addCounters(registers, read);
+  new Counter({
+    name: 'sluice_tier_cost_total',
+    help: 'In the unit of the policy: spent, and what the last tier alone would have cost, by the group of callers.',
+    labelNames: ['model', 'group', 'of'],
+    registers,
+    collect() {
+      this.reset();
+      for (const [model, { groups }] of read())
+        for (const [group, { spent, alwaysLast }] of Object.entries(groups)) {
+          this.inc({ model, group, of: 'spent' }, spent);
+          this.inc({ model, group, of: 'always_last' }, alwaysLast);
+        }
+    },
+  });
+  addGauges(registers, read);
+}
+
+function addCounters(registers: Registry[], read: Ladders): void {
   const counter = (name: string, help: string, label: string, of: (ladder: LadderReading) => Record<string, number>) =>
     new Counter({
       name,
@@ -51,20 +72,9 @@ export function addTierMetrics(registry: Registry, read: () => ReadonlyMap<strin
   counter('sluice_tier_requests_total', 'Requests to a ladder, by the group of callers.', 'group', ({ groups }) =>
     Object.fromEntries(Object.entries(groups).map(([group, { requests }]) => [group, requests])),
   );
-  new Counter({
-    name: 'sluice_tier_cost_total',
-    help: 'In the unit of the policy: spent, and what the last tier alone would have cost, by the group of callers.',
-    labelNames: ['model', 'group', 'of'],
-    registers,
-    collect() {
-      this.reset();
-      for (const [model, { groups }] of read())
-        for (const [group, { spent, alwaysLast }] of Object.entries(groups)) {
-          this.inc({ model, group, of: 'spent' }, spent);
-          this.inc({ model, group, of: 'always_last' }, alwaysLast);
-        }
-    },
-  });
+}
+
+function addGauges(registers: Registry[], read: Ladders): void {
   new Gauge({
     name: 'sluice_calibration_applied',
     help: '0 while the calibration of a tier is ignored, for it was fitted on another model file.',

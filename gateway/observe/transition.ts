@@ -4,27 +4,7 @@ import type { AuditTrail } from '../store/store.ts';
 import type { Logger } from './log.ts';
 import type { Notifier } from './notify.ts';
 import type { RolloutMetrics } from './rollout-metrics.ts';
-
-/** One move of a rollout, or one that a dry run only speaks of. */
-export type Transition = {
-  readonly kind: 'moved' | 'would_move';
-  readonly model: string;
-  readonly rollout: string;
-  readonly candidate: string;
-  readonly baseline: string;
-  readonly event: string;
-  readonly from: string;
-  readonly to: string;
-  readonly by: { readonly kind: string };
-  /** ISO time. */
-  readonly at: string;
-  readonly sentence: string;
-  readonly isUrgent: boolean;
-  /** Ids of requests that show it. */
-  readonly examples: readonly string[];
-  /** Whether the other gateways can see it. */
-  readonly isShared: boolean;
-};
+import type { Transition } from './rollout-move.ts';
 
 export type TransitionDeps = {
   readonly metrics: RolloutMetrics;

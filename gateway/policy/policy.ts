@@ -1,5 +1,8 @@
 // The policy as it runs: names resolved, slots, salts and upstream paths worked out, nothing left to decide per request.
 // All of it is plain data: a worker thread loads it and hands it over.
+import type { Complexity, Condition, Rule } from './conditions.ts';
+import type { Escalation } from './escalation.ts';
+import type { ServerClass, ServerSpec } from './servers.ts';
 
 export type Policy = {
   readonly fleet: ReadonlyMap<string, ServerSpec>;
@@ -13,29 +16,6 @@ export type Policy = {
   readonly sha256: string;
   /** The certificate files that were read, and the SHA-256 of what was in them: renewed ones are another policy. */
   readonly certificates: { readonly files: readonly string[]; readonly sha256: string };
-};
-
-export type ServerSpec = {
-  readonly name: string;
-  /** Scheme, host and port. */
-  readonly origin: string;
-  readonly kind: ServerKind;
-  readonly class: ServerClass;
-  /** Its share of the load beside others. */
-  readonly weight: number;
-  readonly maxInFlight: number;
-  readonly tls: TlsSpec | undefined;
-};
-
-export type ServerKind = 'sluice' | 'triton' | 'kserve' | 'mlserver' | 'tensorflow-serving';
-export type ServerClass = 'cpu' | 'gpu';
-
-/** Each a PEM text in the policy of a running gateway; where one is only checked, still the name of its file. */
-export type TlsSpec = {
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
-  readonly serverName: string | undefined;
 };
 
 /** What applications call: a model with versions, or a ladder of such models. */
@@ -249,68 +229,3 @@ export type TieredModel = {
   /** Undefined when the tier that a rule chose always answers. */
   readonly escalation: Escalation | undefined;
 };
-
-/** When an unsure answer is asked for again, of the next tier. */
-export type Escalation = {
-  /** Confidence under which a tier passes a request on; the others never do. */
-  readonly below: ReadonlyMap<string, number>;
-  /** Where each tier's confidence stands. */
-  readonly confidence: ReadonlyMap<string, ConfidenceFrom>;
-  /** What each tier's claims of confidence are worth, one entry a model file. */
-  readonly calibrations: ReadonlyMap<string, readonly Calibration[]>;
-  /** Requests that may be passed on, as a part of 1, and how many more than that in a moment. */
-  readonly budget: number;
-  readonly burst: number;
-};
-
-export type ConfidenceFrom =
-  | { readonly from: 'output'; readonly name: string; readonly as: 'max' | 'margin' | 'entropy' }
-  | { readonly from: 'field'; readonly path: readonly string[] }
-  | { readonly from: 'parameter'; readonly name: string };
-
-/** How often a model is right when it claims a confidence; holds for the one model file that it was fitted on. */
-export type Calibration = {
-  /** SHA-256 of the model file, hex. */
-  readonly sha256: string;
-  readonly method: CalibrationMethod;
-  /** The part of the requests that was passed on where it was tuned; undefined when that is not known. */
-  readonly escalated: number | undefined;
-};
-
-/** `temperature` and `platt` work on the log-odds of the confidence; `isotonic` on lines between points that rise. */
-export type CalibrationMethod =
-  | { readonly kind: 'temperature'; readonly temperature: number }
-  | { readonly kind: 'platt'; readonly a: number; readonly b: number }
-  | { readonly kind: 'isotonic'; readonly points: readonly (readonly [from: number, to: number])[] };
-
-export type Rule = { readonly when: readonly Condition[]; readonly use: string };
-
-export type Condition =
-  | { readonly on: 'header'; readonly name: string; readonly match: Match }
-  | { readonly on: 'body'; readonly path: readonly string[]; readonly match: Match }
-  | { readonly on: 'body_bytes' | 'text_length' | 'complexity'; readonly match: Range };
-
-export type Match = Range | { readonly oneOf: readonly (string | number | boolean)[] } | { readonly present: boolean };
-
-/** `below` is exclusive, `atLeast` inclusive. */
-export type Range = { readonly below: number; readonly atLeast: number };
-
-export type Complexity = { readonly features: readonly Feature[] };
-
-/** `field` alone has a path. */
-export type Feature = {
-  readonly kind: FeatureKind | 'field';
-  readonly path: readonly string[];
-  readonly weight: number;
-  readonly low: number;
-  readonly high: number;
-};
-
-export type FeatureKind =
-  | 'bytes'
-  | 'text_length'
-  | 'words'
-  | 'digits_ratio'
-  | 'compression_ratio'
-  | 'elements'
-  | 'missing';

@@ -1,7 +1,7 @@
 // Calibration, fitted: temperature (Guo et al., ICML 2017) and Platt's two parameters (Platt 1999) on the log-odds of the
 // confidence, and isotonic regression by pool-adjacent-violators (Zadrozny and Elkan, KDD 2002).
 import { calibrated, logOdds } from '../decide/calibrate.ts';
-import type { CalibrationMethod } from '../policy/policy.ts';
+import type { CalibrationMethod } from '../policy/escalation.ts';
 
 /** How sure a tier was, and whether it was right. */
 export type Claim = { readonly confidence: number; readonly isRight: boolean };

@@ -1,7 +1,7 @@
 // Logged comparisons of one tier with another, as trials. Only those of shadows serve: they are a random sample of all
 // requests, while what was escalated is not.
 import type { Comparison } from '../compare/comparison.ts';
-import type { ConfidenceFrom } from '../policy/policy.ts';
+import type { ConfidenceFrom } from '../policy/escalation.ts';
 import type { Said, Trial } from './trial.ts';
 
 /** The tiers that a shadow compares: the model's own, and that of the model it copies to; undefined for another shadow. */

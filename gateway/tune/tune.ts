@@ -1,6 +1,6 @@
 // Calibration and a threshold for one tier of a ladder, from trials.
 import { calibrated } from '../decide/calibrate.ts';
-import type { CalibrationMethod } from '../policy/policy.ts';
+import type { CalibrationMethod } from '../policy/escalation.ts';
 import { bestFit, type Claim, fit, type Kind } from './fit.ts';
 import { allowedLosses, type Case, type Certificate, certify, type Row, withinBudget } from './learn-then-test.ts';
 import { type Reliability, reliabilityOf } from './reliability.ts';

@@ -2,7 +2,7 @@
 import { calibrated, calibrationOf } from '../decide/calibrate.ts';
 import { type NextStep, nextStep, type Rungs } from '../decide/escalate.ts';
 import { TokenBucket } from '../decide/token-bucket.ts';
-import type { Calibration } from '../policy/policy.ts';
+import type { Calibration } from '../policy/escalation.ts';
 import type { Said, Trial } from './trial.ts';
 
 /** A ladder with what else decides who answers. */

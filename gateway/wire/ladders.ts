@@ -1,5 +1,6 @@
 // Opens the ladders of tiers: what they have spent, and who hears of it.
-import { CALIBRATION_IGNORED, Tiering } from '../conduct/ladders.ts';
+import { CALIBRATION_IGNORED } from '../conduct/ladder-standing.ts';
+import { Tiering } from '../conduct/ladders.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { addTierMetrics } from '../observe/tier-metrics.ts';

@@ -20,9 +20,7 @@ export function orderButton(label: string, order: Order): HTMLButtonElement {
 }
 
 function ask({ title, effect, path, body = {}, epoch, isDanger, onDone }: Order): void {
-  const reason = el('input', { id: 'reason', name: 'reason', required: true, maxlength: 1000, autocomplete: 'off' });
-  const by = el('input', { id: 'by', name: 'by', required: true, maxlength: 128, autocomplete: 'username' });
-  by.value = sessionStorage.getItem('sluice-by') ?? '';
+  const { reason, by } = fields();
   const trouble = el('p', { class: 'bad', role: 'alert' });
   const dialog = el('dialog', { 'aria-label': title });
   const send = async (event: Event) => {
@@ -69,6 +67,13 @@ function ask({ title, effect, path, body = {}, epoch, isDanger, onDone }: Order)
   document.body.append(dialog);
   dialog.showModal();
   reason.focus();
+}
+
+function fields(): { readonly reason: HTMLInputElement; readonly by: HTMLInputElement } {
+  const reason = el('input', { id: 'reason', name: 'reason', required: true, maxlength: 1000, autocomplete: 'off' });
+  const by = el('input', { id: 'by', name: 'by', required: true, maxlength: 128, autocomplete: 'username' });
+  by.value = sessionStorage.getItem('sluice-by') ?? '';
+  return { reason, by };
 }
 
 /** The gateway's own words, and the next step where there is one. */

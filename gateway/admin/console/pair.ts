@@ -5,13 +5,40 @@ import type { Comparison } from './types.ts';
 
 /** Opens the pair in a dialog of its own. */
 export async function showPair(comparison: Comparison): Promise<void> {
-  const { id, model, shadow, baseline, candidate, fields, kind, reason, at, slices = {} } = comparison;
+  const { id, model, shadow, kind, reason, at, slices = {} } = comparison;
   const kept = await get<{ kept: unknown }>(`/api/comparisons/kept?id=${encodeURIComponent(id)}`).then(
     (answer) => answer.kept,
     () => null,
   );
   const dialog = el('dialog', { 'aria-label': `request ${id}` });
   dialog.addEventListener('close', () => dialog.remove());
+  dialog.append(
+    el('h2', {}, `${kind.replaceAll('_', ' ')}: request ${id}`),
+    el(
+      'p',
+      { class: 'quiet' },
+      `${model}, shadow ${shadow}, ${timeText(at)} ${Object.entries(slices)
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(', ')}`,
+    ),
+    reason === undefined ? '' : el('p', {}, reason),
+    sideBySide(comparison),
+    el('h3', {}, 'Values that the policy keeps'),
+    kept === null
+      ? el(
+          'p',
+          { class: 'quiet' },
+          'None: `compare.keep` of the shadow names the fields to keep, for a sample and a time.',
+        )
+      : el('pre', {}, JSON.stringify(kept, null, 2)),
+    el('div', { class: 'actions' }, el('button', { type: 'button', click: () => dialog.close() }, 'Close')),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+}
+
+/** What is known of both answers, with the rows marked that differ. */
+function sideBySide({ baseline, candidate, fields }: Comparison): HTMLElement {
   const facts: [string, Child, Child][] = [
     ['version', baseline.version, candidate.version],
     ['status', String(baseline.status), String(candidate.status)],
@@ -34,29 +61,7 @@ export async function showPair(comparison: Comparison): Promise<void> {
     if (a !== b && !['version', 'latency', 'bytes', 'server', 'model file', 'confidence'].includes(name))
       row.className = 'differs';
   }
-  dialog.append(
-    el('h2', {}, `${kind.replaceAll('_', ' ')}: request ${id}`),
-    el(
-      'p',
-      { class: 'quiet' },
-      `${model}, shadow ${shadow}, ${timeText(at)} ${Object.entries(slices)
-        .map(([name, value]) => `${name}: ${value}`)
-        .join(', ')}`,
-    ),
-    reason === undefined ? '' : el('p', {}, reason),
-    side,
-    el('h3', {}, 'Values that the policy keeps'),
-    kept === null
-      ? el(
-          'p',
-          { class: 'quiet' },
-          'None: `compare.keep` of the shadow names the fields to keep, for a sample and a time.',
-        )
-      : el('pre', {}, JSON.stringify(kept, null, 2)),
-    el('div', { class: 'actions' }, el('button', { type: 'button', click: () => dialog.close() }, 'Close')),
-  );
-  document.body.append(dialog);
-  dialog.showModal();
+  return side;
 }
 
 function shown(confidence: number | undefined): string {

@@ -1,5 +1,5 @@
 import type { LadderStatus, ShadowStatus, statusOf } from '../../admin/status.ts';
-import { CALIBRATION_IGNORED } from '../../conduct/ladders.ts';
+import { CALIBRATION_IGNORED } from '../../conduct/ladder-standing.ts';
 import type { RolloutStanding } from '../../judge/rollout/told.ts';
 import { damageText } from '../../store/damage.ts';
 import type { Command } from '../command.ts';

@@ -1,7 +1,7 @@
 import { countText, shareText } from '../text/amounts.ts';
 import { table } from '../text/table.ts';
 import { changeText } from './changes.ts';
-import type { Difference } from './diff.ts';
+import type { Difference } from './difference.ts';
 import type { Movement } from './movement.ts';
 
 /** A difference for people. */

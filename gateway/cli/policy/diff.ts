@@ -6,7 +6,8 @@ import { didYouMean } from '../../policy/suggest.ts';
 import type { Command } from '../command.ts';
 import { type Change, changesBetween } from './changes.ts';
 import { diffText } from './diff-text.ts';
-import { type Movement, movementOf } from './movement.ts';
+import type { Difference } from './difference.ts';
+import { movementOf } from './movement.ts';
 import { policyTree, type Tree } from './policy-tree.ts';
 import { servedOf } from './synthetic-callers.ts';
 
@@ -35,15 +36,6 @@ export const diffCommand: Command<typeof OPTIONS> = {
 };
 
 export type ReadPolicy = { readonly policy: Policy; readonly tree: ReadonlyMap<string, Tree> };
-
-export type Difference = {
-  readonly changes: readonly Change[];
-  /** Why a gateway that runs the old policy would refuse the new one. */
-  readonly refused: readonly { readonly path: string; readonly message: string }[];
-  readonly movements: readonly Movement[];
-  /** Models whose routing changes and whose callers were not followed, for there are too many. */
-  readonly not_followed: readonly string[];
-};
 
 /** Reads a policy for comparison. Throws PolicyError. */
 export function readPolicy(file: string): ReadPolicy {

@@ -3,7 +3,7 @@ import type { Policy, Version } from '../../policy/policy.ts';
 import { countedText, shareText } from '../text/amounts.ts';
 import { table } from '../text/table.ts';
 import type { Caller } from './callers.ts';
-import type { Explanation } from './explain.ts';
+import type { Explanation } from './explanation.ts';
 
 /** An explanation for people. */
 export function explanationText(policy: Policy, explanation: Explanation): string {

@@ -10,9 +10,10 @@ import type { Model, Policy, ServedModel, Version } from '../../policy/policy.ts
 import { didYouMean } from '../../policy/suggest.ts';
 import { GATEWAY_OPTIONS } from '../../settings.ts';
 import type { Command } from '../command.ts';
-import { type Caller, callersOf } from './callers.ts';
-import { type Chance, chancesOf } from './chances.ts';
+import { callersOf } from './callers.ts';
+import { chancesOf } from './chances.ts';
 import { explanationText } from './explain-text.ts';
+import type { Explanation } from './explanation.ts';
 import { type DescribedRequest, requestFrom } from './request-arguments.ts';
 
 const OPTIONS = {
@@ -73,19 +74,6 @@ export const explainCommand: Command<typeof OPTIONS> = {
     if (values.json) console.log(JSON.stringify(jsonOf(explanation), null, 2));
     else console.log(explanationText(policy, explanation));
   },
-};
-
-export type Explanation = {
-  readonly request: DescribedRequest;
-  readonly callers: readonly Caller[];
-  /** What was looked at, in order. */
-  readonly steps: readonly { readonly what: string; readonly result: string }[];
-  readonly decision: Decision;
-  /** The answer of the gateway when no server is asked. */
-  readonly answer: { readonly status: number; readonly error: string } | undefined;
-  /** Every outcome when chance decides, and then the number that was drawn; else empty. */
-  readonly chances: readonly Chance[];
-  readonly random: number;
 };
 
 /** Explains a request. Throws UserError for a model that the policy does not have. */

@@ -1,6 +1,7 @@
 // Parts of a policy in words, the same in every command.
 import { SLOTS } from '../../decide/bucket.ts';
-import type { Block, Buckets, Condition, Match, Step, Unit } from '../../policy/policy.ts';
+import type { Condition, Match } from '../../policy/conditions.ts';
+import type { Block, Buckets, Step, Unit } from '../../policy/policy.ts';
 import { durationText, shareText } from '../text/amounts.ts';
 
 /** `header x-user-id`, `body user.id` or `random`, as the policy writes it. */

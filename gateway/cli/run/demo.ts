@@ -72,24 +72,24 @@ export const demoCommand: Command<typeof OPTIONS> = {
       ).finally(() => setup.stop());
       process.exit(0);
     }
-    const results = await sendTraffic({
-      url,
-      model: MODEL,
-      digits,
-      requests: values.requests,
-      users: Math.min(values.users, values.requests),
-      concurrency: values.concurrency,
-      onDone: progressBar(values.requests, 'sending digits'),
-    }).catch((error) => {
-      if (setup.isStopping) return []; // Ctrl-C: the process is about to end
-      throw error;
-    });
-    if (setup.isStopping) return;
-    await setup.stop();
-    console.log(report(results));
-    process.exit(results.some(({ version }) => version === undefined) ? 1 : 0);
+    const { requests, concurrency } = values;
+    const users = Math.min(values.users, requests);
+    await showSplit(setup, { url, model: MODEL, digits, requests, users, concurrency });
   },
 };
+
+/** Ends the process, but where it is ending already. */
+async function showSplit(setup: LocalSetup, traffic: Omit<Parameters<typeof sendTraffic>[0], 'onDone'>): Promise<void> {
+  const onDone = progressBar(traffic.requests, 'sending digits');
+  const results = await sendTraffic({ ...traffic, onDone }).catch((error) => {
+    if (setup.isStopping) return []; // Ctrl-C: the process is about to end
+    throw error;
+  });
+  if (setup.isStopping) return;
+  await setup.stop();
+  console.log(report(results));
+  process.exit(results.some(({ version }) => version === undefined) ? 1 : 0);
+}
 
 function digitsIn(folder: string): readonly Digit[] {
   try {

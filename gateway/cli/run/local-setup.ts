@@ -8,7 +8,7 @@ import { parseDocument } from 'yaml';
 import { isLoopback } from '../../admin/auth.ts';
 import { UserError } from '../../errors.ts';
 import { policyAtStart } from '../../policy/load/last-good.ts';
-import type { ServerSpec } from '../../policy/policy.ts';
+import type { ServerSpec } from '../../policy/servers.ts';
 import { Child, ChildExit } from './child.ts';
 import type { Listening } from './lifecycle.ts';
 

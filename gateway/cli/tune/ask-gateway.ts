@@ -4,10 +4,11 @@ import { jsonLengthOf } from '../../../model-server/protocol/json-length.ts';
 import { JSON_LENGTH_HEADER } from '../../../model-server/protocol/names.ts';
 import { confidenceIn } from '../../decide/confidence.ts';
 import { UserError } from '../../errors.ts';
-import type { ConfidenceFrom, ServedModel } from '../../policy/policy.ts';
+import type { ConfidenceFrom } from '../../policy/escalation.ts';
+import type { ServedModel } from '../../policy/policy.ts';
 import type { Said } from '../../tune/trial.ts';
 import { answerIn } from './answer-in.ts';
-import type { Asking } from './ask-tiers.ts';
+import type { Asking } from './asking.ts';
 import type { Labelled } from './trial-lines.ts';
 
 /** What the tier said, or why it said nothing. */

@@ -4,31 +4,12 @@ import { rungsOf } from '../../decide/escalate.ts';
 import { startTier } from '../../decide/tiers.ts';
 import { View } from '../../decide/view.ts';
 import type { Facts } from '../../flow.ts';
-import type { Policy, ServedModel, TieredModel } from '../../policy/policy.ts';
+import type { ServedModel, TieredModel } from '../../policy/policy.ts';
 import type { Said, Trial } from '../../tune/trial.ts';
 import { stepAfter } from '../../tune/walk.ts';
-import type { AdminClient } from '../ask/admin-client.ts';
 import { ask, digestOf } from './ask-gateway.ts';
+import type { Asked, Asking } from './asking.ts';
 import type { Labelled } from './trial-lines.ts';
-
-export type Asking = {
-  readonly url: string;
-  /** Undefined when the costs are not to be measured. */
-  readonly admin: AdminClient | undefined;
-  readonly policy: Policy;
-  readonly ladder: TieredModel;
-  /** The output that holds the answer; undefined for the place of the highest probability. */
-  readonly answer: string | undefined;
-  readonly concurrency: number;
-  readonly onDone: (done: number) => void;
-};
-
-export type Asked = {
-  readonly trials: readonly Trial[];
-  readonly costs: 'measured' | 'policy' | 'none';
-  /** Answers that did not come, by tier, with what one of them said. */
-  readonly failed: ReadonlyMap<string, { readonly count: number; readonly reason: string }>;
-};
 
 /** Inputs between two looks at what the servers have spent. */
 const BLOCK = 50;

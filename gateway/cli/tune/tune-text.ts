@@ -1,4 +1,5 @@
-import type { CalibrationMethod, Policy, TieredModel } from '../../policy/policy.ts';
+import type { CalibrationMethod } from '../../policy/escalation.ts';
+import type { Policy, TieredModel } from '../../policy/policy.ts';
 import type { Row } from '../../tune/learn-then-test.ts';
 import type { Reliability } from '../../tune/reliability.ts';
 import { leastPairs, type Tuned } from '../../tune/tune.ts';

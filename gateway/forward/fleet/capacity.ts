@@ -1,4 +1,4 @@
-import type { ServerSpec } from '../../policy/policy.ts';
+import type { ServerSpec } from '../../policy/servers.ts';
 import { isNamed } from './resolve.ts';
 
 /** A version at its servers, as far as capacity goes. */

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Policy, ServerSpec, Version } from '../../policy/policy.ts';
+import type { Policy, Version } from '../../policy/policy.ts';
+import type { ServerSpec } from '../../policy/servers.ts';
 import { AnswerMemory } from '../answer-memory.ts';
 import { reacher } from './dial.ts';
 import { Placement } from './placement.ts';

@@ -1,4 +1,5 @@
-import type { ServerClass, Version } from '../../policy/policy.ts';
+import type { Version } from '../../policy/policy.ts';
+import type { ServerClass } from '../../policy/servers.ts';
 import { AnswerMemory } from '../answer-memory.ts';
 import { choose } from './balance.ts';
 import { RetryBudget } from './retry-budget.ts';

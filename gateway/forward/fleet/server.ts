@@ -1,5 +1,5 @@
 import { type buildConnector, Pool } from 'undici';
-import type { ServerSpec } from '../../policy/policy.ts';
+import type { ServerSpec } from '../../policy/servers.ts';
 import { speaks } from '../dialect.ts';
 import { dial } from './dial.ts';
 import { Health, type Standing } from './health.ts';

@@ -1,8 +1,7 @@
 // Copies of requests to versions in shadow. A copy starts when the caller's answer is on its way, over connections of its
 // own, and whatever becomes of it, the caller and what is known of the servers that answer callers stay untouched.
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Dispatcher } from 'undici';
-import type { Answer, Facts, Pair } from '../../flow.ts';
+import type { Answer, Pair } from '../../flow.ts';
 import { pathOf } from '../../policy/paths.ts';
 import type { Policy, Shadow, Version } from '../../policy/policy.ts';
 import { withoutSecrets } from '../../policy/secrets.ts';
@@ -12,24 +11,13 @@ import { type SendOptions, send } from '../send.ts';
 import { Tap, type TapRoom } from '../tap.ts';
 import { copyOf, SHADOW_HEADER } from './copy.ts';
 import { type Drop, type Ending, type Job, type LaneCounts, MirrorLane } from './mirror-lane.ts';
+import type { Original } from './original.ts';
 import { pairOf, sideOf } from './pair.ts';
 
 const SWEEP_MS = 250;
 const LAST_ANSWERS_MS = 1000;
 /** Bytes of streamed requests and answers that are kept at one time until their callers have been served. */
 const MOST_TAPPED_BYTES = 64 * 1024 * 1024;
-
-/** A request that was answered and is to be copied. */
-export type Original = {
-  readonly facts: Facts;
-  /** The version that answered. */
-  readonly version: Version;
-  readonly answer: Answer;
-  readonly unit: string | undefined;
-  readonly tier: string | undefined;
-  /** Of protocol http: how the server is asked, and what kept the bodies as they passed. */
-  readonly streamed?: { readonly method: Dispatcher.HttpMethod; readonly path: string; readonly tap: Tap } | undefined;
-};
 
 export type MirrorDeps = {
   /** Takes what is to be compared; must neither wait nor throw. */

@@ -4,7 +4,7 @@ import { jsonLengthOf } from '../../../model-server/protocol/json-length.ts';
 import { JSON_LENGTH_HEADER } from '../../../model-server/protocol/names.ts';
 import type { Answer, Facts, Pair, Side } from '../../flow.ts';
 import type { Shadow, Version } from '../../policy/policy.ts';
-import type { Original } from './mirror.ts';
+import type { Original } from './original.ts';
 
 /** Characters of texts that callers and servers choose: they wait with every pair, in addition to its bytes, and slices are stored. */
 const MAX_TEXT = 128;

@@ -1,5 +1,5 @@
 import type { Rollout } from '../../policy/policy.ts';
-import type { Guard, Verdict } from '../verdict/verdict.ts';
+import type { Guard, Verdict } from '../verdict/reading.ts';
 import { afresh, type Evidence, inNewRuns } from '../verdict/weigh.ts';
 import {
   type By,

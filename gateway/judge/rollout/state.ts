@@ -1,6 +1,6 @@
 // What is known of a rollout. Plain data without a clock of its own: it is stored, sent and merged as JSON.
 import { type Hits, NOTHING, type ServerClass } from '../evidence/tally.ts';
-import type { Guard, Reading, Verdict } from '../verdict/verdict.ts';
+import type { Guard, Reading, Verdict } from '../verdict/reading.ts';
 import { type Evidence, NO_EVIDENCE } from '../verdict/weigh.ts';
 
 /** Who moved a rollout. */

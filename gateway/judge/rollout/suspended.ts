@@ -1,8 +1,9 @@
 // What happens while a candidate's callers are with the baseline: when a probe asks again, and what is made of it.
 import type { Rollout } from '../../policy/policy.ts';
 import type { Observation } from '../evidence/observation.ts';
+import type { Verdict } from '../verdict/reading.ts';
 import { durationText, fewCallersText, seenText } from '../verdict/sentence.ts';
-import { OCCASIONS, plainVerdict, type Verdict } from '../verdict/verdict.ts';
+import { OCCASIONS, plainVerdict } from '../verdict/verdict.ts';
 import type { Cause } from './move.ts';
 import { isEnough, isUnanswered, MOST_CRASHES, MOST_PROBES, pauseOf, seenInProbe } from './probe.ts';
 import type { RolloutState, Suspension } from './state.ts';

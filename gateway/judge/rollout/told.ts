@@ -1,8 +1,8 @@
 // A rollout as it is told: to the audit log and whoever is notified, to metrics, and on the status page.
 import type { Block, Rollout } from '../../policy/policy.ts';
 import { weighedGuards } from '../verdict/budget.ts';
+import type { Guard, Reading, Verdict } from '../verdict/reading.ts';
 import { durationText, fewCallersText, percent, seenText } from '../verdict/sentence.ts';
-import type { Guard, Reading, Verdict } from '../verdict/verdict.ts';
 import { type Choice, choicesOf } from './choices.ts';
 import { liveOf, ownBlock } from './live.ts';
 import { type Action, phaseText } from './move.ts';

@@ -4,7 +4,7 @@ import type { Moment, Observation } from '../evidence/observation.ts';
 import type { Cause } from '../rollout/move.ts';
 import { isAway, type RolloutState, servedPhaseOf, stepOf } from '../rollout/state.ts';
 import { type Because, causeAway, WARM_UP_MS } from '../rollout/suspended.ts';
-import type { Verdict } from './verdict.ts';
+import type { Verdict } from './reading.ts';
 
 const JUDGE = { kind: 'judge' } as const;
 

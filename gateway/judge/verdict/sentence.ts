@@ -4,7 +4,7 @@ import { FEWEST } from '../evidence/callers.ts';
 import type { Hits } from '../evidence/tally.ts';
 import type { RolloutState } from '../rollout/state.ts';
 import { isNoWorse } from './promotion.ts';
-import type { Question, Reading } from './verdict.ts';
+import type { Question, Reading } from './reading.ts';
 import { type Evidence, isByRates } from './weigh.ts';
 
 type Asked = Pick<Question, 'candidate' | 'baseline' | 'guards' | 'probe'>;

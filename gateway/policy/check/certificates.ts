@@ -4,7 +4,8 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import type { Mistake } from '../mistakes.ts';
-import type { Policy, ServerSpec, TlsSpec } from '../policy.ts';
+import type { Policy } from '../policy.ts';
+import type { ServerSpec, TlsSpec } from '../servers.ts';
 
 /** The policy with the texts of its certificate files in place of their names, and what is wrong with them. */
 export function readCertificates(policy: Policy): { readonly policy: Policy; readonly mistakes: readonly Mistake[] } {

@@ -1,17 +1,6 @@
 // The conditions of rules, from nested keys as written to a flat list in the order of their cost.
-import type {
-  Calibration,
-  CalibrationMethod,
-  Complexity,
-  Condition,
-  ConfidenceFrom,
-  Escalation,
-  Feature,
-  FeatureKind,
-  Match,
-  Range,
-  Rule,
-} from '../policy.ts';
+import type { Complexity, Condition, Feature, FeatureKind, Match, Range, Rule } from '../conditions.ts';
+import type { Calibration, CalibrationMethod, ConfidenceFrom, Escalation } from '../escalation.ts';
 import type { WrittenTiered } from '../schema/model.ts';
 
 type WrittenRule = WrittenTiered['tiers']['rules'][number];

@@ -1,31 +1,24 @@
 // From the policy as written to the policy as it runs. The file has passed every check.
 import {
-  type Arm,
-  type Block,
-  type Buckets,
-  type Experiment,
   type Guards,
   isOnTrial,
   type Model,
   type Policy,
   type Rollout,
   type ServedModel,
-  type ServerSpec,
   type Shadow,
   type Sorting,
   type TieredModel,
-  type Unit,
   type Version,
 } from '../policy.ts';
-import { prefixOf } from '../salt.ts';
-import type { WrittenExperiment, WrittenRollout, WrittenServed, WrittenTiered } from '../schema/model.ts';
-import type { WrittenShadow } from '../schema/shadow.ts';
+import type { WrittenRollout, WrittenServed, WrittenTiered } from '../schema/model.ts';
 import type { PolicyFile } from '../schema.ts';
+import type { ServerSpec } from '../servers.ts';
 import { endSharing, shared } from '../shared.ts';
 import { compileComplexity, compileCondition, compileEscalation, compileRule } from './compile-rules.ts';
+import { compileExperiment, compileShadow } from './compile-trials.ts';
+import { block, buckets, find } from './slots.ts';
 
-/** Slots of a bucket space: 0.0001 % each. */
-const SLOTS = 1_000_000;
 const DEFAULT_IDLE_MS = 30_000;
 const NO_ROLLOUTS: readonly Rollout[] = [];
 const NO_SHADOWS: readonly Shadow[] = [];
@@ -195,54 +188,6 @@ function sortingOf(rollouts: readonly Rollout[]): Sorting | undefined {
   return shared({ unit, withoutUnit });
 }
 
-function compileShadow(owner: string, { name, version, model, ...written }: WrittenShadow): Shadow {
-  const called = name ?? version ?? model ?? '';
-  const { as, output, tolerance, top, fields, slices, keep } = written.compare;
-  return {
-    name: called,
-    target: { model: model ?? owner, version },
-    salt: `${owner}.shadow.${called}`,
-    live: block(0, written.sample),
-    headers: written.headers ?? [],
-    budget: { bytes: written.budget.bytes, concurrency: written.budget.concurrency, ageMs: written.budget.age },
-    compare: {
-      as,
-      output,
-      tolerance,
-      top,
-      fields,
-      slices: slices ?? [],
-      keep: keep && { fields: keep.fields, requestFields: keep.request_fields, sample: keep.sample, ttlMs: keep.for },
-    },
-  };
-}
-
-function compileExperiment(
-  model: string,
-  written: WrittenExperiment,
-  versions: ReadonlyMap<string, Version>,
-): Experiment {
-  let start = 0;
-  const arms = Object.entries(written.arms).map(([label, arm]): Arm => {
-    const { share, up_to } = typeof arm === 'object' ? arm : { share: arm, up_to: arm };
-    const compiled = {
-      version: find(versions, label),
-      why: `experiment ${written.id}`,
-      live: block(start, share),
-      reserved: block(start, up_to),
-    };
-    start += up_to;
-    return compiled;
-  });
-  return {
-    id: written.id,
-    buckets: buckets(written.salt ?? `${written.id}.ab`, written),
-    arms,
-    allowReshuffle: written.allow_reshuffle,
-    holdout: { salt: `${model}.holdout`, live: block(0, written.holdout ?? 0) },
-  };
-}
-
 function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMap<string, Model>): TieredModel {
   const rungs = Object.entries(tiers.ladder).map(([tier, target]) => {
     const model = models.get(target);
@@ -261,25 +206,4 @@ function compileTiers(name: string, { tiers }: WrittenTiered, models: ReadonlyMa
     costGroups: tiers.cost_groups,
     escalation: tiers.escalate && compileEscalation(Object.keys(tiers.ladder), tiers.escalate),
   };
-}
-
-function buckets(salt: string, written: Pick<WrittenRollout, 'unit' | 'without_unit'>): Buckets {
-  return { salt, prefix: prefixOf(salt), unit: compileUnit(written.unit), withoutUnit: written.without_unit };
-}
-
-function compileUnit(text: string): Unit {
-  const [from, rest = ''] = text.split(' ');
-  if (from === 'header') return shared({ from, name: rest.toLowerCase() });
-  return shared(from === 'body' ? { from, path: rest.split('.') } : { from: 'random' });
-}
-
-function block(from: number, share: number): Block {
-  const start = Math.round(from * SLOTS);
-  return { from: start, to: Math.min(SLOTS, start + Math.round(share * SLOTS)) };
-}
-
-function find(versions: ReadonlyMap<string, Version>, label: string): Version {
-  const version = versions.get(label);
-  if (version === undefined) throw new Error(`version ${label} passed the check but does not exist`);
-  return version;
 }

@@ -11,6 +11,7 @@ import {
   parseDocument,
   visit,
   type YAMLError,
+  type YAMLMap,
 } from 'yaml';
 import type { Mistake, Unusual } from '../mistakes.ts';
 import { tooDeepAt } from './nesting.ts';
@@ -119,22 +120,26 @@ function problemsOf(doc: Document, text: string): Mistake[] {
     },
     Map: (_, node) => {
       untagged(node);
-      const seen = new Set<unknown>();
-      for (const { key } of node.items) {
-        if (!isScalar(key)) continue;
-        const at = key.range?.[0] ?? 0;
-        if (seen.has(key.value)) say('Map keys must be unique', at);
-        seen.add(key.value);
-        if (key.value === '<<') say('merge keys are not accepted; write the values out', at);
-        // JavaScript would set the prototype and lose the key before any check could see it.
-        if (key.value === '__proto__') say('the name __proto__ is not accepted', at);
-      }
+      checkKeys(node, say);
     },
   });
   const { contents } = doc;
   const isEmpty = contents === null || (isScalar(contents) && contents.value === null);
   if (problems.length === 0 && isEmpty) say('the policy is empty', 0);
   return problems;
+}
+
+function checkKeys({ items }: YAMLMap, say: (what: string, at: number) => void): void {
+  const seen = new Set<unknown>();
+  for (const { key } of items) {
+    if (!isScalar(key)) continue;
+    const at = key.range?.[0] ?? 0;
+    if (seen.has(key.value)) say('Map keys must be unique', at);
+    seen.add(key.value);
+    if (key.value === '<<') say('merge keys are not accepted; write the values out', at);
+    // JavaScript would set the prototype and lose the key before any check could see it.
+    if (key.value === '__proto__') say('the name __proto__ is not accepted', at);
+  }
 }
 
 function unusualIn(doc: Document): Unusual[] {

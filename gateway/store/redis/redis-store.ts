@@ -53,9 +53,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
   const comparisons = new SharedComparisons({ connections, keys, writer, retention, damages, now: clock.now });
   const experiments = new SharedExperiments({ connections, keys, writer, damages, keepMs: retention.experimentsMs });
   const outcomes = new SharedOutcomes({ connections, keys, replica, damages, keepMs: retention.windowsMs });
-  // What counts by the shared clock must not begin before it is measured.
-  const ready = connections.allReady().then(() => clock.start());
-  await Promise.race([ready, sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
+  await connected(connections, clock);
   const stop = () => {
     clock.stop();
     connections.close();
@@ -85,12 +83,21 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
     health: () => healthOf(connections, writer, local),
     close: async (withinMs = 1000) => {
       await writer.close(withinMs);
-      const written = Promise.allSettled([local.rollouts.refresh(), local.orders.refresh(), local.audit.close()]);
-      await Promise.race([written, sleep(withinMs, undefined, { ref: false })]);
+      await Promise.race([written(local), sleep(withinMs, undefined, { ref: false })]);
       stopWatching();
       stop();
     },
   };
+}
+
+/** What counts by the shared clock must not begin before it is measured. */
+async function connected(connections: Connections, clock: SharedClock): Promise<void> {
+  const ready = connections.allReady().then(() => clock.start());
+  await Promise.race([ready, sleep(FIRST_CONNECT_MS, undefined, { ref: false })]);
+}
+
+function written({ rollouts, orders, audit }: RedisStoreOptions['local']): Promise<unknown> {
+  return Promise.allSettled([rollouts.refresh(), orders.refresh(), audit.close()]);
 }
 
 function healthOf(connections: Connections, writer: Writer, local: RedisStoreOptions['local']): StoreHealth {

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { deflateRawSync } from 'node:zlib';
 import { complexityOf, featureOf } from '../../../gateway/decide/complexity.ts';
 import { View } from '../../../gateway/decide/view.ts';
-import type { Feature } from '../../../gateway/policy/policy.ts';
+import type { Feature } from '../../../gateway/policy/conditions.ts';
 import { request } from './setup.ts';
 
 const view = (body: unknown, headers: Record<string, string> = {}) => new View(request(headers, body));

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { confidenceIn } from '../../../gateway/decide/confidence.ts';
-import type { ConfidenceFrom } from '../../../gateway/policy/policy.ts';
+import type { ConfidenceFrom } from '../../../gateway/policy/escalation.ts';
 
 const OUTPUT = (as: 'max' | 'margin' | 'entropy' = 'max'): ConfidenceFrom => ({ from: 'output', name: 'p', as });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { characters, fits, isIn } from '../../../gateway/decide/match.ts';
 import { NumberSent } from '../../../gateway/decide/number-sent.ts';
-import type { Match } from '../../../gateway/policy/policy.ts';
+import type { Match } from '../../../gateway/policy/conditions.ts';
 
 const range = (atLeast: number | undefined, below: number | undefined): Match => ({
   atLeast: atLeast ?? Number.NEGATIVE_INFINITY,

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chancesOf } from '../../../../gateway/cli/policy/chances.ts';
-import { type Explanation, explain } from '../../../../gateway/cli/policy/explain.ts';
+import { explain } from '../../../../gateway/cli/policy/explain.ts';
+import type { Explanation } from '../../../../gateway/cli/policy/explanation.ts';
 import { type RequestArguments, requestFrom } from '../../../../gateway/cli/policy/request-arguments.ts';
 import { targetOf } from '../../../../gateway/cli/policy/target.ts';
 import { parsePolicy } from '../../../../gateway/policy/load/load.ts';
