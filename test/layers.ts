@@ -12,6 +12,7 @@ export type Rule = {
 
 const FLOW = 'gateway/flow.ts';
 const ERRORS = 'gateway/errors.ts';
+const STANDINGS = 'gateway/standings.ts';
 const POLICY = 'gateway/policy/';
 const POLICY_TYPES = 'type:gateway/policy/';
 const DECIDE = 'gateway/decide/';
@@ -52,6 +53,7 @@ export const TABLE: Readonly<Record<string, Rule>> = {
   },
   'gateway/flow.ts': { ours: [], packages: [], isPure: true },
   'gateway/errors.ts': { ours: [], packages: [] },
+  'gateway/standings.ts': { ours: [], packages: [], isPure: true },
   'gateway/version.ts': { ours: [], packages: ['node:fs'] },
   'gateway/wire/': { ours: ['gateway/'], packages: ['fastify', SLEEP] },
   'gateway/policy/': { ours: [ERRORS], packages: ['zod', 'yaml', 'node:net', ...FILES] },
@@ -70,6 +72,7 @@ export const TABLE: Readonly<Record<string, Rule>> = {
   'gateway/conduct/': {
     ours: [
       FLOW,
+      STANDINGS,
       ERRORS,
       POLICY,
       DECIDE,
@@ -128,12 +131,23 @@ export const TABLE: Readonly<Record<string, Rule>> = {
     packages: ['ioredis', 'node:crypto', 'node:fs', 'node:net', 'node:tls', SLEEP],
   },
   'gateway/observe/': {
-    ours: [FLOW, ERRORS, POLICY_TYPES, 'type:gateway/store/'],
+    ours: [FLOW, STANDINGS, ERRORS, POLICY_TYPES, 'type:gateway/store/'],
     packages: ['pino', 'prom-client', 'node:crypto', 'node:fs', 'node:stream', SLEEP],
   },
   'gateway/admin/': {
     ours: [
-      ...[FLOW, ERRORS, POLICY, DECIDE, JUDGE, STATISTICS, 'gateway/tune/', 'gateway/compare/', 'gateway/observe/'],
+      ...[
+        FLOW,
+        STANDINGS,
+        ERRORS,
+        POLICY,
+        DECIDE,
+        JUDGE,
+        STATISTICS,
+        'gateway/tune/',
+        'gateway/compare/',
+        'gateway/observe/',
+      ],
       ...[
         'gateway/store/store.ts',
         'gateway/store/experiment-summary.ts',
@@ -144,7 +158,13 @@ export const TABLE: Readonly<Record<string, Rule>> = {
     packages: ['fastify', 'zod', 'node:crypto', 'node:module', SLEEP, ...FILES],
   },
   'gateway/admin/console/': {
-    ours: ['type:gateway/admin/', 'type:gateway/compare/', 'type:gateway/judge/', 'type:gateway/statistics/'],
+    ours: [
+      STANDINGS,
+      'type:gateway/admin/',
+      'type:gateway/compare/',
+      'type:gateway/judge/',
+      'type:gateway/statistics/',
+    ],
     packages: ['uplot'],
   },
   'gateway/cli/': { ours: ['gateway/'], packages: ['node:util', ...FILES] },

@@ -5,6 +5,7 @@ import type { RolloutStanding, Unjudged } from '../judge/rollout/told.ts';
 import type { MissedStatus } from '../observe/missed-inputs.ts';
 import type { PolicyStanding } from '../policy/load/in-force.ts';
 import type { Block, Model, Policy, Unit, Version } from '../policy/policy.ts';
+import type { LadderStanding, ServerStanding, ShadowStanding } from '../standings.ts';
 import type { Damage } from '../store/damage.ts';
 import type { Pending, StoreHealth, Unshared } from '../store/store.ts';
 
@@ -24,11 +25,11 @@ export type StatusInput = {
   ) => { readonly since: string; readonly sentence: string } | undefined;
   readonly rollouts: readonly RolloutStanding[];
   /** Where copies of a model's requests go, and what became of them. */
-  readonly shadowsOf: (model: string) => readonly ShadowStatus[];
+  readonly shadowsOf: (model: string) => readonly ShadowStanding[];
   /** Requests of which the policy could not read what it asks for, by what that was and the reason. */
   readonly missedOf: (model: string) => MissedStatus | undefined;
   /** How a ladder of tiers does; undefined before its first request. */
-  readonly ladderOf: (model: string) => LadderStatus | undefined;
+  readonly ladderOf: (model: string) => LadderStanding | undefined;
   /** Rollouts of the policy that may not start. */
   readonly refusals: readonly Refusal[];
   /** Rollouts that are held on their baselines because no one can judge them. */
@@ -40,44 +41,7 @@ export type StatusInput = {
   /** False when the kill switch is thrown. */
   readonly isAutomatic: boolean;
   /** Each with its name and whatever else is known of it. */
-  readonly servers: readonly { readonly name: string; readonly address: string | undefined }[];
-};
-
-/** How a ladder of tiers does on this gateway since it started. */
-export type LadderStatus = {
-  readonly requests: number;
-  readonly answers: Readonly<Record<string, number>>;
-  readonly runs: Readonly<Record<string, number>>;
-  readonly escalations: Readonly<Record<string, number>>;
-  readonly degraded: Readonly<Record<string, number>>;
-  readonly wantedShare: number;
-  readonly isAlarmed: boolean;
-  readonly expectedShare: number | undefined;
-  readonly isDrifting: boolean;
-  readonly calibrations: Readonly<Record<string, 'applied' | 'other_file' | 'unknown_file'>>;
-  readonly groups: Readonly<
-    Record<string, { readonly requests: number; readonly spent: number; readonly alwaysLast: number }>
-  >;
-  readonly cost: { readonly spent: number; readonly alwaysLast: number } | undefined;
-};
-
-/** A shadow, and what became of the copies for it on this gateway since it started. */
-export type ShadowStatus = {
-  readonly name: string;
-  /** `v2`, or another model's name. */
-  readonly target: string;
-  readonly sample: number;
-  readonly isPaused: boolean;
-  readonly counts: {
-    readonly offered: number;
-    readonly sent: number;
-    readonly answered: number;
-    readonly failed: number;
-    readonly timed_out: number;
-    readonly waiting: number;
-    readonly inFlight: number;
-    readonly dropped: Readonly<Record<string, number>>;
-  };
+  readonly servers: readonly ServerStanding[];
 };
 
 /** The status document, as it goes out in JSON. Shares are fractions of 1. */

@@ -4,7 +4,8 @@ import type { Degradation, EscalationReason } from '../decide/escalate.ts';
 import { TokenBucket } from '../decide/token-bucket.ts';
 import type { Calibration } from '../policy/escalation.ts';
 import type { TieredModel } from '../policy/policy.ts';
-import type { LadderStanding, TieringListener } from './ladder-standing.ts';
+import type { LadderStanding } from '../standings.ts';
+import type { TieringListener } from './ladder-standing.ts';
 import { RecentLatency } from './recent-latency.ts';
 
 /** Requests of which the share that was passed on is told. */

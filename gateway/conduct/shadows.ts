@@ -2,22 +2,11 @@
 import { type Copy, copiesOf } from '../decide/shadow.ts';
 import type { Answer, Facts } from '../flow.ts';
 import type { Mirror } from '../forward/mirror/mirror.ts';
-import type { LaneCounts } from '../forward/mirror/mirror-lane.ts';
 import type { Original } from '../forward/mirror/original.ts';
 import type { Tap } from '../forward/tap.ts';
 import type { Model, Policy, Shadow, Version } from '../policy/policy.ts';
+import type { ShadowStanding } from '../standings.ts';
 import type { Served } from './choose.ts';
-
-/** A shadow as it is now. */
-export type ShadowStanding = {
-  readonly name: string;
-  /** `v2`, or another model's name. */
-  readonly target: string;
-  readonly sample: number;
-  readonly isPaused: boolean;
-  /** Of this gateway, since it started. */
-  readonly counts: LaneCounts;
-};
 
 /** The shadows of a running gateway. */
 export type Shadows = {

@@ -4,6 +4,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { ERROR_CODES } from '../errors.ts';
 import { type Fault, isFailure, OUTCOME_CLASSES, type Outcome } from '../flow.ts';
 import type { Policy } from '../policy/policy.ts';
+import type { ServerStanding } from '../standings.ts';
 
 /** Seconds; from a cached answer of a small model to the longest deadline that people set. */
 const LATENCY_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -14,9 +15,6 @@ const SERVER_FAULTS: readonly Fault[] = ['unreachable', 'broken', 'malformed', '
 const REFUSALS = ['client_left', 'too_many_connections', 'answer_not_taken'];
 /** Series that start at 0 with the policy; with more versions than this, those of a version start with its first request. */
 const MOST_VERSIONS = 1000;
-
-/** What a gauge reads of each server when Prometheus asks. */
-export type ServerReading = { readonly name: string; readonly inFlight: number; readonly standing: string };
 
 /** What a gauge reads of the policy. */
 export type PolicyReading = { readonly sha256: string; readonly mistake: string | undefined };
@@ -39,7 +37,7 @@ export type Metrics = {
 export function createMetrics(
   version: string,
   policy: () => PolicyReading,
-  servers: () => readonly ServerReading[],
+  servers: () => readonly ServerStanding[],
 ): Metrics {
   const registry = new Registry();
   const registers = [registry];
@@ -130,7 +128,7 @@ function addGauges(
   registers: Registry[],
   version: string,
   policy: () => PolicyReading,
-  servers: () => readonly ServerReading[],
+  servers: () => readonly ServerStanding[],
 ): void {
   new Gauge({ name: 'sluice_build_info', help: 'Always 1.', labelNames: ['version'], registers }).set({ version }, 1);
   new Gauge({
@@ -151,7 +149,7 @@ function addGauges(
       this.set(policy().mistake === undefined ? 1 : 0);
     },
   });
-  const perServer = (name: string, help: string, read: (server: ServerReading) => number) =>
+  const perServer = (name: string, help: string, read: (server: ServerStanding) => number) =>
     new Gauge({
       name,
       help,

@@ -1,14 +1,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { ShadowCounts } from '../standings.ts';
 
-/** What is read of one shadow at a scrape: running totals by what became of its copies, and what is on its way. */
-export type MirrorReading = {
-  readonly model: string;
-  readonly shadow: string;
-  readonly copies: Readonly<Record<string, number>>;
-  readonly dropped: Readonly<Record<string, number>>;
-  readonly inFlight: number;
-  readonly waiting: number;
-};
+/** What is read of one shadow at a scrape. */
+export type MirrorReading = { readonly model: string; readonly shadow: string; readonly counts: ShadowCounts };
 
 /** What became of pairs after both answers were there, over all shadows. */
 export type PairReading = Readonly<Record<'compared' | 'dropped' | 'failed', number>>;
@@ -43,6 +37,8 @@ export function addMirrorMetrics(
   });
   return onCompared;
 }
+
+const RESULTS = ['offered', 'sent', 'answered', 'failed', 'timed_out'] as const;
 
 type Shadows = () => readonly MirrorReading[];
 
@@ -81,8 +77,8 @@ function addCopyCounters(registers: Registry[], shadows: Shadows): void {
     registers,
     collect() {
       this.reset();
-      for (const { model, shadow, copies } of shadows())
-        for (const [result, count] of Object.entries(copies)) this.inc({ model, shadow, result }, count);
+      for (const { model, shadow, counts } of shadows())
+        for (const result of RESULTS) this.inc({ model, shadow, result }, counts[result]);
     },
   });
   new Counter({
@@ -92,14 +88,14 @@ function addCopyCounters(registers: Registry[], shadows: Shadows): void {
     registers,
     collect() {
       this.reset();
-      for (const { model, shadow, dropped } of shadows())
-        for (const [reason, count] of Object.entries(dropped)) this.inc({ model, shadow, reason }, count);
+      for (const { model, shadow, counts } of shadows())
+        for (const [reason, count] of Object.entries(counts.dropped)) this.inc({ model, shadow, reason }, count);
     },
   });
 }
 
 function addGauges(registers: Registry[], shadows: Shadows): void {
-  const gauge = (name: string, help: string, read: (of: MirrorReading) => number) =>
+  const gauge = (name: string, help: string, read: (counts: ShadowCounts) => number) =>
     new Gauge({
       name,
       help,
@@ -107,7 +103,7 @@ function addGauges(registers: Registry[], shadows: Shadows): void {
       registers,
       collect() {
         this.reset();
-        for (const reading of shadows()) this.set({ model: reading.model, shadow: reading.shadow }, read(reading));
+        for (const { model, shadow, counts } of shadows()) this.set({ model, shadow }, read(counts));
       },
     });
   gauge('sluice_mirror_in_flight', 'Copies at a server now.', ({ inFlight }) => inFlight);

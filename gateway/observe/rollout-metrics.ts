@@ -1,5 +1,5 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
-import type { Transition } from './rollout-move.ts';
+import type { RolloutMove } from '../standings.ts';
 
 /** What the gauges read of a rollout. */
 export type RolloutReading = {
@@ -19,7 +19,7 @@ export type RolloutReading = {
   readonly isUnjudged: boolean;
 };
 
-export type RolloutMetrics = { readonly moved: (transition: Transition) => void };
+export type RolloutMetrics = { readonly moved: (transition: RolloutMove) => void };
 
 type Reader = () => readonly RolloutReading[];
 

@@ -1,22 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
+import type { LadderStanding } from '../standings.ts';
 
-/** What is read of one ladder at a scrape. */
-export type LadderReading = {
-  readonly requests: number;
-  readonly answers: Readonly<Record<string, number>>;
-  readonly runs: Readonly<Record<string, number>>;
-  readonly escalations: Readonly<Record<string, number>>;
-  readonly degraded: Readonly<Record<string, number>>;
-  readonly wantedShare: number;
-  readonly isAlarmed: boolean;
-  readonly isDrifting: boolean;
-  readonly calibrations: Readonly<Record<string, string>>;
-  readonly groups: Readonly<
-    Record<string, { readonly requests: number; readonly spent: number; readonly alwaysLast: number }>
-  >;
-};
-
-type Ladders = () => ReadonlyMap<string, LadderReading>;
+type Ladders = () => ReadonlyMap<string, LadderStanding>;
 
 /** Adds the metrics of ladders of tiers. `read` is asked at every scrape. */
 export function addTierMetrics(registry: Registry, read: Ladders): void {
@@ -40,7 +25,7 @@ export function addTierMetrics(registry: Registry, read: Ladders): void {
 }
 
 function addCounters(registers: Registry[], read: Ladders): void {
-  const counter = (name: string, help: string, label: string, of: (ladder: LadderReading) => Record<string, number>) =>
+  const counter = (name: string, help: string, label: string, of: (ladder: LadderStanding) => Record<string, number>) =>
     new Counter({
       name,
       help,
@@ -87,7 +72,7 @@ function addGauges(registers: Registry[], read: Ladders): void {
           this.set({ model, tier }, Number(standing === 'applied'));
     },
   });
-  const gauge = (name: string, help: string, of: (ladder: LadderReading) => number) =>
+  const gauge = (name: string, help: string, of: (ladder: LadderStanding) => number) =>
     new Gauge({
       name,
       help,

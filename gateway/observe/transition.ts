@@ -1,10 +1,10 @@
 // What is remembered and told of a rollout that moved: a metric, a log line, an audit entry and a notification.
 import { randomUUID } from 'node:crypto';
+import type { RolloutMove } from '../standings.ts';
 import type { AuditTrail } from '../store/store.ts';
 import type { Logger } from './log.ts';
 import type { Notifier } from './notify.ts';
 import type { RolloutMetrics } from './rollout-metrics.ts';
-import type { Transition } from './rollout-move.ts';
 
 export type TransitionDeps = {
   readonly metrics: RolloutMetrics;
@@ -14,7 +14,7 @@ export type TransitionDeps = {
 };
 
 /** Tells everyone of a transition; resolves when it is on record. */
-export async function recordTransition(deps: TransitionDeps, transition: Transition): Promise<void> {
+export async function recordTransition(deps: TransitionDeps, transition: RolloutMove): Promise<void> {
   const { metrics, log, audit, notifier } = deps;
   const text = textOf(transition);
   metrics.moved(transition);
@@ -29,7 +29,7 @@ export async function recordTransition(deps: TransitionDeps, transition: Transit
 export const HERE_ONLY =
   'it holds at this gateway only: the shared store does not take it, so the other gateways go on with the candidate; they get it as soon as the store is back';
 
-function textOf({ kind, rollout, model, candidate, from, to, sentence, isShared }: Transition): string {
+function textOf({ kind, rollout, model, candidate, from, to, sentence, isShared }: RolloutMove): string {
   if (from === to) return `rollout ${rollout} (${candidate} of ${model}) stays ${from}: ${sentence}`;
   const verb = kind === 'moved' ? 'went' : 'would go (dry run)';
   const reach = isShared ? '' : ` (${HERE_ONLY})`;

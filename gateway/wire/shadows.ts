@@ -7,13 +7,13 @@ import { type CompareSpec, shadowKey } from '../compare/spec.ts';
 import { copying, type Shadows } from '../conduct/shadows.ts';
 import { unlessReportedByStore } from '../errors.ts';
 import { Mirror } from '../forward/mirror/mirror.ts';
-import type { LaneCounts } from '../forward/mirror/mirror-lane.ts';
 import type { Comparisons } from '../judge/evidence/disagreement.ts';
 import type { Logger } from '../observe/log.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import { addMirrorMetrics, type MirrorReading } from '../observe/mirror-metrics.ts';
 import { troubleLog } from '../observe/trouble-log.ts';
 import type { Model, Policy, Version } from '../policy/policy.ts';
+import type { ShadowCounts } from '../standings.ts';
 import type { Sums } from '../statistics/sums.ts';
 import type { Store } from '../store/store.ts';
 
@@ -123,9 +123,9 @@ function specsOf({ onTrial }: Policy): ReadonlyMap<string, CompareSpec> {
   return specs;
 }
 
-function readings(counts: ReadonlyMap<string, LaneCounts>): MirrorReading[] {
-  return [...counts].map(([key, { offered, sent, answered, failed, timed_out, dropped, inFlight, waiting }]) => {
+function readings(counts: ReadonlyMap<string, ShadowCounts>): MirrorReading[] {
+  return [...counts].map(([key, each]) => {
     const [model = '', shadow = ''] = key.split('/');
-    return { model, shadow, copies: { offered, sent, answered, failed, timed_out }, dropped, inFlight, waiting };
+    return { model, shadow, counts: each };
   });
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import type { CalibrationReport } from '../../gateway/admin/calibration.ts';
-import type { LadderStatus } from '../../gateway/admin/status.ts';
+import type { LadderStanding } from '../../gateway/standings.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -45,7 +45,7 @@ models:
   };
   const ladder = async () => {
     const status = await (await fetch(`${running.adminUrl}/api/status`)).json();
-    return (status as { models: { m: { escalation: LadderStatus } } }).models.m.escalation;
+    return (status as { models: { m: { escalation: LadderStanding } } }).models.m.escalation;
   };
   const metrics = async () => (await fetch(`${running.adminUrl}/metrics`)).text();
   const swap = (next: string) => {
@@ -110,7 +110,7 @@ models:
   );
   for (const headers of [{}, {}, { 'x-hard': '1' }] as Record<string, string>[]) await infer(url, { headers }, 'm');
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { escalation: LadderStatus } };
+    models: { m: { escalation: LadderStanding } };
   };
   const { answers, cost } = status.models.m.escalation;
   assert.deepEqual({ answers, cost }, { answers: { a: 2, b: 1 }, cost: { spent: 6, alwaysLast: 12 } });

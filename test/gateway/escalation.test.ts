@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import type { RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
-import type { LadderStatus } from '../../gateway/admin/status.ts';
 import type { Gateway } from '../../gateway/app.ts';
+import type { LadderStanding } from '../../gateway/standings.ts';
 import { answering, fakeServer, silent } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
 
@@ -55,9 +55,9 @@ async function call({ url }: Gateway, headers: Record<string, string> = {}) {
   };
 }
 
-async function ladderOf({ adminUrl }: Gateway): Promise<LadderStatus> {
+async function ladderOf({ adminUrl }: Gateway): Promise<LadderStanding> {
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { escalation: LadderStatus } };
+    models: { m: { escalation: LadderStanding } };
   };
   return status.models.m.escalation;
 }

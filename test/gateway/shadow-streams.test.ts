@@ -5,8 +5,8 @@ import { buffer } from 'node:stream/consumers';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import type { ShadowStatus } from '../../gateway/admin/status.ts';
 import type { Gateway } from '../../gateway/app.ts';
+import type { ShadowStanding } from '../../gateway/standings.ts';
 import { callsAt, type FakeServer, fakeServer } from '../support/fake-server.ts';
 import { gateway, type TestSettings } from '../support/gateway.ts';
 import { rawCaller } from '../support/raw-caller.ts';
@@ -80,9 +80,9 @@ async function comparisonsAt({ adminUrl }: Gateway, count: number): Promise<Told
   return comparisons;
 }
 
-async function countsOf({ adminUrl }: Gateway): Promise<ShadowStatus['counts']> {
+async function countsOf({ adminUrl }: Gateway): Promise<ShadowStanding['counts']> {
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { chat: { shadows: ShadowStatus[] } };
+    models: { chat: { shadows: ShadowStanding[] } };
   };
   const [shadow] = status.models.chat.shadows;
   assert.ok(shadow !== undefined);

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ShadowStatus } from '../../gateway/admin/status.ts';
 import type { Gateway } from '../../gateway/app.ts';
+import type { ShadowStanding } from '../../gateway/standings.ts';
 import { answering, callsAt, type FakeServer, fakeServer, silent } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
 import { until } from '../support/until.ts';
@@ -28,9 +28,9 @@ models:
   return { primary, mirrored, running: await gateway(t, policy) };
 }
 
-async function shadowIn({ adminUrl }: Gateway): Promise<ShadowStatus> {
+async function shadowIn({ adminUrl }: Gateway): Promise<ShadowStanding> {
   const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { shadows: ShadowStatus[] } };
+    models: { m: { shadows: ShadowStanding[] } };
   };
   const [shadow] = status.models.m.shadows;
   assert.ok(shadow !== undefined);

@@ -5,7 +5,7 @@ import { exampleButton, showExamples } from './examples.ts';
 import { latency } from './latency.ts';
 import { orderButton } from './order.ts';
 import { shadowLines } from './overview.ts';
-import type { FieldSummary, MarkedSummaries, Rate, ShadowStatus, SubjectSummary, Summary } from './types.ts';
+import type { FieldSummary, MarkedSummaries, Rate, ShadowStanding, SubjectSummary, Summary } from './types.ts';
 
 const VERDICTS = {
   yes: ['bad', 'differs beyond noise'],
@@ -21,7 +21,7 @@ export type ComparisonView = {
   /** How far back the page looks. */
   readonly hours: string;
   readonly summaries: MarkedSummaries;
-  readonly standing: ShadowStatus | undefined;
+  readonly standing: ShadowStanding | undefined;
   readonly again: () => void;
 };
 

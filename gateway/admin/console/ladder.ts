@@ -1,6 +1,6 @@
 // A ladder of tiers: who answers, what it saves, and how far its claims of confidence can be trusted.
 import { type Child, el, percent, tableOf } from './dom.ts';
-import type { LadderStatus, TierReport } from './types.ts';
+import type { LadderStanding, TierReport } from './types.ts';
 
 const IGNORED = {
   other_file: 'ignored: the server has another model file than the one it was fitted on. Tune again.',
@@ -9,7 +9,7 @@ const IGNORED = {
 
 export function ladderLines(
   tiers: Readonly<Record<string, string>>,
-  ladder: LadderStatus | undefined,
+  ladder: LadderStanding | undefined,
   reports: readonly TierReport[],
 ): Child[] {
   const names = Object.entries(tiers).map(([tier, model]) => `${tier} (${model})`);
@@ -26,12 +26,12 @@ export function ladderLines(
   ];
 }
 
-function answersTable(tiers: readonly string[], { answers, requests }: LadderStatus): HTMLElement {
+function answersTable(tiers: readonly string[], { answers, requests }: LadderStanding): HTMLElement {
   const rows = tiers.map((tier) => [tier, answers[tier] ?? 0, percent((answers[tier] ?? 0) / Math.max(1, requests))]);
   return tableOf(['tier', 'answers', 'share'], rows, 'answers by tier');
 }
 
-function costLines({ cost, groups }: LadderStatus): Child[] {
+function costLines({ cost, groups }: LadderStanding): Child[] {
   if (cost === undefined || cost.alwaysLast === 0) return [];
   const rows = Object.entries(groups).map(([group, { requests, spent, alwaysLast }]) => [
     group,
@@ -47,7 +47,7 @@ function costLines({ cost, groups }: LadderStatus): Child[] {
   ];
 }
 
-function alarms({ isAlarmed, isDrifting, wantedShare, expectedShare, calibrations }: LadderStatus): Child[] {
+function alarms({ isAlarmed, isDrifting, wantedShare, expectedShare, calibrations }: LadderStanding): Child[] {
   const share = percent(wantedShare);
   return [
     isAlarmed

@@ -3,7 +3,7 @@ import { type Child, el, milliseconds, percent, tableOf } from './dom.ts';
 import { ladderLines } from './ladder.ts';
 import { orderButton } from './order.ts';
 import { rolloutLines } from './rollout.ts';
-import type { ExperimentReport, ModelStatus, ServedStatus, ShadowStatus, Status, TierReport } from './types.ts';
+import type { ExperimentReport, ModelStatus, ServedStatus, ShadowStanding, Status, TierReport } from './types.ts';
 
 /** What is told beside the status. */
 export type Reports = {
@@ -124,7 +124,7 @@ function experimentLines({ id, arms, sampleRatio, crossed }: ExperimentReport): 
 /** What a shadow has got, and what was lost of it. */
 export function shadowLines(
   model: string,
-  { name, target, sample, isPaused, counts }: ShadowStatus,
+  { name, target, sample, isPaused, counts }: ShadowStanding,
   again: () => void,
 ): Child[] {
   const lost = Object.entries(counts.dropped).filter(([, count]) => count > 0);

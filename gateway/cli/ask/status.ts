@@ -1,6 +1,7 @@
-import type { LadderStatus, ShadowStatus, statusOf } from '../../admin/status.ts';
+import type { statusOf } from '../../admin/status.ts';
 import { CALIBRATION_IGNORED } from '../../conduct/ladder-standing.ts';
 import type { RolloutStanding } from '../../judge/rollout/told.ts';
+import type { LadderStanding, ShadowStanding } from '../../standings.ts';
 import { damageText } from '../../store/damage.ts';
 import type { Command } from '../command.ts';
 import { shareText } from '../text/amounts.ts';
@@ -65,7 +66,7 @@ function modelText(name: string, model: Status['models'][string]): string {
   ].join('\n');
 }
 
-function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus | undefined): string {
+function ladderText(name: string, tiers: readonly string[], ladder: LadderStanding | undefined): string {
   const head = `${name}: tiers ${tiers.join(' -> ')}`;
   if (ladder === undefined) return head;
   const { requests, answers, escalations, degraded, wantedShare, isAlarmed, expectedShare, isDrifting, cost } = ladder;
@@ -94,7 +95,7 @@ function ladderText(name: string, tiers: readonly string[], ladder: LadderStatus
   ].join('\n');
 }
 
-function groupLines({ groups }: LadderStatus): string[] {
+function groupLines({ groups }: LadderStanding): string[] {
   const entries = Object.entries(groups).filter(([, { alwaysLast }]) => alwaysLast > 0);
   if (entries.length < 2) return [];
   return entries.map(
@@ -103,7 +104,7 @@ function groupLines({ groups }: LadderStatus): string[] {
   );
 }
 
-function shadowText({ name, target, sample, isPaused, counts }: ShadowStatus): string {
+function shadowText({ name, target, sample, isPaused, counts }: ShadowStanding): string {
   const lost = counts.offered - counts.sent - counts.waiting;
   const state = isPaused ? 'paused' : `${shareText(sample)} of the requests`;
   const unanswered = counts.failed + counts.timed_out;
