@@ -41,13 +41,6 @@ export class Overload {
     return this.#inside < this.#limit * (priority === 'batch' ? BATCH_SHARE : 1);
   }
 
-  /** Lets a request in, or not; whoever is let in must leave. */
-  enter(priority: Priority): boolean {
-    const isLetIn = this.hasRoom(priority);
-    if (isLetIn) this.add();
-    return isLetIn;
-  }
-
   /** Counts one for which there was room a moment ago; it must leave. */
   add(): void {
     this.#inside++;

@@ -158,8 +158,6 @@ export type KnownRollouts = {
   readonly rolledBack: ReadonlySet<string>;
   /** Whether the shared state was read since this process started. */
   readonly wasRead: boolean;
-  /** Documents that the shared store showed with a lower epoch than known here: an old dump. They were not adopted. */
-  readonly wentBack: readonly string[];
   /** Rollbacks that hold here. */
   readonly pending: Pending;
   /** Documents that hold here, such as that of a suspension. */

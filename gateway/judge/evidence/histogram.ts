@@ -11,9 +11,6 @@ export const BUCKETS = Math.ceil(Math.log(LONGEST_MS / SHORTEST_MS) / LOG_GAMMA)
 /** Counts by bucket. */
 export type Histogram = Uint32Array;
 
-/** Buckets that are not empty, by index: how a histogram is stored and sent. */
-export type SparseHistogram = Readonly<Record<number, number>>;
-
 export function emptyHistogram(): Histogram {
   return new Uint32Array(BUCKETS);
 }
@@ -56,15 +53,4 @@ export function quantileOf(histogram: Histogram, p: number): number | undefined 
     return seen >= rank;
   });
   return latencyOf(bucket);
-}
-
-export function toSparse(histogram: Histogram): SparseHistogram {
-  return Object.fromEntries([...histogram.entries()].filter(([, count]) => count > 0));
-}
-
-/** Buckets that do not exist are left out. */
-export function fromSparse(sparse: SparseHistogram): Histogram {
-  const histogram = emptyHistogram();
-  for (const [bucket, count] of Object.entries(sparse)) histogram[Number(bucket)] = count;
-  return histogram;
 }

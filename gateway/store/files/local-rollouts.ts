@@ -66,7 +66,6 @@ export class LocalRollouts implements RolloutStates {
     return {
       ...this.#known,
       wasRead: true,
-      wentBack: [],
       pending: { disk: without(this.#known.rolledBack, rolledBack), store: NONE },
       pendingDocuments: { disk: idsAheadOf(this.#known.documents, documents), store: NONE },
     };

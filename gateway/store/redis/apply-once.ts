@@ -43,8 +43,6 @@ export type Applied = {
   readonly last: number;
   /** The number of the one applied before that. */
   readonly before: number;
-  /** False when this batch, or one with a higher number, had been applied already. */
-  readonly isNew: boolean;
   /** Places of the commands that Redis refused, and what it said of the last. */
   readonly refused: readonly number[];
   readonly error: string;
@@ -60,8 +58,8 @@ export async function applyOnce(
   const keys = new Set([appliedKey, ...commands.map(({ words }) => words[1])]);
   const words = [String(number), String(REMEMBER_S), ...encode(commands)];
   const reply = await client.eval(SCRIPT, keys.size, ...keys, ...words);
-  const [last, before, count, error, ...refused] = reply as [number, number, number, string, ...number[]];
-  return { last, before, isNew: count >= 0, refused, error };
+  const [last, before, , error, ...refused] = reply as [number, number, number, string, ...number[]];
+  return { last, before, refused, error };
 }
 
 /** Runs of commands as the script reads them: how many words, how many last words, and all of them. */

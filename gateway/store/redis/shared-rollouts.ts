@@ -51,7 +51,6 @@ export type SharedRolloutsOptions = {
 export class SharedRollouts implements RolloutStates {
   readonly #options: SharedRolloutsOptions;
   #wasRead = false;
-  #wentBack: readonly string[] = [];
   /** Rolled-back ids that Redis had when it was last read or written. */
   #shared: ReadonlySet<string> = new Set();
   /** The documents that Redis had when they were last read or written. */
@@ -71,7 +70,7 @@ export class SharedRollouts implements RolloutStates {
     const own = this.#options.local.known();
     const pending = { ...own.pending, store: without(own.rolledBack, this.#shared) };
     const pendingDocuments = { ...own.pendingDocuments, store: idsAheadOf(own.documents, this.#sharedDocuments) };
-    const known = { ...own, wasRead: this.#wasRead, wentBack: this.#wentBack, pending, pendingDocuments };
+    const known = { ...own, wasRead: this.#wasRead, pending, pendingDocuments };
     if (this.#damaged.size === 0) return known;
     return { ...known, documents: new Map([...this.#damaged, ...known.documents]) };
   }
@@ -182,8 +181,7 @@ export class SharedRollouts implements RolloutStates {
     const missing = [...without(rolledBack, this.#shared)];
     const ahead = aheadOf(documents.values(), shared);
     // What Redis never had is no sign of an old dump.
-    this.#wentBack = ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)).map(({ id }) => id);
-    for (const id of this.#wentBack)
+    for (const { id } of ahead.filter(({ id }) => shared.has(id) && !missing.includes(id)))
       onTrouble(new Error(`Redis shows an older state of rollout ${id} than it had: an old dump? It is not adopted`));
     if (missing.length > 0) {
       await connections.use('rollbacks_write', (client) => client.sadd(keys.rolledBack, ...missing));

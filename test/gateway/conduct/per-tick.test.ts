@@ -53,7 +53,6 @@ class Shared {
       documents: new Map(this.documents),
       rolledBack: new Set(this.#rolledBack),
       wasRead: true,
-      wentBack: [],
       pending: { disk: new Set<string>(), store: new Set<string>() },
       pendingDocuments: { disk: new Set<string>(), store: new Set<string>() },
     });

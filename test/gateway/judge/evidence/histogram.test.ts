@@ -7,13 +7,11 @@ import {
   BUCKETS,
   bucketOf,
   emptyHistogram,
-  fromSparse,
   type Histogram,
   latencyOf,
   quantileOf,
   recordLatency,
   sizeOf,
-  toSparse,
 } from '../../../../gateway/judge/evidence/histogram.ts';
 import { addTick, sumOf, type Window } from '../../../../gateway/judge/evidence/window.ts';
 
@@ -46,10 +44,10 @@ test('a quantile is that of the sorted latencies, to 1 %', () => {
   assert.equal(quantileOf(emptyHistogram(), 0.5), undefined);
 });
 
-test('histograms add up, whole or as the buckets that are not empty', () => {
+test('histograms add up', () => {
   fc.assert(
     fc.property(latencies, latencies, (a, b) => {
-      const sum = fromSparse(JSON.parse(JSON.stringify(toSparse(histogramOf(a)))));
+      const sum = histogramOf(a);
       addHistogram(sum, histogramOf(b));
       assert.deepEqual(sum, histogramOf([...a, ...b]));
     }),
