@@ -7,6 +7,7 @@ import type { Gateway } from '../../gateway/app.ts';
 import type { ShadowStanding } from '../../gateway/standings.ts';
 import { answering, callsAt, type FakeServer, fakeServer, silent } from '../support/fake-server.ts';
 import { gateway, infer } from '../support/gateway.ts';
+import { standingOf } from '../support/standing.ts';
 import { until } from '../support/until.ts';
 
 const ANSWER = { outputs: [{ name: 'p', datatype: 'FP32', shape: [1, 2], data: [0.9, 0.1] }] };
@@ -208,12 +209,7 @@ test('a candidate whose shadow says something else is rolled back by its own gua
           (await infer(running.url, { headers: { 'x-u': `u-${asked++}` } })).arrayBuffer(),
         ),
       );
-    const standing = async () => {
-      const status = (await (await fetch(`${running.adminUrl}/api/status`)).json()) as {
-        models: { m: { rollouts: { standing: { rolledBack?: { sentence: string } } }[] } };
-      };
-      return status.models.m.rollouts[0]?.standing;
-    };
+    const standing = () => standingOf(running.adminUrl);
     if (isRolledBack) {
       await until(async () => {
         await ask();

@@ -4,7 +4,6 @@ import { readFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { Child } from '../../gateway/cli/run/child.ts';
 import { LocalSetup } from '../../gateway/cli/run/local-setup.ts';
-import type { RolloutStanding } from '../../gateway/judge/rollout/told.ts';
 import { digitsOf } from '../../model-server/samples/digits.ts';
 import { readHeldOut } from '../../model-server/samples/held-out.ts';
 import { sluice } from '../gateway/cli/sluice.ts';
@@ -13,6 +12,7 @@ import { folderOf } from '../support/folder.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { gateway, gatewayOf, infer, policyFile } from '../support/gateway.ts';
 import { redisServer } from '../support/redis.ts';
+import { standingOf } from '../support/standing.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -55,13 +55,6 @@ async function setup(t: TestContext, policy: string) {
   return { url: local.gateway.url, adminUrl: local.gateway.adminUrl ?? '', gateway: local.gateway.child, again };
 }
 
-async function standing(adminUrl = '', model = 'digits'): Promise<RolloutStanding | undefined> {
-  const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: Record<string, { rollouts: { standing: RolloutStanding }[] }>;
-  };
-  return status.models[model]?.rollouts[0]?.standing;
-}
-
 let asked = 0;
 
 /** Asks for so many digits, ten at a time, each for another user; the versions that answered. */
@@ -84,13 +77,13 @@ test('a candidate that fails one in five is rolled back and stays out, also afte
   await until(
     async () => {
       await askMany(url, 20);
-      return (await standing(adminUrl))?.phase === 'rolled back';
+      return (await standingOf(adminUrl, 'digits'))?.phase === 'rolled back';
     },
     'a rollback',
     90_000,
   );
   assert.deepEqual(new Set(await askMany(url, 100)), new Set(['v1']));
-  const { rolledBack } = (await standing(adminUrl)) ?? {};
+  const { rolledBack } = (await standingOf(adminUrl, 'digits')) ?? {};
   t.diagnostic(rolledBack?.sentence ?? '');
   assert.match(rolledBack?.sentence ?? '', /v2 failed/);
   assert.ok((rolledBack?.examples ?? []).length > 0);
@@ -101,7 +94,7 @@ test('a candidate that fails one in five is rolled back and stays out, also afte
   gateway.signal('SIGKILL');
   await gateway.exited;
   const restarted = await again();
-  assert.equal((await standing(restarted.adminUrl))?.phase, 'rolled back');
+  assert.equal((await standingOf(restarted.adminUrl, 'digits'))?.phase, 'rolled back');
   assert.deepEqual(new Set(await askMany(restarted.url, 100)), new Set(['v1']));
 });
 
@@ -112,7 +105,7 @@ test('a good candidate goes through its steps by itself and becomes the baseline
   await until(
     async () => {
       await askMany(url, 20);
-      const phase = (await standing(adminUrl))?.phase ?? '';
+      const phase = (await standingOf(adminUrl, 'digits'))?.phase ?? '';
       phases.add(phase);
       return phase === 'promoted';
     },
@@ -141,15 +134,15 @@ models:
 test('when both versions fail the rollout holds and blames no one, and without traffic it stays where it is', async (t) => {
   const failing = await fakeServer(t, answering({ error: 'broken' }, 500));
   const { url, adminUrl } = await gateway(t, twoVersions(failing.url, ', min_requests: 1'));
-  assert.equal((await standing(adminUrl, 'm'))?.phase, 'step 1');
+  assert.equal((await standingOf(adminUrl))?.phase, 'step 1');
   await new Promise((resolve) => setTimeout(resolve, 2500));
-  assert.equal((await standing(adminUrl, 'm'))?.phase, 'step 1');
+  assert.equal((await standingOf(adminUrl))?.phase, 'step 1');
   let user = 0;
   await until(async () => {
     await Promise.all(Array.from({ length: 10 }, () => infer(url, { headers: { 'x-user-id': `u${user++}` } })));
-    return (await standing(adminUrl, 'm'))?.verdict?.kind === 'error';
+    return (await standingOf(adminUrl))?.verdict?.kind === 'error';
   }, 'the verdict that no one can tell');
-  const seen = await standing(adminUrl, 'm');
+  const seen = await standingOf(adminUrl);
   assert.match(seen?.verdict?.sentence ?? '', /shared failure/);
   assert.match(seen?.phase ?? '', /^(step 1|holding)/);
 });
@@ -169,7 +162,7 @@ test('with Redis killed nothing is promoted, and a rollback goes through and is 
   const ok = await fakeServer(t, answering({ outputs: [] }));
   const text = twoVersions(ok.url);
   const { url, adminUrl } = await gateway(t, text, { redisUrl: redis.url });
-  await until(async () => (await standing(adminUrl, 'm'))?.phase === 'step 1', 'the first step');
+  await until(async () => (await standingOf(adminUrl))?.phase === 'step 1', 'the first step');
   await redis.kill();
   assert.equal(await order(adminUrl, 'promote'), 503);
   assert.equal(await order(adminUrl, 'rollback'), 202, 'at this gateway alone');

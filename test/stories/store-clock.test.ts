@@ -10,6 +10,7 @@ import { gateway, infer } from '../support/gateway.ts';
 import { gatewayProcess } from '../support/gateway-process.ts';
 import { needs } from '../support/programs.ts';
 import { redisServer } from '../support/redis.ts';
+import { standingOf } from '../support/standing.ts';
 import { until } from '../support/until.ts';
 
 const MINUTE_MS = 60_000;
@@ -22,15 +23,6 @@ async function shifted(t: TestContext, policy: string, redisUrl: string, shiftMs
   setClock(shiftMs);
   const env = { REDIS_URL: redisUrl, SHIFT_FILE: file, NODE_OPTIONS: `--import ${PRELOAD}` };
   return { ...(await gatewayProcess(t, policy, [], env)), setClock };
-}
-
-type Standing = { readonly phase: string; readonly requests: number };
-
-async function standingOf({ adminUrl }: { readonly adminUrl: string }): Promise<Standing | undefined> {
-  const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { rollouts: { standing?: Standing }[] } };
-  };
-  return status.models.m.rollouts[0]?.standing;
 }
 
 test(
@@ -51,7 +43,7 @@ models:
     const right = await gateway(t, policy, { redisUrl: redis.url });
     const ahead = await shifted(t, policy, redis.url, 37 * MINUTE_MS);
     for (const each of [right, ahead])
-      await until(async () => (await standingOf(each))?.phase === 'step 1', 'the first step');
+      await until(async () => (await standingOf(each.adminUrl))?.phase === 'step 1', 'the first step');
     let all = 0;
     /** 20 answers of the candidate by each gateway: both know of all of them, within the 2 s of a second that is told, and a tick. */
     const countTogether = async (when: string) => {
@@ -64,7 +56,7 @@ models:
       all += 40;
       const start = performance.now();
       for (const each of [right, ahead])
-        await until(async () => (await standingOf(each))?.requests === all, `${all} requests, ${when}`, 8000);
+        await until(async () => (await standingOf(each.adminUrl))?.requests === all, `${all} requests, ${when}`, 8000);
       t.diagnostic(`${when}: both knew after ${Math.round(performance.now() - start)} ms`);
     };
     await countTogether('37 minutes ahead');
@@ -80,7 +72,7 @@ models:
     const headers = { 'content-type': 'application/json' };
     const init = { method: 'POST', headers, body: JSON.stringify({ reason: 'a test' }) };
     assert.equal((await fetch(`${right.adminUrl}/api/models/m/rollout/rollback`, init)).status, 200);
-    await until(async () => (await standingOf(ahead))?.phase === 'rolled back', 'the rollback', 2000);
+    await until(async () => (await standingOf(ahead.adminUrl))?.phase === 'rolled back', 'the rollback', 2000);
     t.diagnostic(`the rollback was known after ${Math.round(performance.now() - rolling)} ms`);
   },
 );

@@ -10,6 +10,7 @@ import { sluice } from '../gateway/cli/sluice.ts';
 import { answering, fakeServer } from '../support/fake-server.ts';
 import { gatewayOf, infer, policyFile } from '../support/gateway.ts';
 import { needs, pathOf } from '../support/programs.ts';
+import { standingOf } from '../support/standing.ts';
 import { undo } from '../support/undo.ts';
 import { until } from '../support/until.ts';
 
@@ -42,22 +43,13 @@ models:
   );
 }
 
-type Standing = { phase: string; share: number; choices: { what: string }[]; suspended?: { is: string } };
-
-async function standing({ adminUrl }: Gateway): Promise<Standing | undefined> {
-  const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-    models: { m: { rollouts: { standing?: Standing }[] } };
-  };
-  return status.models.m.rollouts[0]?.standing;
-}
-
 /** Many users ask until the gateway has suspended the candidate. */
 async function suspended(running: Gateway): Promise<void> {
   let user = 0;
   const ask = async () => (await infer(running.url, { headers: { 'x-user-id': `user-${user++}` } })).text();
   await until(async () => {
     await Promise.all(Array.from({ length: 20 }, ask));
-    return (await standing(running))?.suspended?.is === 'paused';
+    return (await standingOf(running.adminUrl))?.suspended?.is === 'paused';
   }, 'a suspended candidate');
 }
 
@@ -90,7 +82,7 @@ async function give(page: Page, button: string): Promise<void> {
 
 /** Every order that is offered is granted, and no other one would be. */
 async function offered(running: Gateway): Promise<string[]> {
-  return (await standing(running))?.choices.map(({ what }) => what) ?? [];
+  return (await standingOf(running.adminUrl))?.choices.map(({ what }) => what) ?? [];
 }
 
 async function metric({ adminUrl }: Gateway, series: string): Promise<number> {

@@ -11,6 +11,7 @@ import { answering, fakeServer } from '../../support/fake-server.ts';
 import { gateway, gatewayOf, infer, policyFile } from '../../support/gateway.ts';
 import { needs } from '../../support/programs.ts';
 import { redisServer } from '../../support/redis.ts';
+import { standingOf } from '../../support/standing.ts';
 import { until } from '../../support/until.ts';
 import { randomFrom } from '../decide/setup.ts';
 
@@ -191,13 +192,7 @@ models:
     const settings = { redisUrl: redis.url };
     const one = await gateway(t, policy, settings);
     const other = await gatewayOf(t, policyFile(t, policy), settings);
-    const phaseOf = async ({ adminUrl }: { adminUrl: string }) => {
-      const status = (await (await fetch(`${adminUrl}/api/status`)).json()) as {
-        models: { m: { rollouts: { standing?: { phase: string; requests: number } }[] } };
-      };
-      return status.models.m.rollouts[0]?.standing;
-    };
-    await until(async () => (await phaseOf(other))?.phase === 'step 1', 'the first step');
+    await until(async () => (await standingOf(other.adminUrl))?.phase === 'step 1', 'the first step');
     const send = async (url: string) => {
       let candidates = 0;
       while (candidates < 40) {
@@ -208,7 +203,7 @@ models:
     };
     await Promise.all([send(one.url), send(other.url)]); // 40 each: neither alone has the 60 that the step asks for
     for (const each of [one, other])
-      await until(async () => (await phaseOf(each))?.phase === 'step 2', 'the second step');
+      await until(async () => (await standingOf(each.adminUrl))?.phase === 'step 2', 'the second step');
   },
 );
 
